@@ -1,0 +1,82 @@
+// Package store is the contract of a place that keeps entries and the state of
+// tags. Implementations are folders under it; package storetest runs on all.
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Tag is the name under which a change is announced, with the database that
+// it belongs to.
+type Tag string
+
+// A Token is the state of a tag. Tokens are unique and never reused; 0 is none.
+type Token uint64
+
+// An Entry is a cached thing with the tokens of what it was read from. It is
+// shared and must not be changed once filled.
+type Entry struct {
+	Value  any     // what is kept; its concrete type is the reader's business
+	Size   int     // bytes that Value takes in memory
+	Tags   []Tag   // what it was read from …
+	Tokens []Token // … and the token of each before it was read
+}
+
+// A View is what a reader sees of a key and its tags.
+type View struct {
+	// Entry is set if the key has an entry, each tag of it has the token it was
+	// filled under, and after that none of them was held.
+	Entry *Entry
+
+	// Tokens and Held are of the tags asked for, in their order; they are
+	// set only if Entry isn't. Held: a write to one of the tags was in flight.
+	Tokens []Token
+	Held   bool
+}
+
+// A HoldID names one hold of one writer.
+type HoldID uint64
+
+// A Store keeps entries and the state of tags. Its methods are the steps of the
+// protocol; each documents the order that its single-key operations must have.
+// No transaction over several keys is asked for. All methods are safe for
+// concurrent use.
+type Store interface {
+	// Lookup reads, in this order, the entry under key, the tokens of the
+	// tags, and the holds of the tags. Tags of the entry which are not among tags
+	// are read too, in the same order. A missing token is added (the first to
+	// add wins), never assumed. An empty key asks for the tags only. It
+	// overwrites *v.
+	Lookup(ctx context.Context, key string, tags []Tag, v *View) error
+
+	// Fill keeps e under key for at most ttl. It may keep nothing.
+	Fill(ctx context.Context, key string, e *Entry, ttl time.Duration) error
+
+	// Hold marks each tag as held by id, for at most lease, then gives each a new token.
+	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
+
+	// Renew extends the lease of a hold. It fails if the hold has lapsed.
+	Renew(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
+
+	// Release gives each tag a new token, then takes the mark of id away.
+	Release(ctx context.Context, id HoldID, tags []Tag) error
+
+	// Remove drops the entry under key.
+	Remove(ctx context.Context, key string) error
+
+	// Stats tells what is kept.
+	Stats() Stats
+
+	// Close ends the use of the store; what it keeps may outlive it.
+	Close() error
+}
+
+// Stats is what a store keeps at one moment, and how often it let go.
+type Stats struct {
+	Entries   int
+	Bytes     int64 // by the entries' own count of themselves
+	MaxBytes  int64
+	Tags      int
+	Evictions int64
+}
