@@ -1,0 +1,96 @@
+package dbtest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var memcached = program{
+	name:   "memcached",
+	debian: "memcached",
+	tools:  []string{"memcached"},
+	args: func(s *Server) []string {
+		return []string{"-l", "127.0.0.1", "-p", strconv.Itoa(s.port), "-U", "0", "-m", "64", "-c", "1024", "-t", "2"}
+	},
+	ping:  pingMemcached,
+	stop:  syscall.SIGTERM,
+	abort: syscall.SIGKILL,
+}
+
+var redis = program{
+	name:   "redis",
+	debian: "redis-server",
+	tools:  []string{"redis-server"},
+	socket: func(int) string { return "socket" },
+	args: func(s *Server) []string {
+		return []string{
+			"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--unixsocket", s.Socket(), "--dir", s.dir,
+			"--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", "no",
+		}
+	},
+	ping:  pingRedis,
+	stop:  syscall.SIGTERM,
+	abort: syscall.SIGKILL,
+}
+
+// Memcached returns the memcached server that all tests of this process share. Its keys are everyone's: each test
+// takes a prefix of its own.
+func Memcached(t testing.TB) *Server {
+	t.Helper()
+	return shared.take(t, &memcached)
+}
+
+// NewMemcached starts a memcached server for one test; args are added to its command line.
+func NewMemcached(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return own(t, &memcached, args)
+}
+
+// Redis returns the Redis server that all tests of this process share. Its keys are everyone's: each test takes a
+// prefix of its own.
+func Redis(t testing.TB) *Server {
+	t.Helper()
+	return shared.take(t, &redis)
+}
+
+// NewRedis starts a Redis server for one test; args are added to its command line. Unless they say otherwise it keeps
+// its keys when it is killed.
+func NewRedis(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return own(t, &redis, args)
+}
+
+// pingMemcached asks for the process id: another memcached may have come first to the port.
+func pingMemcached(s *Server, conn net.Conn) error {
+	if _, err := conn.Write([]byte("stats\r\n")); err != nil {
+		return err
+	}
+	want := fmt.Sprintf("STAT pid %d", s.proc.pid)
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(line) != want {
+		return fmt.Errorf("another server answers: %q instead of %q", line, want)
+	}
+	return nil
+}
+
+func pingRedis(_ *Server, conn net.Conn) error {
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(line) != "+PONG" {
+		return fmt.Errorf("it answers %q", line) // -LOADING while it reads its data
+	}
+	return nil
+}
