@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -75,16 +76,17 @@ func newest(pattern, tool string) string {
 	if err != nil || len(paths) == 0 {
 		return ""
 	}
-	// Shorter before longer sorts version 9 below version 15.
-	slices.SortFunc(paths, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
-		}
-		return strings.Compare(a, b)
-	})
+	slices.SortFunc(paths, func(a, b string) int { return strings.Compare(padded(a), padded(b)) })
 	path, err := exec.LookPath(paths[len(paths)-1])
 	if err != nil {
 		return ""
 	}
 	return path
+}
+
+var number = regexp.MustCompile(`\d+`)
+
+// padded makes versions compare by number: 9.6 before 15.
+func padded(path string) string {
+	return number.ReplaceAllStringFunc(path, func(digits string) string { return fmt.Sprintf("%08s", digits) })
 }
