@@ -4,8 +4,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrLapsed is what Renew wraps if the hold is no longer there, or has come to
+// the end of its lease.
+var ErrLapsed = errors.New("store: the hold has lapsed")
 
 // A Tag is the name under which a change is announced, with the database that
 // it belongs to.
@@ -35,31 +40,38 @@ type View struct {
 	Held   bool
 }
 
-// A HoldID names one hold of one writer.
+// A HoldID names one hold of one writer. It is never used for a second one.
 type HoldID uint64
 
 // A Store keeps entries and the state of tags. Its methods are the steps of the
 // protocol; each documents the order that its single-key operations must have.
-// No transaction over several keys is asked for. All methods are safe for
-// concurrent use.
+// The order is asked for tag by tag: no transaction over several keys is. All
+// methods are safe for concurrent use. Unless it is said, they keep nothing
+// that they are given: key may lie in a buffer that the caller uses again.
 type Store interface {
 	// Lookup reads, in this order, the entry under key, the tokens of the
 	// tags, and the holds of the tags. Tags of the entry which are not among tags
 	// are read too, in the same order. A missing token is added (the first to
-	// add wins), never assumed. An empty key asks for the tags only. It
-	// overwrites *v.
-	Lookup(ctx context.Context, key string, tags []Tag, v *View) error
+	// add wins), never assumed. An empty key asks for the tags only. The entry
+	// of the view is shared; its tokens are the caller's.
+	Lookup(ctx context.Context, key string, tags []Tag) (View, error)
 
-	// Fill keeps e under key for at most ttl. It may keep nothing.
+	// Fill keeps e.Value, with copies of the rest, under key for at most ttl. It
+	// may keep nothing.
 	Fill(ctx context.Context, key string, e *Entry, ttl time.Duration) error
 
-	// Hold marks each tag as held by id, for at most lease, then gives each a new token.
+	// Hold marks each tag as held by id, then gives it a new token. The mark
+	// lasts for at most lease, and then takes itself away. With lease 0 it
+	// lasts until Renew or Release while this process lives, and some lease of
+	// the store's own longer: a store outside of this process renews it meanwhile.
 	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
 
-	// Renew extends the lease of a hold. It fails if the hold has lapsed.
+	// Renew gives a hold a new lease, from now, whose meaning is that of Hold. If
+	// a mark of it is gone it fails with ErrLapsed, and the rest may be renewed or not.
 	Renew(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
 
-	// Release gives each tag a new token, then takes the mark of id away.
+	// Release gives each tag a new token, then takes the mark of id away if
+	// there is one.
 	Release(ctx context.Context, id HoldID, tags []Tag) error
 
 	// Remove drops the entry under key.
@@ -68,7 +80,8 @@ type Store interface {
 	// Stats tells what is kept.
 	Stats() Stats
 
-	// Close ends the use of the store; what it keeps may outlive it.
+	// Close ends the use of the store; what it keeps may outlive it. Calls after
+	// it don't panic; they may fail, or keep nothing.
 	Close() error
 }
 
