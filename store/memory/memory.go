@@ -1,0 +1,175 @@
+// Package memory keeps entries in the memory of this process, within a bound in bytes.
+//
+// An entry points to the states of its tags, so a hit is one look into a hash
+// table by key, a load of each tag's token and then a load of each tag's
+// holds: no lock, no allocation. A miss finds the states by name under a
+// lock of one of many shards.
+package memory
+
+import (
+	"context"
+	"math"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/larderdb/larder/store"
+)
+
+const defaultMaxBytes = 64 << 20
+
+var _ store.Store = (*Store)(nil)
+
+// A Store is a store.Store in the memory of this process. It keeps at most about
+// its maximum of bytes, entries and tags together, counted as the heap would.
+// Which entries it lets go is decided by how often and how lately they were
+// used, so that a scan over much that is used once doesn't drive out the rest.
+type Store struct {
+	entries   *otter.Cache[string, *item]
+	tags      table
+	now       func() time.Duration // monotonic; what leases and entries expire by
+	maxBytes  int64
+	room      atomic.Int64 // the bytes that entries were last given
+	evictions atomic.Int64
+	closed    atomic.Bool
+}
+
+// New returns an empty store of at most maxBytes; 0 or less means 64 MiB.
+func New(maxBytes int64) *Store {
+	start := time.Now()
+	return NewWithClock(maxBytes, func() time.Duration { return time.Since(start) })
+}
+
+// NewWithClock is New with a clock, for tests. The clock must never go back.
+func NewWithClock(maxBytes int64, now func() time.Duration) *Store {
+	if maxBytes <= 0 {
+		maxBytes = defaultMaxBytes
+	}
+	s := &Store{now: now, maxBytes: maxBytes}
+	s.room.Store(maxBytes)
+	s.tags.init(now, maxBytes/idleShare)
+	s.entries = otter.Must(&otter.Options[string, *item]{
+		MaximumWeight:    uint64(maxBytes),
+		Weigher:          func(_ string, it *item) uint32 { return it.cost },
+		OnAtomicDeletion: s.gone,
+	})
+	return s
+}
+
+// Lookup is as store.Store has it. On a hit it neither locks nor allocates.
+func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.View, error) {
+	if key != "" {
+		if it, ok := s.entries.GetIfPresent(key); ok && it.valid(s) {
+			return store.View{Entry: &it.entry}, nil
+		}
+	}
+	tokens, held := s.tags.look(tags)
+	return store.View{Tokens: tokens, Held: held}, nil
+}
+
+// Fill keeps e if it isn't larger than the store. An entry that is no longer
+// valid isn't kept: it would only drive out others.
+func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Duration) error {
+	cost := entryCost(len(key), e)
+	if key == "" || ttl <= 0 || cost > min(s.room.Load(), math.MaxUint32) || len(e.Tags) != len(e.Tokens) || s.closed.Load() {
+		return nil
+	}
+	states := s.tags.refer(e.Tags, e.Tokens)
+	if states == nil {
+		return nil
+	}
+	s.entries.Set(strings.Clone(key), newItem(e, states, uint32(cost), expiry(s.now(), ttl)))
+	s.share()
+	if s.closed.Load() {
+		s.entries.InvalidateAll()
+	}
+	return nil
+}
+
+// expiry is now+ttl, or the end of time.
+func expiry(now, ttl time.Duration) time.Duration {
+	if ttl > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + ttl
+}
+
+// share gives the entries what the tags leave of the maximum. It does so when
+// that has changed by much, for it takes the lock of the eviction policy.
+func (s *Store) share() {
+	room := max(s.maxBytes-s.tags.bytes.Load(), s.maxBytes/8)
+	old := s.room.Load()
+	if max(room-old, old-room) < s.maxBytes/64 {
+		return
+	}
+	if s.room.CompareAndSwap(old, room) {
+		s.entries.SetMaximum(uint64(room))
+	}
+}
+
+// gone is called for each entry that leaves the table, under the lock of its
+// bucket: it must not call the table.
+func (s *Store) gone(e otter.DeletionEvent[string, *item]) {
+	if e.WasEvicted() {
+		s.evictions.Add(1)
+	}
+	s.tags.unrefer(e.Value.states)
+}
+
+// Hold is as store.Store has it; with lease 0 it lasts until Renew or Release.
+func (s *Store) Hold(_ context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	for _, name := range tags {
+		s.tags.hold(name, id, lease)
+	}
+	return nil
+}
+
+// Renew is as store.Store has it.
+func (s *Store) Renew(_ context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	for _, name := range tags {
+		if !s.tags.renew(name, id, lease) {
+			return store.ErrLapsed
+		}
+	}
+	return nil
+}
+
+// Release is as store.Store has it.
+func (s *Store) Release(_ context.Context, id store.HoldID, tags []store.Tag) error {
+	for _, name := range tags {
+		s.tags.release(name, id)
+	}
+	return nil
+}
+
+// Remove drops the entry under key.
+func (s *Store) Remove(_ context.Context, key string) error {
+	s.entries.Invalidate(key)
+	return nil
+}
+
+// Flush drops all entries. Tokens and holds stay as they are.
+func (s *Store) Flush() { s.entries.InvalidateAll() }
+
+// Close drops all entries; after it nothing is kept. It is not needed for a
+// store to be collected.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	s.entries.InvalidateAll()
+	return nil
+}
+
+// Stats tells what is kept. Entries that are on their way in or out may be
+// counted or not.
+func (s *Store) Stats() store.Stats {
+	s.entries.CleanUp()
+	return store.Stats{
+		Entries:   s.entries.EstimatedSize(),
+		Bytes:     int64(s.entries.WeightedSize()) + s.tags.bytes.Load(),
+		MaxBytes:  s.maxBytes,
+		Tags:      int(s.tags.count.Load()),
+		Evictions: s.evictions.Load(),
+	}
+}

@@ -1,0 +1,297 @@
+package memory
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// The states of tags are in shards by name. A state lives at least as long as an
+// entry refers to it or a hold marks it. States without entries stand in the
+// idle list of their shard, oldest first, and those that are not held are
+// dropped from its front when the list has more bytes than it may. A tag that
+// was dropped gets another state, and thereby a token that no entry has, when
+// it is asked for again; so dropping one is never unsound, only a miss to
+// readers who are between Lookup and Fill.
+
+const (
+	shards    = 64
+	idleShare = 16 // idle states take at most this part of the store's bytes …
+	idleLeast = 8  // … but each shard may keep so many
+)
+
+// A table is the states of all tags.
+type table struct {
+	now    func() time.Duration
+	last   atomic.Uint64 // the token given last
+	bytes  atomic.Int64
+	count  atomic.Int64
+	idle   int64 // bytes that the idle list of one shard may take
+	seed   maphash.Seed
+	shards [shards]shard
+}
+
+type shard struct {
+	mu        sync.Mutex // guards all below, and what states say it does
+	states    map[store.Tag]*state
+	idle      state // the head of the ring of states without entries
+	idleBytes int64
+	idleCount int
+}
+
+// A state is what is known of a tag. Readers look at token and then at held,
+// without a lock.
+type state struct {
+	token atomic.Uint64
+	held  atomic.Int32 // len(marks)
+	refs  int32        // entries that refer to it; guarded by the shard's mu
+	name  store.Tag
+	marks []mark // guarded by the shard's mu
+
+	prev, next *state // in the idle ring; guarded by the shard's mu
+}
+
+// A mark is the hold of one writer on one tag.
+type mark struct {
+	id      store.HoldID
+	expires time.Duration // 0: lasts until it is released or renewed
+}
+
+func (t *table) init(now func() time.Duration, idle int64) {
+	t.now, t.idle, t.seed = now, idle/shards, maphash.MakeSeed()
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.states = make(map[store.Tag]*state)
+		sh.idle.prev, sh.idle.next = &sh.idle, &sh.idle
+	}
+}
+
+func (t *table) shard(name store.Tag) *shard {
+	return &t.shards[maphash.String(t.seed, string(name))%shards]
+}
+
+func (t *table) newToken() uint64 { return t.last.Add(1) }
+
+// look returns the tokens of tags, and whether one was held after all were read.
+func (t *table) look(tags []store.Tag) ([]store.Token, bool) {
+	var few [8]*state
+	states, tokens := few[:0], make([]store.Token, len(tags))
+	for i, name := range tags {
+		st, token := t.peek(name)
+		states, tokens[i] = append(states, st), store.Token(token)
+	}
+	for _, st := range states {
+		if st.held.Load() != 0 {
+			return tokens, true
+		}
+	}
+	return tokens, false
+}
+
+// peek returns the state of a tag, without the marks that have lapsed, and its token.
+func (t *table) peek(name store.Tag) (*state, uint64) {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := t.getLocked(sh, name)
+	t.lapseLocked(st)
+	return st, st.token.Load()
+}
+
+// settle takes the marks away that have lapsed.
+func (t *table) settle(st *state) {
+	sh := t.shard(st.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t.lapseLocked(st)
+}
+
+// refer makes an entry refer to the states of tags. It refers to none and
+// returns nil if a tag no longer has its token.
+func (t *table) refer(tags []store.Tag, tokens []store.Token) []*state {
+	states := make([]*state, 0, len(tags))
+	for i, name := range tags {
+		st := t.referOne(name, tokens[i])
+		if st == nil {
+			t.unrefer(states)
+			return nil
+		}
+		states = append(states, st)
+	}
+	return states
+}
+
+func (t *table) referOne(name store.Tag, token store.Token) *state {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := sh.states[name]
+	if st == nil || st.token.Load() != uint64(token) {
+		return nil
+	}
+	if st.refs++; st.refs == 1 {
+		sh.unlinkLocked(st)
+	}
+	return st
+}
+
+// unrefer takes the reference of one entry away from states.
+func (t *table) unrefer(states []*state) {
+	for _, st := range states {
+		sh := t.shard(st.name)
+		sh.mu.Lock()
+		if st.refs--; st.refs == 0 {
+			sh.linkLocked(st)
+			t.sweepLocked(sh)
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// hold marks a tag, then gives it a new token.
+func (t *table) hold(name store.Tag, id store.HoldID, lease time.Duration) {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := t.getLocked(sh, name)
+	if m := st.markLocked(id); m != nil {
+		m.expires = t.until(lease)
+	} else {
+		st.marks = append(st.marks, mark{id, t.until(lease)})
+		st.held.Add(1)
+	}
+	st.token.Store(t.newToken())
+}
+
+// renew reports whether id still holds the tag.
+func (t *table) renew(name store.Tag, id store.HoldID, lease time.Duration) bool {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := sh.states[name]
+	if st == nil {
+		return false
+	}
+	t.lapseLocked(st)
+	m := st.markLocked(id)
+	if m == nil {
+		return false
+	}
+	m.expires = t.until(lease)
+	return true
+}
+
+// release gives the tag a new token, then takes the mark of id away. A tag
+// without a state has no entry, and nothing to release.
+func (t *table) release(name store.Tag, id store.HoldID) {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := sh.states[name]
+	if st == nil {
+		return
+	}
+	st.token.Store(t.newToken())
+	t.unmarkLocked(st, func(m mark) bool { return m.id == id })
+}
+
+// until is when a lease that begins now ends.
+func (t *table) until(lease time.Duration) time.Duration {
+	if lease <= 0 {
+		return 0
+	}
+	return expiry(t.now(), lease)
+}
+
+// lapseLocked takes the marks away that have come to their end, if there are
+// any, after it has given the tag a new token.
+func (t *table) lapseLocked(st *state) {
+	if len(st.marks) == 0 {
+		return
+	}
+	now := t.now()
+	over := func(m mark) bool { return m.expires != 0 && m.expires <= now }
+	if slices.ContainsFunc(st.marks, over) {
+		st.token.Store(t.newToken())
+		t.unmarkLocked(st, over)
+	}
+}
+
+func (t *table) unmarkLocked(st *state, over func(mark) bool) {
+	st.marks = slices.DeleteFunc(st.marks, over)
+	st.held.Store(int32(len(st.marks)))
+	if len(st.marks) == 0 {
+		st.marks = nil
+	}
+}
+
+func (st *state) markLocked(id store.HoldID) *mark {
+	for i := range st.marks {
+		if st.marks[i].id == id {
+			return &st.marks[i]
+		}
+	}
+	return nil
+}
+
+// getLocked returns the state of a tag, and makes it if it is missing.
+func (t *table) getLocked(sh *shard, name store.Tag) *state {
+	if st := sh.states[name]; st != nil {
+		return st
+	}
+	st := &state{name: store.Tag(strings.Clone(string(name)))}
+	st.token.Store(t.newToken())
+	sh.states[st.name] = st
+	t.count.Add(1)
+	t.bytes.Add(tagCost(st.name))
+	sh.linkLocked(st)
+	t.sweepLocked(sh)
+	return st
+}
+
+// sweepLocked drops the states that have been idle longest, until the rest take
+// no more than they may. It passes over those that are held, and takes a few
+// steps only: the next caller takes more. The youngest always stays.
+func (t *table) sweepLocked(sh *shard) {
+	for range 4 {
+		if sh.idleBytes <= t.idle || sh.idleCount <= idleLeast {
+			return
+		}
+		st := sh.idle.next
+		sh.unlinkLocked(st)
+		if t.lapseLocked(st); len(st.marks) > 0 {
+			sh.linkLocked(st)
+			continue
+		}
+		t.dropLocked(sh, st)
+	}
+}
+
+// dropLocked forgets a state. A reader may still have it in hand, by an entry
+// that it found before that was evicted; so its last token is one of no entry.
+func (t *table) dropLocked(sh *shard, st *state) {
+	st.token.Store(t.newToken())
+	delete(sh.states, st.name)
+	t.count.Add(-1)
+	t.bytes.Add(-tagCost(st.name))
+}
+
+func (sh *shard) linkLocked(st *state) {
+	last := sh.idle.prev
+	st.prev, st.next = last, &sh.idle
+	last.next, sh.idle.prev = st, st
+	sh.idleBytes += tagCost(st.name)
+	sh.idleCount++
+}
+
+func (sh *shard) unlinkLocked(st *state) {
+	st.prev.next, st.next.prev = st.next, st.prev
+	st.prev, st.next = nil, nil
+	sh.idleBytes -= tagCost(st.name)
+	sh.idleCount--
+}
