@@ -1,0 +1,122 @@
+// Package coherence keeps cached entries as fresh as the database they were
+// read from: tags, tokens, holds and entries over a store. It knows no SQL.
+//
+// A reader calls Lookup; on a miss it reads the database and calls Fill, and
+// whatever happens Done. A writer calls Hold before its change can become
+// visible, changes the database, and calls Release before it tells anyone. What
+// is promised by that: a read returns what the database would have answered at
+// some moment during the read. Directory spec holds a model of why.
+package coherence
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// An Outcome says how a read was answered.
+type Outcome uint8
+
+// The outcomes of reads.
+const (
+	Bypass Outcome = iota // the cache was not asked: not cacheable or not wanted
+	Hit                   // answered from an entry
+	Miss                  // read from the database and kept
+	Held                  // read from the database, not kept: a write was in flight
+)
+
+// String returns the outcome's name in lower case.
+func (o Outcome) String() string {
+	switch o {
+	case Bypass:
+		return "bypass"
+	case Hit:
+		return "hit"
+	case Miss:
+		return "miss"
+	case Held:
+		return "held"
+	}
+	return "outcome(" + strconv.Itoa(int(o)) + ")"
+}
+
+const (
+	defaultTTL   = time.Hour
+	defaultLease = 30 * time.Second
+)
+
+// Options of a domain; the zero value is the default.
+type Options struct {
+	TTL    time.Duration // how long an entry may live at most; 0 means one hour
+	Lease  time.Duration // how long an abandoned hold lasts; 0 means 30 seconds
+	Mutant Mutant        // for tests only: the protocol step to leave out
+}
+
+// A Domain is one database in one store: all its clients announce their writes
+// there. It is safe for concurrent use.
+type Domain struct {
+	store   store.Store
+	prefix  string
+	ttl     time.Duration
+	lease   time.Duration
+	mutant  Mutant
+	flights flights
+	writers writers
+}
+
+// NewDomain returns the domain of the database with the given identity in s. Two
+// domains with the same identity over the same store are one; domains with
+// different identities never meet, whatever they contain.
+func NewDomain(s store.Store, identity string, o Options) *Domain {
+	if o.TTL <= 0 {
+		o.TTL = defaultTTL
+	}
+	if o.Lease <= 0 {
+		o.Lease = defaultLease
+	}
+	d := &Domain{
+		store:  s,
+		prefix: strconv.Itoa(len(identity)) + ":" + identity + ":",
+		ttl:    o.TTL,
+		lease:  o.Lease,
+		mutant: o.Mutant,
+	}
+	d.flights.init()
+	d.writers.init()
+	mutate(s, o.Mutant)
+	return d
+}
+
+// Prefix begins every key of this domain, and no key of another.
+func (d *Domain) Prefix() string { return d.prefix }
+
+// Store returns the store that the domain is in.
+func (d *Domain) Store() store.Store { return d.store }
+
+// Tag returns the tag of the given name in this domain.
+func (d *Domain) Tag(name string) store.Tag { return store.Tag(d.prefix + name) }
+
+// Announce tells of a change that is already visible. Reads that begin after it
+// has returned see the change; reads before may not have. If it fails, some of
+// the tags may not have been announced.
+func (d *Domain) Announce(ctx context.Context, tags []store.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	if err := d.store.Release(ctx, newHoldID(), tags); err != nil {
+		return fmt.Errorf("coherence: announce: %w", err)
+	}
+	return nil
+}
+
+// Observe returns the tokens of tags, and whether one was held after that.
+func (d *Domain) Observe(ctx context.Context, tags []store.Tag) (tokens []store.Token, held bool, err error) {
+	v, err := d.store.Lookup(ctx, "", tags)
+	if err != nil {
+		return nil, false, fmt.Errorf("coherence: observe: %w", err)
+	}
+	return v.Tokens, v.Held, nil
+}

@@ -1,0 +1,60 @@
+package coherence
+
+import (
+	"fmt"
+
+	"github.com/larderdb/larder/store"
+)
+
+// A Mutant leaves one step of the protocol out, to prove that a test would see
+// it. Programs leave it zero.
+type Mutant uint8
+
+// The steps that can be left out.
+const (
+	NoMutant             Mutant = iota
+	TokensAfterRead             // fill under tokens read after the database was
+	NoHold                      // writers hold nothing
+	NoTokenAtHold               // hold without new tokens
+	HoldsFirst                  // readers look at holds before tokens
+	ReleaseBeforeCommit         // holds are released before the commit
+	RollbackKeepsHold           // a rolled-back write doesn't release
+	JoinOvertakenFlights        // a reader takes the result of a flight without asking for its tags again
+)
+
+var mutantNames = [...]string{
+	"NoMutant", "TokensAfterRead", "NoHold", "NoTokenAtHold", "HoldsFirst",
+	"ReleaseBeforeCommit", "RollbackKeepsHold", "JoinOvertakenFlights",
+}
+
+// String returns the mutant's name as it is in Go.
+func (m Mutant) String() string {
+	if int(m) < len(mutantNames) {
+		return mutantNames[m]
+	}
+	return fmt.Sprintf("Mutant(%d)", uint8(m))
+}
+
+// Mutants returns all mutants but NoMutant.
+func Mutants() []Mutant {
+	return []Mutant{
+		TokensAfterRead, NoHold, NoTokenAtHold, HoldsFirst,
+		ReleaseBeforeCommit, RollbackKeepsHold, JoinOvertakenFlights,
+	}
+}
+
+// InStore reports whether the step is one that the store takes. Such a mutant
+// needs a store with a method Mutate(Mutant), as the simulator's is.
+func (m Mutant) InStore() bool { return m == NoTokenAtHold || m == HoldsFirst }
+
+// mutate tells the store to leave its step out, and panics if it can't.
+func mutate(s store.Store, m Mutant) {
+	if !m.InStore() {
+		return
+	}
+	ms, ok := s.(interface{ Mutate(m Mutant) })
+	if !ok {
+		panic(fmt.Sprintf("coherence: %T can't leave out a step for %v", s, m))
+	}
+	ms.Mutate(m)
+}

@@ -1,0 +1,131 @@
+package coherence
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// A Read is the outcome of one Lookup. It is used by one goroutine.
+type Read struct {
+	Outcome Outcome
+	Value   any // the entry's value on a hit
+
+	// The rest is set if the result may be kept, and flight if others wait for it.
+	d      *Domain
+	key    string
+	tags   []store.Tag
+	tokens []store.Token
+	flight *flight
+}
+
+// Lookup asks for the entry under key, of which tags are the dependencies if it
+// has yet to be read. On anything but a hit the caller reads the database and then
+// calls Fill or, whatever happens, Done on the result. The entry that is found
+// may be of other tags than these: its own are what it is judged by. With nil
+// tags, they aren't known yet, and Fill keeps nothing: FillRecorded does. Tags
+// that are empty but not nil are those of a result that never changes.
+//
+// With join set, a caller that finds another reading the same key waits for
+// it and looks again; when that flight has filled nothing the caller reads by itself.
+// A reader inside a transaction must not join: it may hold the lock that the other waits for.
+// Nor must one that has a flight of the same key itself. While a write is in
+// flight nobody waits.
+//
+// Lookup doesn't fail. If the store does, or ctx ends while the caller waits,
+// the outcome is a Miss of which Fill keeps nothing. key is not kept; tags must
+// stay as they are until the read is done.
+func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join bool) Read {
+	landed := d.flights.landed.Load()
+	v, err := d.store.Lookup(ctx, key, tags)
+	if !join || err != nil || v.Entry != nil || v.Held {
+		return d.read(ctx, key, tags, v, err)
+	}
+	f, own := d.flights.board(key)
+	if !own {
+		return d.wait(ctx, f, key, tags)
+	}
+	if d.flights.landed.Load() != landed { // perhaps it was this key, and has been filled
+		v, err = d.store.Lookup(ctx, key, tags)
+	}
+	r := d.read(ctx, f.key, tags, v, err)
+	if r.Outcome != Miss {
+		d.flights.land(f)
+		return r
+	}
+	r.d, r.flight = d, f
+	return r
+}
+
+// wait looks again when f has landed. It never waits for a second flight: of a
+// result that is never kept each reader would stand in line for all others.
+func (d *Domain) wait(ctx context.Context, f *flight, key string, tags []store.Tag) Read {
+	select {
+	case <-f.landed:
+	case <-ctx.Done():
+		Spoil(ctx, "the context ended")
+		return Read{Outcome: Miss}
+	}
+	if d.mutant == JoinOvertakenFlights && f.filled {
+		return Read{Outcome: Hit, Value: f.value}
+	}
+	v, err := d.store.Lookup(ctx, key, tags)
+	return d.read(ctx, key, tags, v, err)
+}
+
+// read makes the Read of what the store has answered.
+func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store.View, err error) Read {
+	rec := recordingOf(ctx)
+	switch {
+	case err != nil:
+		rec.spoil("the store failed")
+		return Read{Outcome: Miss}
+	case v.Entry != nil:
+		rec.add(d.store, v.Entry.Tags, v.Entry.Tokens)
+		return Read{Outcome: Hit, Value: v.Entry.Value}
+	case v.Held:
+		rec.spoil("a write was in flight")
+		return Read{Outcome: Held}
+	case tags == nil:
+		return Read{Outcome: Miss}
+	}
+	rec.add(d.store, tags, v.Tokens)
+	return Read{Outcome: Miss, d: d, key: strings.Clone(key), tags: tags, tokens: v.Tokens}
+}
+
+// Fill keeps value under the tokens that were seen before the database was read,
+// for at most ttl (0: the domain's, which is also the longest), and reports
+// whether the store took it; it may have kept nothing all the same. size is the
+// memory that value takes. value is shared from now on and must not change.
+func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration) bool {
+	if r.tags == nil || len(r.tokens) != len(r.tags) {
+		return false
+	}
+	tokens := r.tokens
+	if r.d.mutant == TokensAfterRead {
+		v, _ := r.d.store.Lookup(ctx, "", r.tags)
+		tokens = v.Tokens
+	}
+	if r.d.mutant == JoinOvertakenFlights && r.flight != nil {
+		r.flight.value, r.flight.filled = value, true
+	}
+	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
+	return r.d.fill(ctx, r.key, e, ttl)
+}
+
+func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
+	if ttl <= 0 || ttl > d.ttl {
+		ttl = d.ttl
+	}
+	return d.store.Fill(ctx, key, e, ttl) == nil
+}
+
+// Done ends the read; those who wait for it go on. Calling it again does nothing.
+func (r *Read) Done() {
+	if r.flight != nil {
+		r.d.flights.land(r.flight)
+		r.flight = nil
+	}
+}
