@@ -18,7 +18,10 @@ import (
 	"github.com/larderdb/larder/store"
 )
 
-const defaultMaxBytes = 64 << 20
+const (
+	defaultMaxBytes = 64 << 20
+	roomSteps       = 128 // the entries' share of the bytes changes in so many steps
+)
 
 var _ store.Store = (*Store)(nil)
 
@@ -66,6 +69,7 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 		}
 	}
 	tokens, held := s.tags.look(tags)
+	s.share()
 	return store.View{Tokens: tokens, Held: held}, nil
 }
 
@@ -96,12 +100,13 @@ func expiry(now, ttl time.Duration) time.Duration {
 	return now + ttl
 }
 
-// share gives the entries what the tags leave of the maximum. It does so when
-// that has changed by much, for it takes the lock of the eviction policy.
+// share gives the entries what the tags leave of the maximum, in steps, for each
+// takes the lock of the eviction policy: less at once, more when two steps are free.
 func (s *Store) share() {
-	room := max(s.maxBytes-s.tags.bytes.Load(), s.maxBytes/8)
+	step := max(s.maxBytes/roomSteps, 1)
+	room := max((s.maxBytes-s.tags.bytes.Load())/step, 8) * step
 	old := s.room.Load()
-	if max(room-old, old-room) < s.maxBytes/64 {
+	if room == old || room > old && room < old+2*step {
 		return
 	}
 	if s.room.CompareAndSwap(old, room) {
@@ -123,6 +128,7 @@ func (s *Store) Hold(_ context.Context, id store.HoldID, tags []store.Tag, lease
 	for _, name := range tags {
 		s.tags.hold(name, id, lease)
 	}
+	s.share()
 	return nil
 }
 

@@ -1,0 +1,190 @@
+package memory_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
+)
+
+// shapes are what a store may be full of.
+var shapes = []struct {
+	name  string
+	size  func(r *rand.Rand) int
+	key   int // bytes of a key
+	tags  int // tags of an entry …
+	share int // … each of which so many entries share
+}{
+	{"small values, one tag", constant(100), 40, 1, 1 << 20},
+	{"one row, two tags", constant(300), 120, 2, 1 << 20},
+	{"rows, three tags", constant(1200), 200, 3, 1 << 20},
+	{"pages", constant(20_000), 80, 8, 1 << 20},
+	{"large", constant(700_000), 100, 1, 1 << 20},
+	{"mixed", func(r *rand.Rand) int { return 50 << r.IntN(10) }, 150, 2, 1 << 20},
+	{"a slice for each entry", constant(300), 120, 2, 1},
+	{"a slice for ten entries", constant(300), 120, 3, 10},
+}
+
+func constant(n int) func(*rand.Rand) int { return func(*rand.Rand) int { return n } }
+
+// TestHeap fills a store with 64 MiB of each shape and compares what it says that
+// it takes with what the heap says.
+func TestHeap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills 64 MiB a shape")
+	}
+	for _, shape := range shapes {
+		t.Run(shape.name, func(t *testing.T) {
+			const limit = 64 << 20
+			before := heap()
+			s := memory.New(limit)
+			r := rand.New(rand.NewPCG(1, 2))
+			n := 0
+			for filled := 0; filled < 2*limit; n++ {
+				filled += fillShape(t, s, n, shape.size(r), shape.key, shape.tags, shape.share)
+			}
+			st := s.Stats()
+			took := int64(heap() - before)
+			off := float64(st.Bytes-took) / float64(took) * 100
+			t.Logf("%d entries, %d tags: says %d, heap %d, %+.1f%% (%d B an entry)", st.Entries, st.Tags, st.Bytes, took, off, took/int64(st.Entries))
+			if off < -15 || off > 15 {
+				t.Errorf("says %d bytes, the heap %d: %+.1f%%", st.Bytes, took, off)
+			}
+			if st.Bytes > limit || st.Bytes < limit*8/10 {
+				t.Errorf("%d bytes of %d after twice as much was filled", st.Bytes, limit)
+			}
+			runtime.KeepAlive(s)
+		})
+	}
+}
+
+// fillShape fills the n-th entry, and returns about what it takes.
+func fillShape(t *testing.T, s *memory.Store, n, size, key, tags, share int) int {
+	t.Helper()
+	names := make([]store.Tag, tags)
+	for i := range names {
+		names[i] = store.Tag(fmt.Sprintf("2:db:public.stuff%d{user_id=%d}", i, n/share))
+	}
+	v, err := s.Lookup(t.Context(), "", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := make([]byte, size)
+	boxed := any(&value) // 24 bytes more
+	e := &store.Entry{Value: boxed, Size: cap(value) + 24, Tags: names, Tokens: v.Tokens}
+	name := fmt.Sprintf("%d%s", n, strings.Repeat("k", key))[:key]
+	if err := s.Fill(t.Context(), name, e, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	return size + key + 300
+}
+
+// heap is what lives in the heap, after the cache's own upkeep has come to an end.
+func heap() uint64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestTagsAreBounded: millions of tags that nothing refers to don't fill the memory.
+func TestTagsAreBounded(t *testing.T) {
+	const limit = 8 << 20
+	s := memory.New(limit)
+	before := heap()
+	n := 1_000_000
+	if testing.Short() {
+		n = 100_000
+	}
+	for i := range n {
+		tag := []store.Tag{store.Tag(fmt.Sprintf("2:db:public.stuff{user_id=%d}", i))}
+		if _, err := s.Lookup(t.Context(), "", tag); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Hold(t.Context(), store.HoldID(i+1), tag, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Release(t.Context(), store.HoldID(i+1), tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took, st := int64(heap()-before), s.Stats()
+	t.Logf("%d tags kept of %d, says %d, heap %d", st.Tags, n, st.Bytes, took)
+	if st.Bytes > limit/8 || took > limit/4 {
+		t.Errorf("%+v, heap %d, of %d bytes", st, took, limit)
+	}
+	runtime.KeepAlive(s)
+}
+
+// TestDroppedTagsReviveNothing: an entry of a tag that was dropped meanwhile isn't kept.
+func TestDroppedTagsReviveNothing(t *testing.T) {
+	s := memory.New(1 << 20)
+	tags := []store.Tag{"first"}
+	v, err := s.Lookup(t.Context(), "k", tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100_000 {
+		s.Lookup(t.Context(), "", []store.Tag{store.Tag(fmt.Sprint(i))})
+	}
+	now, err := s.Lookup(t.Context(), "", tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now.Tokens[0] == v.Tokens[0] {
+		t.Fatal("the tag was not dropped: this test tests nothing")
+	}
+	e := &store.Entry{Value: 1, Size: 8, Tags: tags, Tokens: v.Tokens}
+	if err := s.Fill(t.Context(), "k", e, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := s.Lookup(t.Context(), "k", tags); v.Entry != nil {
+		t.Fatal("an entry under the token of a dropped tag is valid")
+	}
+}
+
+// TestScan: what is used often outlives a scan over much that is used once.
+func TestScan(t *testing.T) {
+	s := memory.New(4 << 20)
+	tags := []store.Tag{"a"}
+	v, _ := s.Lookup(t.Context(), "", tags)
+	fill := func(key string) {
+		e := &store.Entry{Value: key, Size: 1000, Tags: tags, Tokens: v.Tokens}
+		if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 4000 { // it counts uses once it is half full
+		fill(fmt.Sprint("cold", i))
+	}
+	const hot = 1000
+	for range 10 {
+		for i := range hot {
+			key := fmt.Sprint("hot", i)
+			if v, _ := s.Lookup(t.Context(), key, tags); v.Entry == nil {
+				fill(key)
+			}
+		}
+		s.Stats() // so that it has seen them
+	}
+	for i := range 20_000 {
+		fill(fmt.Sprint("scan", i))
+	}
+	kept := 0
+	for i := range hot {
+		if v, _ := s.Lookup(t.Context(), fmt.Sprint("hot", i), tags); v.Entry != nil {
+			kept++
+		}
+	}
+	if kept < hot*8/10 {
+		t.Errorf("%d of %d hot entries have outlived a scan", kept, hot)
+	}
+}
