@@ -1,0 +1,3 @@
+// Package spec holds the Promela model of the coherence of one tag, and the test
+// that has it checked.
+package spec
