@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +26,7 @@ var postgres = program{
 	args:   postgresArgs,
 	ping:   pingPostgres,
 	sql:    func(s *Server) dialect { return postgresSQL{s} },
+	clean:  cleanPostgres,
 	stop:   syscall.SIGINT,  // "fast": sessions are cut, a checkpoint is made
 	abort:  syscall.SIGQUIT, // "immediate": shared memory is freed, nothing else
 }
@@ -52,10 +55,34 @@ func postgresArgs(s *Server) []string {
 		"fsync=off", "full_page_writes=off", // what is written survives the process, not the machine
 		"wal_level=logical", "max_replication_slots=20", "max_wal_senders=20",
 		"max_prepared_transactions=20", "max_connections=300",
+		"max_wal_size=256MB",              // what is not yet checkpointed may lie in memory
+		"dynamic_shared_memory_type=mmap", // files in the folder, which go with it
 	} {
 		args = append(args, "-c", setting)
 	}
 	return args
+}
+
+// cleanPostgres removes the System V segment by which a server tells that another has its data. Only one that was
+// killed leaves it. Where the system has no ipcrm, those few bytes stay.
+func cleanPostgres(s *Server) error {
+	segment := sharedMemory(s)
+	if _, err := exec.LookPath("ipcrm"); err != nil || segment == "" {
+		return nil
+	}
+	_, err := s.tool("", "ipcrm", "-m", segment)
+	return err
+}
+
+// sharedMemory returns the id of the segment; "" if there is none. The seventh line of the server's lock file has it.
+func sharedMemory(s *Server) string {
+	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	if err != nil || len(lines) < 7 {
+		return "" // ended in order, or did not get far
+	}
+	_, id, _ := strings.Cut(strings.TrimSpace(lines[6]), " ") // key, id
+	return strings.TrimSpace(id)
 }
 
 // pingPostgres asks for a session. A server that is still starting, or recovering, answers with an error instead of

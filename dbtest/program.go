@@ -25,6 +25,7 @@ type program struct {
 	socket func(port int) string         // the socket's file name; nil if there is none
 	ping   func(*Server, net.Conn) error // nil when the server answers on a fresh connection
 	sql    func(*Server) dialect         // nil if it is no SQL server
+	clean  func(*Server) error           // takes away what a killed server leaves outside its folder; nil if nothing
 	stop   syscall.Signal                // ends it in order
 	abort  syscall.Signal                // ends it at once and still leaves nothing behind
 }

@@ -132,6 +132,7 @@ func TestSharedServerAnswersAndIsOne(t *testing.T) {
 func TestStopAndKillThenStart(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := k.own(t)
 			d := database(t, s)
 			put(t, s, d, "before")
@@ -164,6 +165,7 @@ func TestStopAndKillThenStart(t *testing.T) {
 func TestPauseAndResume(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := k.own(t)
 			d := database(t, s)
 			put(t, s, d, "before")
@@ -187,6 +189,7 @@ func TestPauseAndResume(t *testing.T) {
 
 // A session that is busy when the server is paused halts as well: in PostgreSQL it is a process of its own.
 func TestPauseReachesOpenSessions(t *testing.T) {
+	t.Parallel()
 	s := NewPostgres(t)
 	db := dial(t, s.Database(t))
 	if _, err := db.Exec("SELECT 1"); err != nil {
@@ -215,6 +218,7 @@ func TestPauseReachesOpenSessions(t *testing.T) {
 
 // Kill is a crash for sessions that are in the midst of a statement, too, and Start needs not wait for them.
 func TestKillWithBusySession(t *testing.T) {
+	t.Parallel()
 	s := NewPostgres(t)
 	db := dial(t, s.Database(t))
 	answer := make(chan error, 1)
@@ -241,6 +245,38 @@ func TestKillWithBusySession(t *testing.T) {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A killed PostgreSQL server leaves memory to the system, which no folder holds.
+func TestKilledPostgresLeavesNoSharedMemory(t *testing.T) {
+	t.Parallel()
+	var segment string
+	t.Run("inner", func(t *testing.T) {
+		s := NewPostgres(t)
+		if segment = sharedMemory(s); !segments(t)[segment] {
+			t.Fatalf("the running server has no segment %s", segment)
+		}
+		if err := s.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if segment != "" && segments(t)[segment] {
+		t.Fatalf("segment %s is still there", segment)
+	}
+}
+
+// segments returns the ids of all System V segments.
+func segments(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Skip(err)
+	}
+	ids := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		ids[strings.Fields(line)[1]] = true
+	}
+	return ids
 }
 
 func TestStartFailureShowsTheLog(t *testing.T) {
@@ -270,6 +306,7 @@ func TestStartTwice(t *testing.T) {
 func TestOwnServerIsGoneWithItsTest(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			var s *Server
 			t.Run("inner", func(t *testing.T) {
 				s = k.own(t)
