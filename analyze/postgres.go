@@ -10,24 +10,29 @@ import (
 // analyzePostgres reads text with the grammar of PostgreSQL and
 // standard_conforming_strings on, as it is by default since 9.1.
 func analyzePostgres(text string) *Statement {
+	tokens, ok := pgTokens(text)
+	if !ok {
+		return pgOpaque(text, nil)
+	}
 	stmts, err := pgParse(text)
-	if err != nil {
-		return pgUnparsed(text)
-	}
-	switch len(stmts) {
-	case 0:
+	texts := pgSplit(text, tokens)
+	switch {
+	case err != nil && len(texts) > 1, len(stmts) > 1 && len(texts) == len(stmts):
+		return pgSeveral(text, texts)
+	case err != nil, len(stmts) > 1, len(stmts) == 1 && pgIsQuery(stmts[0]) && !pgFaithful(tokens, stmts):
+		return pgOpaque(text, tokens)
+	case len(stmts) == 0:
 		return &Statement{Text: text, Dialect: Postgres, Kind: Utility, Reason: NotRead, Hint: parseHint(text)}
-	case 1:
-		return pgStatement(text, stmts[0])
 	}
-	texts := pgSplit(text)
-	parts := make([]*Statement, len(stmts))
-	for i, stmt := range stmts {
-		part := text
-		if len(texts) == len(stmts) {
-			part = texts[i]
-		}
-		parts[i] = pgStatement(part, stmt)
+	return pgStatement(text, stmts[0], tokens)
+}
+
+// pgSeveral judges each statement of a text by itself, so that one which can't be
+// parsed doesn't hide the others.
+func pgSeveral(text string, texts []string) *Statement {
+	parts := make([]*Statement, len(texts))
+	for i, part := range texts {
+		parts[i] = analyzePostgres(part)
 	}
 	return several(Postgres, text, parts)
 }
@@ -44,14 +49,15 @@ func pgParse(text string) (stmts []ast.Stmt, err error) {
 
 // pgStatement gathers the facts of one parsed statement. A tree that can't be
 // walked counts as a text that can't be parsed.
-func pgStatement(text string, n ast.Node) (st *Statement) {
+func pgStatement(text string, n ast.Node, tokens []*parser.Token) (st *Statement) {
 	defer func() {
 		if recover() != nil {
-			st = pgOpaque(text)
+			st = pgOpaque(text, tokens)
 		}
 	}()
 	w := &pgWalker{st: &Statement{Text: text, Dialect: Postgres, Hint: parseHint(text)}}
 	w.statement(n)
+	w.keywords(tokens)
 	w.finish()
 	return w.st
 }

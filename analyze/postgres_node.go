@@ -3,6 +3,7 @@ package analyze
 import (
 	"reflect"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
@@ -90,7 +91,7 @@ func pgStrings(list *ast.NodeList) []string {
 	var names []string
 	for _, item := range pgItems(list) {
 		if s, ok := item.(*ast.String); ok {
-			names = append(names, s.SVal)
+			names = append(names, pgCut(s.SVal))
 		}
 	}
 	return names
@@ -108,4 +109,23 @@ func pgQualified(parts []string) Name {
 	return Name{Schema: parts[len(parts)-2], Name: parts[len(parts)-1]}
 }
 
-func pgRangeName(r *ast.RangeVar) Name { return Name{Schema: r.SchemaName, Name: r.RelName} }
+func pgRangeName(r *ast.RangeVar) Name {
+	return Name{Schema: pgCut(r.SchemaName), Name: pgCut(r.RelName)}
+}
+
+// pgMaxIdentifier is NAMEDATALEN - 1.
+const pgMaxIdentifier = 63
+
+// pgCut cuts an identifier as the server does: to 63 bytes of whole characters.
+func pgCut(identifier string) string {
+	if len(identifier) < pgMaxIdentifier {
+		return identifier
+	}
+	end := min(len(identifier), pgMaxIdentifier)
+	for start := max(0, end-utf8.UTFMax); start < end; start++ {
+		if utf8.RuneStart(identifier[start]) && !utf8.FullRuneInString(identifier[start:end]) {
+			end = start
+		}
+	}
+	return identifier[:end]
+}

@@ -23,7 +23,7 @@ type pgFromItem struct {
 	opaque   bool
 }
 
-func (s *pgScope) bind(cte string) *pgScope { return &pgScope{outer: s, cte: cte} }
+func (s *pgScope) bind(cte string) *pgScope { return &pgScope{outer: s, cte: pgCut(cte)} }
 
 // binds reports whether name is one of WITH.
 func (s *pgScope) binds(name string) bool {
@@ -56,7 +56,7 @@ func pgAppendFrom(items []pgFromItem, n ast.Node, outer *pgScope) []pgFromItem {
 		items = pgAppendFrom(items, n.Rarg, outer)
 		for _, alias := range []*ast.Alias{n.Alias, n.JoinUsingAlias} {
 			if alias != nil {
-				items = append(items, pgFromItem{alias: alias.AliasName, opaque: true})
+				items = append(items, pgFromItem{alias: pgCut(alias.AliasName), opaque: true})
 			}
 		}
 		return items
@@ -67,12 +67,12 @@ func pgAppendFrom(items []pgFromItem, n ast.Node, outer *pgScope) []pgFromItem {
 }
 
 func pgRelationItem(r *ast.RangeVar, outer *pgScope) pgFromItem {
-	item := pgFromItem{alias: r.RelName, relation: pgRangeName(r)}
+	item := pgFromItem{alias: pgCut(r.RelName), relation: pgRangeName(r)}
 	if r.Alias != nil {
-		item.alias = r.Alias.AliasName
+		item.alias = pgCut(r.Alias.AliasName)
 		item.opaque = len(pgItems(r.Alias.ColNames)) > 0 // renamed columns
 	}
-	if r.SchemaName == "" && outer.binds(r.RelName) {
+	if r.SchemaName == "" && outer.binds(item.relation.Name) {
 		item.opaque = true
 	}
 	return item
@@ -93,7 +93,7 @@ func pgAliasOf(n ast.Node) string {
 	if alias == nil {
 		return ""
 	}
-	return alias.AliasName
+	return pgCut(alias.AliasName)
 }
 
 // timeColumn notes the column that c names as cast to a date or time, and

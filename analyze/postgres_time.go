@@ -115,7 +115,7 @@ func (w *pgWalker) surelyTime(e ast.Node, s *pgScope) bool {
 	case *ast.TypeCast:
 		return w.surelyTimeCast(e, s)
 	case *ast.A_Expr:
-		return pgArithmetic(e)
+		return pgArithmetic(e) || e.Kind == ast.AEXPR_NULLIF && w.surelyTime(e.Lexpr, s)
 	case *ast.FuncCall:
 		return w.surelyTimeCall(e, s)
 	case *ast.CoalesceExpr:
@@ -124,6 +124,8 @@ func (w *pgWalker) surelyTime(e ast.Node, s *pgScope) bool {
 		return w.allSurelyTime(pgItems(e.Args), s)
 	case *ast.A_ArrayExpr:
 		return w.allSurelyTime(pgItems(e.Elements), s)
+	case *ast.RowExpr:
+		return w.allSurelyTime(pgItems(e.Args), s)
 	case *ast.CaseExpr:
 		return w.surelyTimeCase(e, s)
 	}

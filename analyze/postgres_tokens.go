@@ -28,11 +28,7 @@ func pgTokens(text string) (tokens []*parser.Token, ok bool) {
 
 // pgSplit cuts a text of several statements at its semicolons, without those in
 // brackets and in the bodies of functions; empty statements are left out.
-func pgSplit(text string) []string {
-	tokens, ok := pgTokens(text)
-	if !ok {
-		return nil
-	}
+func pgSplit(text string, tokens []*parser.Token) []string {
 	var parts []string
 	start, depth, atomic := 0, 0, 0
 	for i, token := range tokens {
@@ -73,30 +69,15 @@ func pgWord(token *parser.Token) string {
 	return strings.ToLower(token.Text)
 }
 
-// pgUnparsed is what can be said of a text that can't be parsed as a whole. If
-// it has several statements, each is judged by itself.
-func pgUnparsed(text string) *Statement {
-	texts := pgSplit(text)
-	if len(texts) < 2 {
-		return pgOpaque(text)
-	}
-	parts := make([]*Statement, len(texts))
-	for i, part := range texts {
-		parts[i] = analyzePostgres(part)
-	}
-	return several(Postgres, text, parts)
-}
-
 // pgOpaque is what can be said of one statement that can't be parsed: it may
 // write all, because functions may, and it may change any setting unless its
 // first word says that it is a query without set_config.
-func pgOpaque(text string) *Statement {
+func pgOpaque(text string, tokens []*parser.Token) *Statement {
 	st := &Statement{
 		Text: text, Dialect: Postgres, Kind: Unknown, Reason: Unparsable, WritesAll: true,
 		Control: OtherControl, ReturnsRows: true, Settings: []string{"*"}, Hint: parseHint(text),
 	}
-	tokens, ok := pgTokens(text)
-	if !ok || len(tokens) == 0 {
+	if len(tokens) == 0 {
 		return st
 	}
 	switch pgWord(tokens[0]) {

@@ -90,10 +90,9 @@ func (w *pgWalker) note(n ast.Node, s *pgScope) {
 
 // read notes a relation that is read, unless its name is one of WITH.
 func (w *pgWalker) read(r *ast.RangeVar, s *pgScope) {
-	if r.SchemaName == "" && s.binds(r.RelName) {
-		return
+	if n := pgRangeName(r); n.Schema != "" || !s.binds(n.Name) {
+		w.readName(n)
 	}
-	w.readName(pgRangeName(r))
 }
 
 func (w *pgWalker) readName(n Name) {
@@ -192,7 +191,7 @@ func (w *pgWalker) columnRef(c *ast.ColumnRef) {
 func (w *pgWalker) indirection(n *ast.A_Indirection, s *pgScope) {
 	for _, item := range pgItems(n.Indirection) {
 		if field, ok := item.(*ast.String); ok {
-			w.called(Name{Name: field.SVal}, 1)
+			w.called(Name{Name: pgCut(field.SVal)}, 1)
 			if pgTimeTypes[field.SVal] {
 				w.castToTime(n.Arg, s)
 			}
