@@ -67,7 +67,8 @@ func (w *pgWalker) finish() {
 	switch st := w.st; {
 	case st.Kind == Read && len(st.Reads) == 0:
 		w.because(NoRelation, "")
-	case st.Kind != Read && st.Reason != Explain && st.Reason != Cursor:
+	case st.Kind == Read, st.Reason == Explain, st.Reason == Cursor && st.Kind == Utility:
+	default:
 		st.Reason, st.Detail = NotRead, ""
 	}
 }

@@ -63,11 +63,15 @@ var pgKeywordReasons = map[string]Reason{
 }
 
 // keywords notes what the words of a statement say, be they in its tree or not:
-// locking clauses and functions that are reserved words.
+// locking clauses, functions that are reserved words, and CREATE TEMP.
 func (w *pgWalker) keywords(tokens []*parser.Token) {
 	for i, token := range tokens {
 		word := pgWord(token)
 		switch {
+		case i < 5 && (word == "temp" || word == "temporary") && pgWord(tokens[0]) == "create":
+			for _, write := range w.st.Writes {
+				w.st.TempTables = addOnce(w.st.TempTables, write.Relation)
+			}
 		case word == "for" && i+1 < len(tokens) && pgLocks(pgWord(tokens[i+1])):
 			w.because(Locking, "")
 		case pgKeywordReasons[word] != Cacheable && (i == 0 || !pgBeforeLabel(pgWord(tokens[i-1]))):

@@ -69,6 +69,16 @@ func pgWord(token *parser.Token) string {
 	return strings.ToLower(token.Text)
 }
 
+// pgHasMore reports whether something follows a semicolon.
+func pgHasMore(tokens []*parser.Token) bool {
+	for i, token := range tokens {
+		if pgWord(token) == ";" && i < len(tokens)-1 {
+			return true
+		}
+	}
+	return false
+}
+
 // pgOpaque is what can be said of one statement that can't be parsed: it may
 // write all, because functions may, and it may change any setting unless its
 // first word says that it is a query without set_config.
@@ -77,7 +87,7 @@ func pgOpaque(text string, tokens []*parser.Token) *Statement {
 		Text: text, Dialect: Postgres, Kind: Unknown, Reason: Unparsable, WritesAll: true,
 		Control: OtherControl, ReturnsRows: true, Settings: []string{"*"}, Hint: parseHint(text),
 	}
-	if len(tokens) == 0 {
+	if len(tokens) == 0 || pgHasMore(tokens) {
 		return st
 	}
 	switch pgWord(tokens[0]) {
