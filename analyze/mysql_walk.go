@@ -1,0 +1,247 @@
+package analyze
+
+import (
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	"github.com/pingcap/tidb/pkg/parser/mysql"
+)
+
+// A mysqlWalk gathers what a parsed statement reads and calls.
+type mysqlWalk struct {
+	s       *Statement
+	scopes  []mysqlScope
+	targets map[*ast.TableName]bool // names in the tree that don't stand for a read
+	selects int                     // SELECTs met
+}
+
+// A mysqlScope is the names that the WITH of a statement binds in it.
+type mysqlScope struct {
+	owner ast.Node
+	names []string
+}
+
+// Enter looks at a node before its children.
+func (w *mysqlWalk) Enter(n ast.Node) (ast.Node, bool) {
+	switch x := n.(type) {
+	case *ast.WithClause: // read by open, before the rest of its statement
+		return n, true
+	case *ast.DeleteTableList: // read by deleted
+		return n, true
+	case *ast.SelectStmt:
+		w.selectStmt(x)
+	case *ast.SetOprStmt:
+		w.open(x, x.With)
+	case *ast.SetOprSelectList:
+		w.open(x, x.With)
+	case *ast.UpdateStmt:
+		w.open(x, x.With)
+	case *ast.DeleteStmt:
+		w.open(x, x.With)
+	case *ast.TableName:
+		w.relation(x)
+	default:
+		w.expression(n)
+	}
+	return n, false
+}
+
+// Leave ends the scope that n has opened.
+func (w *mysqlWalk) Leave(n ast.Node) (ast.Node, bool) {
+	if last := len(w.scopes) - 1; last >= 0 && w.scopes[last].owner == n {
+		w.scopes = w.scopes[:last]
+	}
+	return n, true
+}
+
+// open begins a scope with the names of a WITH clause. A name is bound after its
+// query, or before it if the clause is recursive; what follows is not bound,
+// though MariaDB binds all names of a recursive clause: a wider answer.
+func (w *mysqlWalk) open(owner ast.Node, with *ast.WithClause) {
+	if with == nil {
+		return
+	}
+	w.scopes = append(w.scopes, mysqlScope{owner: owner})
+	scope := len(w.scopes) - 1
+	for _, cte := range with.CTEs {
+		if with.IsRecursive {
+			w.scopes[scope].names = append(w.scopes[scope].names, cte.Name.O)
+		}
+		cte.Query.Accept(w)
+		if !with.IsRecursive {
+			w.scopes[scope].names = append(w.scopes[scope].names, cte.Name.O)
+		}
+	}
+}
+
+// bound reports whether name is a CTE here. Whether names that differ in case
+// are the same depends on the server: only equal ones are.
+func (w *mysqlWalk) bound(name string) bool {
+	for _, scope := range w.scopes {
+		for _, n := range scope.names {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (w *mysqlWalk) selectStmt(x *ast.SelectStmt) {
+	if x.Kind == ast.SelectStmtKindSelect {
+		w.selects++
+	}
+	if x.LockInfo != nil && x.LockInfo.LockType != ast.SelectLockNone {
+		w.because(Locking, "")
+		for _, t := range x.LockInfo.Tables { // aliases of the FROM clause
+			w.ignore(t)
+		}
+	}
+	if x.SelectIntoOpt != nil {
+		w.because(NotRead, "into outfile")
+		w.s.ReturnsRows = false
+	}
+	if x.SelectStmtOpts != nil && x.CalcFoundRows {
+		w.because(SessionFunction, "sql_calc_found_rows")
+	}
+	w.open(x, x.With)
+}
+
+// ignore keeps a name in the tree from counting as a read.
+func (w *mysqlWalk) ignore(t *ast.TableName) {
+	if w.targets == nil {
+		w.targets = map[*ast.TableName]bool{}
+	}
+	w.targets[t] = true
+}
+
+func (w *mysqlWalk) relation(t *ast.TableName) {
+	if w.targets[t] || t.Schema.O == "" && w.bound(t.Name.O) {
+		return
+	}
+	name := mysqlTableName(t)
+	w.s.Reads = addOnce(w.s.Reads, name)
+	if mysqlSystemSchema(name.Schema) {
+		w.because(SystemCatalog, name.String())
+	}
+	if t.TableSample != nil || t.AsOf != nil {
+		w.because(Volatile, "sample or history of "+name.String())
+	}
+}
+
+func mysqlTableName(t *ast.TableName) Name { return Name{Schema: t.Schema.O, Name: t.Name.O} }
+
+// mysqlSystemSchema reports whether a database is the server's own.
+func mysqlSystemSchema(schema string) bool {
+	switch strings.ToLower(schema) {
+	case "information_schema", "performance_schema", "mysql", "sys":
+		return true
+	}
+	return false
+}
+
+// because notes why the rows can't be cached; the first reason stands.
+func (w *mysqlWalk) because(r Reason, detail string) { w.s.mysqlBecause(r, detail) }
+
+// mysqlBecause sets the reason of s, unless it has one.
+func (s *Statement) mysqlBecause(r Reason, detail string) {
+	if s.Reason == Cacheable {
+		s.Reason, s.Detail = r, detail
+	}
+}
+
+func (w *mysqlWalk) expression(n ast.Node) {
+	switch x := n.(type) {
+	case *ast.FuncCallExpr:
+		w.call(x)
+	case *ast.AggregateFuncExpr:
+		w.function(Name{Name: strings.ToLower(x.F)}, len(x.Args))
+	case *ast.WindowFuncExpr:
+		w.function(Name{Name: strings.ToLower(x.Name)}, len(x.Args))
+	case *ast.VariableExpr:
+		w.variable(x)
+	case *ast.ColumnName:
+		w.column(x)
+	case *ast.DefaultExpr:
+		if x.Name != nil {
+			w.because(Volatile, "default()") // the default may be now()
+		}
+	case *ast.FuncCastExpr:
+		if mysqlNeedsDate(x.Tp.GetType()) && mysqlIsTime(x.Expr) {
+			w.because(Volatile, "time as datetime") // takes today's date
+		}
+	}
+}
+
+func (w *mysqlWalk) call(x *ast.FuncCallExpr) {
+	name := Name{Schema: x.Schema.O, Name: strings.ToLower(x.FnName.O)}
+	if strings.HasPrefix(name.Name, "'tidb`") {
+		return // a literal: DATE '2020-01-01'
+	}
+	if name.Schema == "" {
+		name.Name = strings.TrimSuffix(name.Name, "_func") // the parser's insert_func, char_func
+	}
+	w.function(name, len(x.Args))
+	if name.Name == "timestamp" && len(x.Args) > 0 && mysqlIsTime(x.Args[0]) {
+		w.because(Volatile, "time as datetime")
+	}
+}
+
+// function notes a call, and why its result can't be cached. A function with a
+// schema is never built in.
+func (w *mysqlWalk) function(name Name, args int) {
+	w.s.Functions = addOnce(w.s.Functions, name)
+	if name.Schema != "" {
+		return
+	}
+	if name.Name == "unix_timestamp" && args > 0 {
+		return
+	}
+	if reason, ok := mysqlImpure[name.Name]; ok {
+		w.because(reason, name.Name+"()")
+	}
+}
+
+func (w *mysqlWalk) variable(x *ast.VariableExpr) {
+	if x.IsSystem {
+		w.because(SessionVariable, "@@"+x.Name)
+		return
+	}
+	w.because(SessionVariable, "@"+x.Name)
+}
+
+// column looks for what stands like a column in Oracle mode, and isn't one.
+func (w *mysqlWalk) column(x *ast.ColumnName) {
+	switch x.Name.L {
+	case "nextval", "currval":
+		if x.Table.L != "" {
+			w.because(Volatile, x.Name.L)
+		}
+	case "sysdate", "systimestamp", "rownum", "sys_guid":
+		if x.Table.L == "" {
+			w.because(Volatile, x.Name.L)
+		}
+	}
+}
+
+// mysqlNeedsDate reports whether a value of type t has a date.
+func mysqlNeedsDate(t byte) bool {
+	return t == mysql.TypeDate || t == mysql.TypeDatetime || t == mysql.TypeTimestamp || t == mysql.TypeNewDate
+}
+
+// mysqlIsTime reports whether x is a time of day without a date, as far as its
+// form tells. (That a column is one, the text can't tell.)
+func mysqlIsTime(x ast.ExprNode) bool {
+	switch x := x.(type) {
+	case *ast.ParenthesesExpr:
+		return mysqlIsTime(x.Expr)
+	case *ast.FuncCastExpr:
+		return x.Tp.GetType() == mysql.TypeDuration
+	case *ast.FuncCallExpr:
+		switch x.FnName.L {
+		case "time", "maketime", "sec_to_time", "timediff", "addtime", "subtime", "'tidb`.(timeliteral":
+			return true
+		}
+	}
+	return false
+}
