@@ -32,11 +32,13 @@ func (t *mysqlTask) prepare() bool {
 		return false
 	}
 	t.s.Kind, t.s.Prepares = Session, strings.ToLower(name)
-	if len(t.rest()) == 1 && t.peek(0).kind == mysqlString {
-		t.s.Prepared = t.nested(t.peek(0).text)
-		return true
+	if len(t.rest()) > 1 {
+		return t.expression(t.rest())
 	}
-	return t.expression(t.rest())
+	if t.peek(0).kind == mysqlString {
+		t.s.Prepared = t.nested(t.peek(0).text)
+	}
+	return t.peek(0).kind == mysqlString
 }
 
 func (t *mysqlTask) deallocate() bool {

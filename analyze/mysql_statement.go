@@ -210,6 +210,9 @@ func mysqlUnparsed(tokens []mysqlToken, text string) *Statement {
 	case c.accept("SELECT"), c.accept("TABLE"), c.accept("VALUES"), c.accept("WITH") && mysqlOnlyReads(tokens):
 		s.Kind, s.WritesAll = Read, false
 		s.Functions = mysqlCalls(tokens)
+	case c.at > 0 && tokens[c.at-1].is("WITH"):
+		s.Kind = Modify
+		s.Functions = mysqlCalls(tokens)
 	case c.peek(0).is("INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "TRUNCATE"):
 		s.Kind = Modify
 		s.ImplicitCommit = c.peek(0).is("TRUNCATE")
