@@ -93,7 +93,8 @@ func (t *mysqlTask) truncate() bool {
 // load reads LOAD DATA, LOAD XML and LOAD INDEX INTO CACHE.
 func (t *mysqlTask) load() bool {
 	if t.accept("INDEX", "INTO", "CACHE") {
-		t.s.Kind, t.s.ImplicitCommit, t.s.ReturnsRows = Utility, true, true
+		t.mayCommit()
+		t.s.ReturnsRows = true
 		return true
 	}
 	if !t.peek(0).is("DATA", "XML") {

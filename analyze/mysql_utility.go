@@ -11,9 +11,12 @@ func (t *mysqlTask) utility(word string) (known, ok bool) {
 		return true, t.analyze()
 	case "OPTIMIZE", "CHECK", "CHECKSUM", "REPAIR":
 		return true, t.maintain(word)
-	case "FLUSH", "RESET", "CACHE", "START", "STOP", "CHANGE":
+	case "FLUSH", "RESET":
 		t.s.Kind = Utility
 		t.s.ImplicitCommit = !(word == "RESET" && t.peek(0).is("PERSIST"))
+		return true, !t.done()
+	case "CACHE", "START", "STOP", "CHANGE":
+		t.mayCommit()
 		t.s.ReturnsRows = word == "CACHE"
 		return true, !t.done()
 	case "PURGE", "KILL", "SHUTDOWN", "RESTART", "SIGNAL", "RESIGNAL", "GET", "BACKUP":
@@ -21,6 +24,12 @@ func (t *mysqlTask) utility(word string) (known, ok bool) {
 		return true, true
 	}
 	return false, false
+}
+
+// mayCommit is a statement that commits what is open on MySQL, but not on all
+// versions of MariaDB.
+func (t *mysqlTask) mayCommit() {
+	t.s.Kind, t.s.Control = Control, OtherControl
 }
 
 func (t *mysqlTask) show() bool {
