@@ -42,6 +42,7 @@ func (p *liteParser) orConflict() Op {
 // upsert reads what stands after ON CONFLICT.
 func (p *liteParser) upsert(c *liteChange) {
 	if p.acceptOp("(") {
+		c.reads = true
 		c.exprs = append(c.exprs, p.terms()...)
 		p.expectOp(")")
 		p.filter(c)
