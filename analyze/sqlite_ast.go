@@ -1,5 +1,8 @@
 package analyze
 
+// The tree of statements that read or change rows. It keeps what tells which
+// rows those are (conditions, aliases, joins), too, for reads to be confined.
+
 // A liteSelect is a SELECT or VALUES, with the arms of a compound in order.
 type liteSelect struct {
 	with []liteCTE

@@ -56,7 +56,7 @@ func (p *liteParser) utility(s *Statement) {
 	case "detach":
 		s.Kind, s.Settings = Session, []string{"attach"}
 		p.accept("database")
-		p.expr()
+		p.value(s)
 	case "vacuum":
 		p.vacuum(s)
 	case "analyze":
@@ -71,12 +71,18 @@ func (p *liteParser) utility(s *Statement) {
 func (p *liteParser) attach(s *Statement) {
 	s.Kind, s.Settings = Session, []string{"attach"}
 	p.accept("database")
-	p.expr()
+	p.value(s)
 	p.expect("as")
-	p.expr()
+	p.value(s)
 	if p.accept("key") {
-		p.expr()
+		p.value(s)
 	}
+}
+
+// value reads an expression; what it calls belongs to s.
+func (p *liteParser) value(s *Statement) {
+	c := &liteCollector{s: s}
+	c.expr(p.expr(), nil)
 }
 
 // vacuum reads VACUUM. It may give new rowids to rows of any table without an
@@ -86,7 +92,7 @@ func (p *liteParser) vacuum(s *Statement) {
 		p.name()
 	}
 	if p.accept("into") {
-		p.expr()
+		p.value(s)
 		return
 	}
 	s.WritesAll = true

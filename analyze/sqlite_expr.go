@@ -18,7 +18,7 @@ const (
 
 var liteBinary = map[string]int{
 	"or": liteBindOr, "and": liteBindAnd,
-	"=": liteBindEqual, "==": liteBindEqual, "<>": liteBindEqual, "!=": liteBindEqual,
+	"=": liteBindEqual, "<>": liteBindEqual,
 	"<": liteBindLess, "<=": liteBindLess, ">": liteBindLess, ">=": liteBindLess,
 	"&": liteBindBits, "|": liteBindBits, "<<": liteBindBits, ">>": liteBindBits,
 	"+": liteBindSum, "-": liteBindSum,
@@ -288,12 +288,13 @@ func (p *liteParser) reference() *liteExpr {
 func (p *liteParser) call() *liteExpr {
 	x := &liteExpr{op: liteCall, text: p.name()}
 	p.expectOp("(")
-	switch {
-	case p.acceptOp("*"):
+	if p.acceptOp("*") {
 		x.args = []*liteExpr{{op: liteStar}}
-	case !p.peek(0).isOp(")"):
+	} else {
 		_ = p.accept("distinct") || p.accept("all")
-		x.args = p.exprs()
+		if !p.peek(0).isOp(")") && !p.peek(0).is("order") {
+			x.args = p.exprs()
+		}
 		x.more = p.orderBy()
 	}
 	p.expectOp(")")

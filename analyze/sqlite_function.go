@@ -14,7 +14,7 @@ func SQLiteDeterministic(name string) bool {
 var liteDeterministic = liteSet(`
 	abs char coalesce concat concat_ws format glob hex if ifnull iif instr
 	length like likelihood likely lower ltrim max min nullif octet_length
-	printf quote regexp_like replace round rtrim sign soundex substr substring
+	printf quote replace round rtrim sign soundex substr substring
 	subtype trim typeof unhex unicode unistr unistr_quote unlikely upper zeroblob
 
 	acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp

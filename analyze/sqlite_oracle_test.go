@@ -27,14 +27,16 @@ func init() {
 // A liteOracle is SQLite itself: it compiles statements and tells by its
 // authorizer what they would do.
 type liteOracle struct {
-	conn driver.Conn
-	did  liteDid
+	conn  driver.Conn
+	did   liteDid
+	views map[string][]string
 }
 
 // A liteDid is what the authorizer was asked while one statement was compiled.
 // Writes by triggers are left out: they are not in the text.
 type liteDid struct {
 	reads     map[string]bool // what the text names, and what views read
+	counted   map[string]bool // the same without any column; may be a table of a WITH clause
 	writes    map[string]Op
 	functions map[string]bool
 	schema    map[string]bool // relations made, changed or dropped
@@ -60,7 +62,7 @@ func newLiteOracle(t *testing.T) *liteOracle {
 	if _, err := conn.ExecContext(context.Background(), setup); err != nil {
 		t.Fatal(err)
 	}
-	o := &liteOracle{}
+	o := &liteOracle{views: liteViews(t)}
 	err = conn.Raw(func(c any) error {
 		o.conn = c.(driver.Conn)
 		return c.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(o.authorize)
@@ -76,7 +78,9 @@ func (o *liteOracle) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, d
 	trigger := within == "stuff_logged" || within == "adults_insert"
 	switch action {
 	case sqlite.AuthRead:
-		if !trigger {
+		if arg2 == "" {
+			o.did.counted[arg1] = true
+		} else if !trigger {
 			o.did.reads[arg1] = true
 		}
 	case sqlite.AuthInsert:
@@ -105,10 +109,13 @@ func (d *liteDid) write(table string, op Op, trigger bool) {
 
 // compile compiles text, and reports whether the engine takes it.
 func (o *liteOracle) compile(text string) (liteDid, error) {
-	o.did = liteDid{map[string]bool{}, map[string]Op{}, map[string]bool{}, map[string]bool{}}
+	o.did = liteDid{map[string]bool{}, map[string]bool{}, map[string]Op{}, map[string]bool{}, map[string]bool{}}
 	stmt, err := o.conn.Prepare(text)
 	if err != nil {
 		return o.did, err
+	}
+	if !strings.Contains(strings.ToLower(text), "with") {
+		maps.Copy(o.did.reads, o.did.counted)
 	}
 	return o.did, stmt.Close()
 }
@@ -156,7 +163,7 @@ func liteExpanded(names []Name, views map[string][]string) map[string]bool {
 // every relation read or written and of every function, and for plain reads of
 // no relation more. A case with a comment "wider" says why it knows of more.
 func TestSQLiteOracle(t *testing.T) {
-	oracle, views := newLiteOracle(t), liteViews(t)
+	oracle := newLiteOracle(t)
 	files, err := filepath.Glob("testdata/sqlite/*.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +182,7 @@ func TestSQLiteOracle(t *testing.T) {
 				continue
 			}
 			compiled++
-			liteCompare(t, c, s, did, views)
+			liteCompare(t, c, s, did, oracle.views)
 		}
 	}
 	t.Logf("%d of %d statements compiled", compiled, all)
@@ -203,7 +210,7 @@ func liteCompare(t *testing.T, c goldenCase, s *Statement, did liteDid, views ma
 		}
 	}
 	for name := range reads {
-		if s.Kind == Read && !did.reads[name] && !strings.Contains(c.comment, "wider") {
+		if s.Kind == Read && !did.reads[name] && !did.counted[name] && !strings.Contains(c.comment, "wider") {
 			t.Errorf("%s\ndoesn't read %s as the engine says: it reads %v", c.text, name, slices.Sorted(maps.Keys(did.reads)))
 		}
 	}
@@ -236,7 +243,7 @@ func liteCompareWrites(t *testing.T, c goldenCase, s *Statement, did liteDid) {
 }
 
 func liteCompareFunctions(t *testing.T, c goldenCase, s *Statement, did liteDid) {
-	called := map[string]bool{}
+	called := map[string]bool{"coalesce": true} // how SQLite merges columns of a RIGHT JOIN
 	for _, n := range s.Functions {
 		called[n.Name] = true
 	}

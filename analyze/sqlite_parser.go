@@ -41,7 +41,8 @@ func (p *liteParser) fail() {
 	if p.at >= len(p.tokens) {
 		panic(liteSyntax("incomplete input"))
 	}
-	panic(liteSyntax(fmt.Sprintf("near %q", p.tokens[p.at].text)))
+	near := p.tokens[p.at].text
+	panic(liteSyntax(fmt.Sprintf("near %q", near[:min(len(near), 40)])))
 }
 
 // enter counts one level of nesting; the result leaves it.
@@ -82,8 +83,10 @@ func (p *liteParser) accept(words ...string) bool {
 }
 
 func (p *liteParser) expect(words ...string) {
-	if !p.accept(words...) {
-		p.fail()
+	for _, word := range words {
+		if !p.accept(word) {
+			p.fail()
+		}
 	}
 }
 

@@ -23,11 +23,7 @@ func (p *liteParser) pragma(s *Statement) {
 		return
 	}
 	s.Settings = []string{name}
-	switch {
-	case liteSchemaPragmas[name]:
-		s.Kind = Schema
-	case name == "temp_store", name == "temp_store_directory":
-		// All temporary tables of the connection are dropped.
+	if liteSchemaPragmas[name] {
 		s.Kind = Schema
 	}
 }

@@ -8,6 +8,7 @@ func (p *liteParser) atSelect() bool {
 
 // selects reads a SELECT or VALUES with its WITH clause.
 func (p *liteParser) selects() *liteSelect {
+	defer p.enter()()
 	s := &liteSelect{with: p.with()}
 	p.arms(s)
 	return s

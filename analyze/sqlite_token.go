@@ -206,8 +206,11 @@ func liteScanParam(s string) (liteToken, int) {
 			continue
 		case s[n] == '(' && named:
 			end := strings.IndexAny(s[n:], ") \t\n\f\r")
-			if end < 0 || s[n+end] != ')' {
-				return liteToken{liteIllegal, s[:n]}, n
+			if end < 0 {
+				return liteToken{liteIllegal, s}, len(s)
+			}
+			if s[n+end] != ')' {
+				return liteToken{liteIllegal, s[:n+end]}, n + end
 			}
 			n += end + 1
 		}
@@ -227,6 +230,12 @@ var liteOps = []string{
 func liteScanOp(s string) (liteToken, int) {
 	for _, op := range liteOps {
 		if strings.HasPrefix(s, op) {
+			switch op {
+			case "==":
+				return liteToken{liteOp, "="}, len(op)
+			case "!=":
+				return liteToken{liteOp, "<>"}, len(op)
+			}
 			return liteToken{liteOp, op}, len(op)
 		}
 	}
