@@ -46,7 +46,7 @@ var liteDateFunctions = liteSet("date time datetime julianday unixepoch strftime
 // liteVolatile change without a write, or do something beside returning a
 // value: files, extensions, indexes, the layout of pages.
 var liteVolatile = liteSet(`random randomblob load_extension readfile writefile
-	edit lsmode sqlite_offset sqlite_log fts3_tokenizer fts5 optimize rtreecheck
+	edit lsmode current_time current_date current_timestamp sqlite_offset sqlite_log fts3_tokenizer fts5 optimize rtreecheck
 	zipfile uuid`)
 
 // liteSessionFunctions tell of the connection or of the library in this process.
