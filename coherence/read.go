@@ -40,8 +40,11 @@ type Read struct {
 func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join bool) Read {
 	landed := d.flights.landed.Load()
 	v, err := d.store.Lookup(ctx, key, tags)
-	if !join || err != nil || v.Entry != nil || v.Held {
-		return d.read(ctx, key, tags, v, err)
+	if v.Entry != nil && err == nil {
+		return d.read(ctx, "", tags, v, nil)
+	}
+	if !join || err != nil || v.Held {
+		return d.read(ctx, strings.Clone(key), tags, v, err)
 	}
 	f, own := d.flights.board(key)
 	if !own {
@@ -72,10 +75,10 @@ func (d *Domain) wait(ctx context.Context, f *flight, key string, tags []store.T
 		return Read{Outcome: Hit, Value: f.value}
 	}
 	v, err := d.store.Lookup(ctx, key, tags)
-	return d.read(ctx, key, tags, v, err)
+	return d.read(ctx, strings.Clone(key), tags, v, err)
 }
 
-// read makes the Read of what the store has answered.
+// read makes the Read of what the store has answered. It keeps key for Fill.
 func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store.View, err error) Read {
 	rec := recordingOf(ctx)
 	switch {
@@ -92,7 +95,7 @@ func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store
 		return Read{Outcome: Miss}
 	}
 	rec.add(d.store, tags, v.Tokens)
-	return Read{Outcome: Miss, d: d, key: strings.Clone(key), tags: tags, tokens: v.Tokens}
+	return Read{Outcome: Miss, d: d, key: key, tags: tags, tokens: v.Tokens}
 }
 
 // Fill keeps value under the tokens that were seen before the database was read,
