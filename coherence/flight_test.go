@@ -168,6 +168,23 @@ func TestFlightLandsBetweenLookAndBoarding(t *testing.T) {
 	want(t, d, "m", tags, 5, 4, coherence.Hit)
 }
 
+// TestStorePanicsInFlight: nobody is left waiting.
+func TestStorePanicsInFlight(t *testing.T) {
+	s := &slowStore{Store: memory.New(1 << 20)}
+	d := coherence.NewDomain(s, "db", coherence.Options{})
+	tags := []store.Tag{d.Tag("stuff?")}
+	s.after = func() {
+		want(t, d, "l", tags, 1, 1, coherence.Miss)
+		s.after = func() { panic("the store's") }
+	}
+	func() {
+		defer func() { _ = recover() }()
+		d.Lookup(bg, "k", tags, true)
+		t.Error("no panic: this test tests nothing")
+	}()
+	want(t, d, "k", tags, 1, 1, coherence.Miss)
+}
+
 func TestFlightsEndUnderConcurrency(t *testing.T) {
 	d := newDomain(t)
 	tags := []store.Tag{d.Tag("stuff?")}

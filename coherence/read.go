@@ -50,15 +50,23 @@ func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join 
 	if !own {
 		return d.wait(ctx, f, key, tags)
 	}
+	return d.fly(ctx, f, landed, tags, v, err)
+}
+
+// fly makes the Read whose flight f is. Only a miss keeps it: neither what turns
+// out to be a hit, or held, nor a panic of the store leaves others waiting.
+func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, tags []store.Tag, v store.View, err error) (r Read) {
+	r.flight, r.d = f, d
+	defer func() {
+		if r.Outcome != Miss {
+			r.Done()
+		}
+	}()
 	if d.flights.landed.Load() != landed { // perhaps it was this key, and has been filled
-		v, err = d.store.Lookup(ctx, key, tags)
+		v, err = d.store.Lookup(ctx, f.key, tags)
 	}
-	r := d.read(ctx, f.key, tags, v, err)
-	if r.Outcome != Miss {
-		d.flights.land(f)
-		return r
-	}
-	r.d, r.flight = d, f
+	r = d.read(ctx, f.key, tags, v, err)
+	r.flight, r.d = f, d
 	return r
 }
 

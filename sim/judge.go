@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"math"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// A judge compares each read with the database's log: what the read has
+// returned must be what the database would have answered at some moment
+// between the read's beginning and its end. That is the whole of the promise; it
+// contains that no read is older than a write acknowledged, or a read ended,
+// before it began. The history is kept for porcupine, which knows no log.
+type judge struct {
+	db    *database
+	time  int64
+	begun map[int64]int // the number of commits at each beginning
+	reads int
+	hits  int
+	ops   []porcupine.Operation
+	err   error
+}
+
+// A writeOp is a write that the database has committed.
+type writeOp struct {
+	index   int // in ops
+	version int
+}
+
+func (j *judge) fail(format string, args ...any) {
+	if j.err == nil {
+		j.err = fmt.Errorf("sim: "+format, args...)
+	}
+}
+
+// begin returns the time at which an operation begins.
+func (j *judge) begin() int64 {
+	j.time++
+	if j.begun == nil {
+		j.begun = make(map[int64]int)
+	}
+	j.begun[j.time] = j.db.at()
+	return j.time
+}
+
+// read judges a read that ends now.
+func (j *judge) read(c *client, began int64, rels []int, got versions, hit bool) {
+	j.time++
+	j.reads++
+	if hit {
+		j.hits++
+	}
+	j.ops = append(j.ops, porcupine.Operation{
+		ClientId: c.id, Input: input{rels: rels}, Output: got, Call: began, Return: j.time,
+	})
+	c.w.trace.add(c.w.steps, "%v has read %v of %v, hit %v", c, got, rels, hit)
+	for at := j.begun[began]; at <= j.db.at(); at++ {
+		if of(j.db.log[at], rels) == got {
+			return
+		}
+	}
+	j.fail("client %v has read %v of relations %v (hit: %v), which the database was not at any moment of the read: %v at its beginning, %v at its end",
+		c, got, rels, hit, of(j.db.log[j.begun[began]], rels), j.db.read(rels))
+}
+
+// wrote notes a write that has become visible, and may never be acknowledged.
+func (j *judge) wrote(c *client, began int64, rels []int, version int) *writeOp {
+	j.ops = append(j.ops, porcupine.Operation{
+		ClientId: c.id, Input: input{rels, version}, Call: began, Return: math.MaxInt64,
+	})
+	return &writeOp{len(j.ops) - 1, version}
+}
+
+// acked notes that a write is acknowledged.
+func (j *judge) acked(op *writeOp) {
+	j.time++
+	j.ops[op.index].Return = j.time
+}
+
+// An input is a read of relations, or with a version a write.
+type input struct {
+	rels    []int
+	version int
+}
+
+// model is a database without a cache, for porcupine.
+var model = porcupine.Model{
+	Init: func() any { return versions{} },
+	Step: func(state, in, out any) (bool, any) {
+		v, op := state.(versions), in.(input)
+		if op.version == 0 {
+			return of(v, op.rels) == out.(versions), v
+		}
+		for _, rel := range op.rels {
+			v[rel] = op.version
+		}
+		return true, v
+	},
+}
+
+// Linearizable asks porcupine about the run's history.
+func (r Result) Linearizable() bool { return porcupine.CheckOperations(model, r.ops) }
+
+// A trace is what happened, in order.
+type trace struct {
+	hash  hash.Hash64
+	keep  bool
+	lines []string
+}
+
+func (t *trace) init(keep bool) { t.hash, t.keep = fnv.New64a(), keep }
+
+func (t *trace) add(step int, format string, args ...any) {
+	line := fmt.Sprintf("%5d ", step) + fmt.Sprintf(format, args...)
+	t.hash.Write([]byte(line))
+	if t.keep {
+		t.lines = append(t.lines, line)
+	}
+}

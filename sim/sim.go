@@ -1,0 +1,278 @@
+// Package sim runs the real coherence code under a scheduler that a seed decides:
+// processes of several clients over one store and one database, with crashes,
+// late messages, evictions and lapsing leases between any two steps. A judge
+// compares every read with what the database would have answered.
+//
+// Clients are goroutines of which one runs at a time: each stops before every
+// single-key operation of the store and every step of the database, until the
+// scheduler picks it. The scheduler runs in a bubble of testing/synctest, by
+// which it knows that all others have stopped, be it there or in a flight
+// of another client. So a seed always gives the same run.
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+// A Config is one run. The zero value of a field is its default.
+type Config struct {
+	Seed      uint64
+	Mutant    coherence.Mutant
+	Ops       int  // of each client; 0 means 12
+	Processes int  // at a time; 0 means 2
+	Clients   int  // of each process; 0 means 1 to 3, by the seed
+	Crashes   int  // at most; 0 means 2, -1 none
+	Trace     bool // keep the trace, not only its hash
+}
+
+func (c Config) withDefaults() Config {
+	for _, f := range []struct {
+		v    *int
+		none int
+	}{{&c.Ops, 12}, {&c.Processes, 2}, {&c.Crashes, 2}} {
+		if *f.v == 0 {
+			*f.v = f.none
+		}
+	}
+	return c
+}
+
+// A Result is what came of a run.
+type Result struct {
+	Err   error // what the judge found wrong; nil if nothing
+	Steps int
+	Reads int
+	Hits  int
+	Hash  uint64   // of the trace
+	Trace []string // if it was asked for
+	ops   []porcupine.Operation
+}
+
+const (
+	relations = 3
+	lease     = 30 * time.Second
+	maxSteps  = 100_000
+)
+
+// Run runs c. It needs t for its bubble, and fails it only if the run can't be made.
+func Run(t *testing.T, c Config) Result {
+	t.Helper()
+	c = c.withDefaults()
+	var w *world
+	synctest.Test(t, func(*testing.T) {
+		w = newWorld(c)
+		w.run()
+	})
+	r := Result{Err: w.judge.err, Steps: w.steps, Reads: w.judge.reads, Hits: w.judge.hits, ops: w.judge.ops}
+	r.Hash, r.Trace = w.trace.hash.Sum64(), w.trace.lines
+	return r
+}
+
+// A world is one run: everything there is.
+type world struct {
+	Config
+	rng     *rand.Rand          // the scheduler's
+	sticky  float64             // how likely the same client goes on
+	places  [lastPlace + 1]bool // where clients lie still
+	writes  int                 // of a hundred operations, how many write
+	lost    int                 // of a hundred commits, how many are not answered
+	haste   int                 // how often time passes, in 400 steps
+	losses  int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
+	sets    [][]int             // what relations reads and writes are of
+	procs   []*process
+	clients []*client // in the order of their birth
+	last    *client   // the client that was picked last
+	store   *simStore
+	db      database
+	judge   judge
+	trace   trace
+	steps   int
+	crashed int
+}
+
+func newWorld(c Config) *world {
+	w := &world{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0))}
+	w.sticky = []float64{0, 0.5, 0.5, 0.9}[w.rng.IntN(4)]
+	w.writes = []int{5, 10, 20, 40}[w.rng.IntN(4)]
+	for i := range w.places {
+		w.places[i] = w.rng.IntN(4) == 0
+	}
+	if w.Clients == 0 {
+		w.Clients = 1 + w.rng.IntN(3)
+	}
+	w.lost = []int{5, 50}[w.rng.IntN(2)]
+	w.losses = []int{0, 1, 8}[w.rng.IntN(3)]
+	w.haste = []int{12, 40}[w.rng.IntN(2)]
+	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]
+	w.store = newStore(w)
+	w.db.init()
+	w.judge.db = &w.db
+	w.trace.init(c.Trace)
+	for range c.Processes {
+		w.startProcess(c.Ops)
+	}
+	return w
+}
+
+// run lets one client after the other take a step, until all have ended.
+func (w *world) run() {
+	for w.judge.err == nil {
+		synctest.Wait()
+		ready := w.ready()
+		if len(ready) == 0 {
+			break
+		}
+		if w.steps++; w.steps > maxSteps {
+			w.judge.fail("the run doesn't end")
+			break
+		}
+		if w.disturb() {
+			continue
+		}
+		if c := w.pick(ready); c.step() {
+			synctest.Wait()
+			w.rest(c)
+		}
+	}
+	if w.judge.err == nil {
+		w.atEnd()
+	}
+	w.killAll()
+}
+
+// ready returns the clients that wait to be picked.
+func (w *world) ready() []*client {
+	var ready []*client
+	for _, c := range w.clients {
+		if c.parked {
+			ready = append(ready, c)
+		}
+	}
+	return ready
+}
+
+// pick chooses who goes on: often who went last, and seldom who lies still. A
+// client that lies still for long between two steps is what most races need.
+func (w *world) pick(ready []*client) *client {
+	if w.last != nil && w.last.parked && w.rng.Float64() < w.sticky {
+		return w.last
+	}
+	c := ready[w.rng.IntN(len(ready))]
+	for range 3 {
+		if c.still <= w.steps {
+			break
+		}
+		c = ready[w.rng.IntN(len(ready))]
+	}
+	return c
+}
+
+// rest sometimes lets a client lie still that has come to one of the run's places.
+func (w *world) rest(c *client) {
+	if w.places[c.place] && w.rng.IntN(2) == 0 {
+		c.still = w.steps + w.rng.IntN(60)
+	}
+}
+
+// disturb sometimes lets something else happen than a client's step.
+func (w *world) disturb() bool {
+	switch n := w.rng.IntN(400); {
+	case n < w.losses:
+		w.store.evictEntry()
+	case n < w.losses*3/2:
+		w.store.evictToken()
+	case n < w.losses*3/2+w.haste:
+		w.db.lateCommits(w)
+		w.store.pass(time.Duration(w.rng.Int64N(int64(2 * lease))))
+	case n >= 392:
+		w.db.lateCommits(w)
+	case n >= 386 && w.crashed < w.Crashes:
+		w.crash(w.victim())
+	default:
+		return false
+	}
+	return true
+}
+
+// victim is the process that crashes: often one that has committed and not released.
+func (w *world) victim() *process {
+	for _, c := range w.clients {
+		if c.parked && c.place == afterCommit && w.rng.IntN(2) == 0 {
+			return c.proc
+		}
+	}
+	return w.procs[w.rng.IntN(len(w.procs))]
+}
+
+// atEnd judges what must be when all clients have ended: nobody is left waiting,
+// and once the leases have lapsed nothing is held any more.
+func (w *world) atEnd() {
+	for _, c := range w.clients {
+		if !c.ended {
+			w.judge.fail("client %v waits for ever", c)
+			return
+		}
+	}
+	w.db.lateCommits(w)
+	w.store.pass(2 * lease)
+	for tag, marks := range w.store.holds {
+		if len(marks) > 0 {
+			w.judge.fail("%s is held for ever", tag)
+			return
+		}
+	}
+}
+
+// killAll ends the clients that are left, so that the bubble can be left.
+func (w *world) killAll() {
+	for _, p := range w.procs {
+		p.dead = true
+	}
+	for {
+		synctest.Wait()
+		ready := w.ready()
+		if len(ready) == 0 {
+			return
+		}
+		for _, c := range ready {
+			c.zombie = false
+			c.step()
+		}
+	}
+}
+
+// shortest returns c with the fewest operations that still fail.
+func (c Config) shortest(t *testing.T) Config {
+	t.Helper()
+	for n := 1; n < c.withDefaults().Ops; n++ {
+		short := c
+		short.Ops = n
+		if Run(t, short).Err != nil {
+			return short
+		}
+	}
+	return c
+}
+
+// replay is the command that repeats the run with its trace.
+func (c Config) replay() string { return "go test ./sim -run TestSeeds -v " + c.String() }
+
+// String names the run by the flags that repeat it.
+func (c Config) String() string {
+	s := fmt.Sprintf("-seed %d", c.Seed)
+	if c.Ops != 0 {
+		s += fmt.Sprintf(" -ops %d", c.Ops)
+	}
+	if c.Mutant != coherence.NoMutant {
+		s += " -mutant " + c.Mutant.String()
+	}
+	return s
+}

@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"flag"
+	"strings"
+	"testing"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+const defaultSeeds = 1000
+
+var (
+	seeds  = flag.Int("seeds", defaultSeeds, "how many seeds to run")
+	seed   = flag.Uint64("seed", 0, "the only seed to run, with its trace")
+	ops    = flag.Int("ops", 0, "operations of each client; 0 is the default")
+	mutant = flag.String("mutant", "", "the protocol step to leave out")
+)
+
+// TestSeeds runs the protocol as it is.
+func TestSeeds(t *testing.T) {
+	if *seed != 0 {
+		replay(t)
+		return
+	}
+	var reads, hits, steps int
+	for s := range uint64(*seeds) {
+		c := Config{Seed: s + 1, Ops: *ops}
+		r := Run(t, c)
+		reads, hits, steps = reads+r.Reads, hits+r.Hits, steps+r.Steps
+		if r.Err != nil {
+			t.Fatalf("%v\nreplay: %s", r.Err, c.shortest(t).replay())
+		}
+		if s%4 == 0 && !r.Linearizable() {
+			t.Fatalf("porcupine finds the history of seed %d not linearizable, the judge does not mind", c.Seed)
+		}
+	}
+	t.Logf("%d seeds, %d steps, %d reads, %d hits", *seeds, steps, reads, hits)
+	if hits < reads/10 {
+		t.Errorf("only %d hits in %d reads: this tests little", hits, reads)
+	}
+}
+
+// replay runs one seed and prints its trace.
+func replay(t *testing.T) {
+	c := Config{Seed: *seed, Ops: *ops, Trace: true}
+	for _, m := range coherence.Mutants() {
+		if m.String() == *mutant {
+			c.Mutant = m
+		}
+	}
+	r := Run(t, c)
+	c.Trace = false
+	t.Log(strings.Join(append([]string{c.String()}, r.Trace...), "\n"))
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+}
+
+// TestMutants: each step that is left out is seen within the default seeds.
+func TestMutants(t *testing.T) {
+	for _, m := range coherence.Mutants() {
+		t.Run(m.String(), func(t *testing.T) {
+			for s := range uint64(defaultSeeds) {
+				c := Config{Seed: s + 1, Mutant: m}
+				if r := Run(t, c); r.Err != nil {
+					t.Logf("seed %d: %v\nreplay: %s", c.Seed, r.Err, c.shortest(t).replay())
+					return
+				}
+			}
+			t.Fatal("no seed shows that the step is missing")
+		})
+	}
+}
+
+// TestPorcupineSeesMutants: the judge and porcupine agree, as they share nothing
+// but the history.
+func TestPorcupineSeesMutants(t *testing.T) {
+	for _, m := range []coherence.Mutant{coherence.TokensAfterRead, coherence.NoHold, coherence.ReleaseBeforeCommit} {
+		seen := false
+		for s := uint64(1); s <= 100 && !seen; s++ {
+			r := Run(t, Config{Seed: s, Mutant: m})
+			seen = r.Err != nil && !r.Linearizable()
+		}
+		if !seen {
+			t.Errorf("%v: porcupine finds every history linearizable", m)
+		}
+	}
+}
+
+// TestSameSeedSameRun runs seeds twice.
+func TestSameSeedSameRun(t *testing.T) {
+	for s := range uint64(20) {
+		one, two := Run(t, Config{Seed: s}), Run(t, Config{Seed: s})
+		if one.Hash != two.Hash || one.Steps != two.Steps {
+			t.Fatalf("seed %d: %d steps and %d, traces %x and %x", s, one.Steps, two.Steps, one.Hash, two.Hash)
+		}
+	}
+}
