@@ -1,0 +1,130 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// functions looks for functions and operators that users have defined among
+// those that a statement calls.
+func (p *planner) functions(st *analyze.Statement) {
+	for _, n := range st.Functions {
+		p.function(n)
+	}
+	for _, name := range st.Operators {
+		name = name[strings.LastIndexByte(name, '.')+1:] // of any schema
+		for _, f := range p.snapshot.operators[name] {
+			p.invoke(f)
+		}
+	}
+	for _, f := range p.snapshot.everywhere {
+		p.invoke(f)
+	}
+}
+
+// function adds what calling a function by name does: all that any function
+// of this name does in the schemas where it is looked up.
+func (p *planner) function(n analyze.Name) {
+	found := false
+	for _, f := range p.snapshot.functions[strings.ToLower(n.Name)] {
+		if p.visible(f, n) {
+			found = true
+			p.invoke(f)
+		}
+	}
+	if p.snapshot.dialect == analyze.Postgres {
+		p.builtinPostgres(n, found)
+		return
+	}
+	if !found && (n.Schema != "" || !analyze.Builtin(p.snapshot.dialect, n.Name)) {
+		p.stranger(n)
+	}
+}
+
+func (p *planner) visible(f *function, n analyze.Name) bool {
+	if f.schema == "" {
+		return true
+	}
+	if n.Schema != "" {
+		return p.sameSchema(f.schema, n.Schema)
+	}
+	return slices.ContainsFunc(p.path, func(schema string) bool { return p.sameSchema(f.schema, schema) })
+}
+
+func (p *planner) sameSchema(a, b string) bool {
+	return a == b || p.snapshot.fold && strings.EqualFold(a, b)
+}
+
+// builtinPostgres judges a name that may be of a function of the server: of
+// those that are newer than the analysis the catalog says if they are volatile.
+func (p *planner) builtinPostgres(n analyze.Name, found bool) {
+	volatile, ok := p.snapshot.builtin[n.Name]
+	if n.Schema != "" && n.Schema != "pg_catalog" && n.Schema != "information_schema" {
+		ok = false
+	}
+	switch {
+	case ok && volatile:
+		p.because(analyze.Volatile, n.Name+"()")
+	case ok || found:
+	case analyze.Builtin(analyze.Postgres, n.Name) && (n.Schema == "" || n.Schema == "pg_catalog"):
+	default:
+		p.stranger(n)
+	}
+}
+
+// stranger adds a call of a function that nobody knows. In SQLite a program has
+// registered it, and it can't write through SQL without a connection of its own.
+func (p *planner) stranger(n analyze.Name) {
+	p.because(analyze.UserFunction, n.Name+"()")
+	if p.snapshot.dialect != analyze.SQLite {
+		p.everything()
+		p.plan.StateUnknown = true
+	}
+}
+
+// invoke adds what calling f does.
+func (p *planner) invoke(f *function) {
+	for _, part := range f.parts {
+		p.invoke(part)
+	}
+	switch f.behaviour {
+	case pure:
+	case changing:
+		p.because(analyze.Volatile, f.String())
+	case reading:
+		p.because(analyze.UserFunction, f.String())
+	case following:
+		p.followFunction(f)
+	default:
+		p.because(analyze.UserFunction, f.String())
+		p.everything()
+		p.touch(f.reach)
+	}
+}
+
+// touch notes what code that can't be followed may change beside rows.
+func (p *planner) touch(r reach) {
+	p.plan.StateUnknown = p.plan.StateUnknown || r&settings != 0
+	p.plan.Schema = p.plan.Schema || r&ddl != 0
+	p.plan.TempUnknown = p.plan.TempUnknown || r&temps != 0
+}
+
+// followFunction adds what the body of f does. A volatile function sees changes
+// of other sessions between its statements, so its result is of no one moment.
+func (p *planner) followFunction(f *function) {
+	if f.volatile {
+		p.because(analyze.UserFunction, f.String())
+	}
+	if slices.Contains(p.running, f.body) {
+		p.because(analyze.UserFunction, f.String())
+		return
+	}
+	p.followWriting(f.body)
+	for _, st := range f.body.statements {
+		if st.Writing() {
+			p.because(analyze.UserFunction, f.String())
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package catalog
+
+import "strings"
+
+// The facts of a PostgreSQL database are read in one query, so that they are of one
+// moment. Each row has a tag and a JSON array. Everything is qualified, because
+// the session's search_path may hold functions and operators of the same names.
+const (
+	pgRelations = `
+SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname, c.relname, c.relkind::pg_catalog.text,
+  c.relpersistence::pg_catalog.text, c.relrowsecurity,
+  CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+    THEN pg_catalog.pg_get_viewdef(c.oid) END,
+  CASE WHEN c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f']::pg_catalog."char"[])
+    THEN (SELECT pg_catalog.json_object_agg(a.attname,
+      t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
+      AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid)
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+      LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
+      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) END
+)::pg_catalog.text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[])`
+
+	pgInherits = `
+SELECT 'child', pg_catalog.json_build_array(inhparent::pg_catalog.int8, inhrelid::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_inherits`
+
+	pgForeignKeys = `
+SELECT 'reference', pg_catalog.json_build_array(conrelid::pg_catalog.int8, confrelid::pg_catalog.int8,
+  confdeltype::pg_catalog.text, confupdtype::pg_catalog.text)::pg_catalog.text
+FROM pg_catalog.pg_constraint WHERE contype OPERATOR(pg_catalog.=) 'f'`
+
+	pgTriggers = `
+SELECT 'trigger', pg_catalog.json_build_array(oid::pg_catalog.int8, tgrelid::pg_catalog.int8, tgtype,
+  tgfoid::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled OPERATOR(pg_catalog.<>) 'D'`
+
+	pgRules = `
+SELECT 'rule', pg_catalog.json_build_array(oid::pg_catalog.int8, ev_class::pg_catalog.int8, ev_type::pg_catalog.text,
+  rulename)::pg_catalog.text
+FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+  AND ev_enabled OPERATOR(pg_catalog.<>) 'D'`
+
+	// What depends on relations, functions and operators: views, rules, SQL bodies,
+	// defaults, constraints, indexes, triggers' conditions and policies.
+	pgDependencies = `
+SELECT 'depend', pg_catalog.json_build_array(d.classid::pg_catalog.regclass::pg_catalog.text, d.objid::pg_catalog.int8,
+  d.refclassid::pg_catalog.regclass::pg_catalog.text, d.refobjid::pg_catalog.int8,
+  CASE d.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid THEN
+      COALESCE((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) d.objid), d.objid)
+    WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid THEN
+      (SELECT a.adrelid FROM pg_catalog.pg_attrdef a WHERE a.oid OPERATOR(pg_catalog.=) d.objid)
+    WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid THEN
+      (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid OPERATOR(pg_catalog.=) d.objid)
+    WHEN 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid THEN
+      (SELECT o.polrelid FROM pg_catalog.pg_policy o WHERE o.oid OPERATOR(pg_catalog.=) d.objid)
+  END::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_depend d
+WHERE (d.classid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_class', 'pg_catalog.pg_attrdef', 'pg_catalog.pg_constraint',
+    'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_rewrite', 'pg_catalog.pg_proc',
+    'pg_catalog.pg_type']::pg_catalog.regclass[]::pg_catalog.oid[])
+  AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc', 'pg_catalog.pg_operator']::pg_catalog.regclass[]::pg_catalog.oid[]))
+  OR (d.classid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_rewrite', 'pg_catalog.pg_proc']::pg_catalog.regclass[]::pg_catalog.oid[])
+  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid)`
+
+	pgFunctions = `
+SELECT 'function', pg_catalog.json_build_array(p.oid::pg_catalog.int8, n.nspname, p.proname, p.provolatile::pg_catalog.text,
+  l.lanname, p.prokind::pg_catalog.text, p.prosrc, SQLBODY, p.prosecdef, pg_catalog.array_to_json(p.proconfig),
+  (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+    WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+    AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+    AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid LIMIT 1),
+  p.prosupport::pg_catalog.oid::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+
+	pgAggregates = `
+SELECT 'aggregate', pg_catalog.json_build_array(aggfnoid::pg_catalog.oid::pg_catalog.int8, pg_catalog.json_build_array(
+  aggtransfn::pg_catalog.oid::pg_catalog.int8, aggfinalfn::pg_catalog.oid::pg_catalog.int8,
+  aggcombinefn::pg_catalog.oid::pg_catalog.int8, aggserialfn::pg_catalog.oid::pg_catalog.int8,
+  aggdeserialfn::pg_catalog.oid::pg_catalog.int8, aggmtransfn::pg_catalog.oid::pg_catalog.int8,
+  aggminvtransfn::pg_catalog.oid::pg_catalog.int8, aggmfinalfn::pg_catalog.oid::pg_catalog.int8))::pg_catalog.text
+FROM pg_catalog.pg_aggregate WHERE aggfnoid::pg_catalog.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+
+	pgBuiltins = `
+SELECT 'builtins', pg_catalog.json_object_agg(f.name, f.volatile)::pg_catalog.text
+FROM (SELECT proname::pg_catalog.text AS name, pg_catalog.bool_or(provolatile OPERATOR(pg_catalog.=) 'v') AS volatile
+  FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid GROUP BY 1) f`
+
+	pgOperators = `
+SELECT 'operator', pg_catalog.json_build_array(oid::pg_catalog.int8, oprname, oprcode::pg_catalog.oid::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+
+	pgCasts = `
+SELECT 'cast', pg_catalog.json_build_array(castfunc::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_cast WHERE castfunc OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+)
+
+// postgresQuery is the whole query for a server of the given version.
+func postgresQuery(version int64) string {
+	body := "NULL"
+	if version >= 140000 {
+		body = "CASE WHEN p.prosqlbody IS NOT NULL THEN pg_catalog.pg_get_function_sqlbody(p.oid) END"
+	}
+	return strings.Join([]string{
+		pgRelations, pgInherits, pgForeignKeys, pgTriggers, pgRules, pgDependencies,
+		strings.Replace(pgFunctions, "SQLBODY", body, 1), pgAggregates, pgBuiltins, pgOperators, pgCasts,
+	}, "\nUNION ALL")
+}

@@ -1,0 +1,218 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// A kind says how the rows of a relation are kept.
+type kind uint8
+
+const (
+	table    kind = iota // also materialised views: they have rows of their own
+	view                 // rows come from def
+	sequence             //
+	foreign              // rows are kept elsewhere: foreign and virtual tables
+	system               // the server's own catalogs
+)
+
+// A relation is what the catalog knows of one name that can be read or written.
+type relation struct {
+	name Relation
+	kind kind
+
+	reason analyze.Reason // why reads of it can't be cached
+	detail string
+
+	def         *definition // of a view
+	partitioned bool        // its rows are those of its children, and move between them
+	children    []*relation // partitions and inheritors
+	references  []reference // foreign keys that refer to it
+	triggers    []trigger
+	wide        analyze.Op // the ways of writing it that may change any relation
+	why         string     // what makes them wide
+
+	reading []*function // called by every read or write: row-level security
+	writing []*function // called by inserts and updates: defaults, constraints, indexes
+
+	columns  map[string]bool // false: of a type that may hold text
+	replaces bool            // SQLite: a constraint says ON CONFLICT REPLACE
+}
+
+// A reference is a foreign key, as seen from the relation it refers to.
+type reference struct {
+	from               *relation
+	onDelete, onUpdate analyze.Op // what happens to rows of from; 0: nothing
+}
+
+// A trigger runs body when its relation is written in one of the ways of on.
+type trigger struct {
+	on   analyze.Op
+	body *definition
+}
+
+// A definition is the code of a view, a trigger or a function.
+type definition struct {
+	name       string
+	statements []*analyze.Statement
+	opaque     bool // the code isn't known
+	reach      reach
+
+	// bound says that relations, calls and not the statements' names tell what
+	// the code refers to (PostgreSQL, where a catalog has it).
+	bound     bool
+	relations []*relation
+	calls     []*function
+
+	// path is where unqualified names are looked up, unless they are in the
+	// caller's path.
+	ownPath   bool
+	path      []string
+	permanent bool // temporary tables don't hide what the code refers to
+}
+
+// A behaviour says what calling a function may do.
+type behaviour uint8
+
+const (
+	pure      behaviour = iota // computes from its arguments
+	changing                   // writes nothing, but its result changes by itself
+	reading                    // writes nothing, but may read any relation
+	following                  // does what its body says
+	anything                   // may do anything
+)
+
+// A reach says what else than rows code that can't be followed may change.
+type reach uint8
+
+const (
+	settings reach = 1 << iota // settings of the session
+	ddl                        // the schema
+	temps                      // temporary tables
+	anyReach = settings | ddl | temps
+)
+
+// A function is one that users have defined.
+type function struct {
+	schema, name string
+	behaviour    behaviour
+	volatile     bool // its author says so
+	reach        reach
+	body         *definition
+	parts        []*function // PostgreSQL: what an aggregate is made of
+}
+
+func (f *function) String() string { return f.name + "()" }
+
+// add makes the relation schema.name known.
+func (s *Snapshot) add(schema, name string, k kind) *relation {
+	r := &relation{name: Relation(schema + "." + name), kind: k}
+	switch k {
+	case sequence:
+		r.reason = analyze.SequenceRelation
+	case foreign:
+		r.reason = analyze.ForeignTable
+	case system:
+		r.reason = analyze.SystemCatalog
+	}
+	names := s.schemas[schema]
+	if names == nil {
+		names = map[string]*relation{}
+		s.schemas[schema] = names
+	}
+	names[name] = r
+	return r
+}
+
+// because makes reads of r uncacheable, unless they are for another reason.
+func (r *relation) because(reason analyze.Reason, detail string) {
+	if r.reason == analyze.Cacheable {
+		r.reason, r.detail = reason, detail
+	}
+}
+
+// widen says that writing r in the ways of op may change any relation.
+func (r *relation) widen(op analyze.Op, why string) {
+	r.wide |= op
+	r.why = why
+}
+
+// everyOp is every way to change a relation.
+const everyOp = analyze.Insert | analyze.Update | analyze.Delete | analyze.Truncate
+
+// foldName is how the names of relations are compared.
+func (s *Snapshot) foldName(name string) string {
+	if s.fold {
+		return strings.ToLower(name)
+	}
+	return name
+}
+
+// A place says where a name leads.
+type place uint8
+
+const (
+	unknown place = iota
+	known
+	temporary
+	attached
+)
+
+// resolve finds what a name means in the planner's path.
+func (p *planner) resolve(n analyze.Name) (*relation, place) {
+	s := p.snapshot
+	schema, name := n.Schema, n.Name
+	if s.fold {
+		schema, name = strings.ToLower(schema), strings.ToLower(name)
+	}
+	if schema != "" {
+		return p.qualified(schema, name)
+	}
+	hidden := p.state.hides(name) && !p.permanent
+	if hidden && !p.state.lateTemp(p.path) {
+		return nil, temporary
+	}
+	for i, schema := range p.path {
+		if hidden && isTempSchema(schema) {
+			return nil, temporary
+		}
+		if r := s.schemas[schema][name]; r != nil {
+			return r, known
+		}
+		if s.dialect == analyze.SQLite && i > 0 && schema != "main" {
+			return nil, attached
+		}
+	}
+	return nil, unknown
+}
+
+func (p *planner) qualified(schema, name string) (*relation, place) {
+	s := p.snapshot
+	switch s.dialect {
+	case analyze.Postgres:
+		if isTempSchema(schema) {
+			return nil, temporary
+		}
+	case analyze.MySQL:
+		if p.state.hides(schema+"."+name) && !p.permanent || p.state.hides(name) && !p.permanent {
+			return nil, temporary
+		}
+	case analyze.SQLite:
+		if schema == "temp" {
+			return nil, temporary
+		}
+		if schema != "main" {
+			return nil, attached
+		}
+	}
+	if r := s.schemas[schema][name]; r != nil {
+		return r, known
+	}
+	return nil, unknown
+}
+
+// isTempSchema reports whether schema is one for temporary relations.
+func isTempSchema(schema string) bool {
+	return schema == "temp" || strings.HasPrefix(schema, "pg_temp")
+}

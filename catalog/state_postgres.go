@@ -1,0 +1,142 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// harmlessPostgres are settings that change neither rows nor names.
+var harmlessPostgres = wordSet(`application_name statement_timeout lock_timeout transaction_timeout
+	idle_in_transaction_session_timeout idle_session_timeout deadlock_timeout client_min_messages
+	log_min_messages log_min_error_statement log_min_duration_statement log_min_duration_sample log_statement
+	log_duration log_error_verbosity log_lock_waits log_parser_stats log_planner_stats log_executor_stats
+	log_statement_stats log_temp_files log_parameter_max_length log_parameter_max_length_on_error
+	log_statement_sample_rate work_mem hash_mem_multiplier maintenance_work_mem logical_decoding_work_mem
+	temp_buffers temp_file_limit temp_tablespaces default_tablespace default_table_access_method
+	default_toast_compression synchronous_commit commit_delay commit_siblings effective_cache_size
+	effective_io_concurrency maintenance_io_concurrency random_page_cost seq_page_cost cpu_tuple_cost
+	cpu_index_tuple_cost cpu_operator_cost parallel_setup_cost parallel_tuple_cost
+	max_parallel_workers max_parallel_workers_per_gather max_parallel_maintenance_workers
+	min_parallel_table_scan_size min_parallel_index_scan_size track_activities track_counts track_functions
+	track_io_timing track_wal_io_timing compute_query_id debug_print_parse debug_print_plan debug_print_rewritten
+	debug_pretty_print vacuum_cost_delay vacuum_cost_limit vacuum_cost_page_dirty vacuum_cost_page_hit
+	vacuum_cost_page_miss vacuum_freeze_min_age vacuum_freeze_table_age vacuum_multixact_freeze_min_age
+	vacuum_multixact_freeze_table_age vacuum_failsafe_age vacuum_multixact_failsafe_age lc_messages
+	password_encryption tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout
+	client_connection_check_interval check_function_bodies event_triggers local_preload_libraries wal_compression
+	gin_pending_list_limit gin_fuzzy_search_limit_off stats_fetch_consistency`)
+
+// keyedPostgres are the settings that change what a statement returns.
+var keyedPostgres = []string{
+	"role", "search_path", "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output",
+	"client_encoding", "lc_monetary", "lc_numeric", "lc_time", "default_text_search_config",
+	"standard_conforming_strings", "backslash_quote", "array_nulls", "transform_null_equals", "xmlbinary", "xmloption",
+	"quote_all_identifiers", "row_security", "session_replication_role", "timezone_abbreviations",
+	"gin_fuzzy_search_limit", "default_with_oids", "plpgsql.variable_conflict",
+}
+
+// stateOnlyPostgres are settings that show in other parts of the state, or matter
+// to transactions only.
+var stateOnlyPostgres = wordSet(`role session_authorization default_transaction_isolation
+	default_transaction_read_only default_transaction_deferrable transaction_isolation transaction_read_only
+	transaction_deferrable`)
+
+// What hangs on the session's temporary tables: "plain" is a table without triggers,
+// rules, and defaults or constraints that call functions of users.
+const pgTempRelations = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.relname,
+  c.relkind OPERATOR(pg_catalog.=) 'r' AND NOT c.relhasrules AND NOT c.relhastriggers AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid
+      AND a.oid OPERATOR(pg_catalog.=) d.objid
+    LEFT JOIN pg_catalog.pg_constraint k ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+      AND k.oid OPERATOR(pg_catalog.=) d.objid
+    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+      AND (a.adrelid OPERATOR(pg_catalog.=) c.oid OR k.conrelid OPERATOR(pg_catalog.=) c.oid))))::pg_catalog.text
+  FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[]))`
+
+// A temporary child of a permanent table adds rows to it that only this session sees.
+const pgTempChildren = `(SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits h
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.inhrelid
+  JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) h.inhparent
+  WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+    AND p.relnamespace OPERATOR(pg_catalog.<>) c.relnamespace))::pg_catalog.text`
+
+func readPostgresState(ctx context.Context, q Querier, settings []string) (*State, error) {
+	s := &State{Temp: map[string]bool{}, plainTemp: map[string]bool{}}
+	names := append([]string(nil), keyedPostgres...)
+	for _, name := range settings {
+		switch name = strings.ToLower(name); {
+		case !settingName(name): // "*" as well
+			s.Reason = analyze.Setting
+		case !harmlessPostgres[name] && !stateOnlyPostgres[name]:
+			names = append(names, name)
+		}
+	}
+	rows, err := q.Query(ctx, postgresStateQuery(names))
+	if err != nil {
+		return nil, err
+	}
+	row, err := one(rows, 8)
+	if err != nil {
+		return nil, err
+	}
+	s.Key, s.Isolation = text(row[0]), text(row[2])
+	if err := decode(row[1], &s.Path); err != nil {
+		return nil, err
+	}
+	if err := s.takeTemp(text(row[3])); err != nil {
+		return nil, err
+	}
+	s.Key += text(row[1])
+	s.judgePostgres(truth(row[4]), text(row[5]), text(row[6]), text(row[7]))
+	return s, nil
+}
+
+func postgresStateQuery(names []string) string {
+	var b strings.Builder
+	b.WriteString("SELECT pg_catalog.json_build_array(current_user, session_user")
+	for _, name := range names {
+		b.WriteString(", pg_catalog.current_setting('" + name + "', true)")
+	}
+	b.WriteString(`)::pg_catalog.text, pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
+pg_catalog.current_setting('default_transaction_isolation'), ` + pgTempRelations + ", " + pgTempChildren + `,
+pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding'),
+pg_catalog.current_setting('default_transaction_isolation')`)
+	return b.String()
+}
+
+// takeTemp reads the list of the session's temporary relations.
+func (s *State) takeTemp(list string) error {
+	var temp [][2]any
+	if err := decode(list, &temp); err != nil {
+		return err
+	}
+	for _, t := range temp {
+		name, _ := t[0].(string)
+		plain, _ := t[1].(bool)
+		s.Temp[name], s.plainTemp[name] = true, plain
+	}
+	return nil
+}
+
+func (s *State) judgePostgres(tempChildren bool, conforming, encoding, isolation string) {
+	if tempChildren {
+		s.Reason = analyze.Temporary
+	}
+	if conforming == "off" {
+		s.lexing = lexing{setting: "standard_conforming_strings", marks: `\`}
+	}
+	if multibyteTrap[strings.ToLower(encoding)] {
+		s.lexing.setting, s.lexing.high = "client_encoding", true
+	}
+	if isolation == "read uncommitted" { // which is read committed here
+		s.Isolation = "read committed"
+	}
+}
+
+// multibyteTrap are the encodings in which a byte of a letter may look like a quote
+// or a backslash.
+var multibyteTrap = wordSet(`sjis shift_jis_2004 big5 gbk uhc gb18030 johab cp932 gb2312 ucs2 utf16 utf16le utf32`)
