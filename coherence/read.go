@@ -106,6 +106,12 @@ func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store
 	return Read{Outcome: Miss, d: d, key: key, tags: tags, tokens: v.Tokens}
 }
 
+// Forget drops the entry under key, so that the next Lookup of it is no hit.
+func (d *Domain) Forget(ctx context.Context, key string) {
+	// An error leaves the entry; it is as valid as its tags say.
+	_ = d.store.Remove(ctx, key)
+}
+
 // Fill keeps value under the tokens that were seen before the database was read,
 // for at most ttl (0: the domain's, which is also the longest), and reports
 // whether the store took it; it may have kept nothing all the same. size is the
