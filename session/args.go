@@ -1,0 +1,106 @@
+package session
+
+import (
+	"database/sql/driver"
+	"fmt"
+)
+
+// convert turns arguments as callers gave them into what the driver takes, in
+// the order in which database/sql asks: the statement's NamedValueChecker or the
+// connection's, the statement's ColumnConverter, the default. It runs only when
+// the driver is called: a hit needs no connection. Its errors read as those of
+// database/sql (see driverArgsConnLocked there).
+func convert(conn driver.Conn, stmt driver.Stmt, raw []driver.NamedValue) ([]driver.NamedValue, error) {
+	want := -1
+	if stmt != nil {
+		want = stmt.NumInput()
+	}
+	checkers := checkersOf(conn, stmt, want)
+	args := make([]driver.NamedValue, 0, len(raw))
+	for _, arg := range raw {
+		arg.Ordinal = len(args) + 1
+		err := check(checkers, &arg)
+		if err == driver.ErrRemoveArgument {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sql: converting argument %s type: %w", describe(&arg), err)
+		}
+		args = append(args, arg)
+	}
+	if want != -1 && len(args) != want {
+		return nil, fmt.Errorf("sql: expected %d arguments, got %d", want, len(args))
+	}
+	return args, nil
+}
+
+type checker func(*driver.NamedValue) error
+
+func checkersOf(conn driver.Conn, stmt driver.Stmt, want int) []checker {
+	var checkers []checker
+	if c, ok := stmt.(driver.NamedValueChecker); ok {
+		checkers = append(checkers, c.CheckNamedValue)
+	} else if c, ok := conn.(driver.NamedValueChecker); ok {
+		checkers = append(checkers, c.CheckNamedValue)
+	}
+	if c, ok := stmt.(driver.ColumnConverter); ok {
+		checkers = append(checkers, func(nv *driver.NamedValue) error { return convertColumn(c, want, nv) })
+	}
+	return append(checkers, func(nv *driver.NamedValue) (err error) {
+		nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
+		return err
+	})
+}
+
+// check asks one checker after the other until one doesn't pass the argument on.
+func check(checkers []checker, arg *driver.NamedValue) error {
+	for _, c := range checkers {
+		if err := c(arg); err != driver.ErrSkip {
+			return err
+		}
+	}
+	return nil
+}
+
+func convertColumn(c driver.ColumnConverter, want int, nv *driver.NamedValue) error {
+	index := nv.Ordinal - 1
+	if want >= 0 && want <= index {
+		return nil
+	}
+	if valuer, ok := nv.Value.(driver.Valuer); ok {
+		value, err := driver.DefaultParameterConverter.ConvertValue(valuer)
+		if err != nil {
+			return err
+		}
+		nv.Value = value
+	}
+	given := nv.Value
+	value, err := c.ColumnConverter(index).ConvertValue(given)
+	if err != nil {
+		return err
+	}
+	if !driver.IsValue(value) {
+		return fmt.Errorf("driver ColumnConverter error converted %T to unsupported type %T", given, value)
+	}
+	nv.Value = value
+	return nil
+}
+
+func describe(nv *driver.NamedValue) string {
+	if nv.Name == "" {
+		return fmt.Sprintf("$%d", nv.Ordinal)
+	}
+	return fmt.Sprintf("with name %q", nv.Name)
+}
+
+// positional drops the names, which older drivers don't know.
+func positional(named []driver.NamedValue) ([]driver.Value, error) {
+	values := make([]driver.Value, len(named))
+	for i, arg := range named {
+		if arg.Name != "" {
+			return nil, fmt.Errorf("sql: driver does not support the use of Named Parameters")
+		}
+		values[i] = arg.Value
+	}
+	return values, nil
+}

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// A database is what all sessions of one database in one store share: its domain
+// and the facts of its catalog.
+type database struct {
+	key    databaseKey
+	domain *coherence.Domain
+	all    store.Tag // changed by every write to unknown relations; every entry depends on it
+	schema store.Tag // changed by every change of the schema; facts depend on it
+
+	private bool // only one connection sees it
+	refs    int  // guarded by registry.mu
+
+	facts   atomic.Pointer[facts]
+	loading sync.Mutex // held while facts are read
+	failed  time.Time  // when reading the facts failed last; guarded by loading
+}
+
+// facts are a catalog's snapshot and the token of the schema tag before it was read.
+type facts struct {
+	snapshot *catalog.Snapshot
+	token    store.Token
+	loaded   time.Time
+}
+
+type databaseKey struct {
+	store    store.Store
+	identity string
+	options  coherence.Options
+}
+
+// registry holds the databases in use by this process, so that all handles to one
+// database in one store are one domain, from whichever cache they come.
+var registry = struct {
+	mu sync.Mutex
+	m  map[databaseKey]*database
+}{m: make(map[databaseKey]*database)}
+
+func acquire(key databaseKey) *database {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	db := registry.m[key]
+	if db == nil {
+		domain := coherence.NewDomain(key.store, key.identity, key.options)
+		db = &database{key: key, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
+		registry.m[key] = db
+	}
+	db.refs++
+	return db
+}
+
+func (db *database) release() {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if db.refs--; db.refs == 0 {
+		delete(registry.m, db.key)
+	}
+}
+
+// registered returns the databases in use that are kept in a store.
+func registered(in store.Store) []*database {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	var found []*database
+	for key, db := range registry.m {
+		if key.store == in {
+			found = append(found, db)
+		}
+	}
+	return found
+}
+
+// again takes one more reference to db.
+func (db *database) again() *database {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	db.refs++
+	return db
+}
+
+// current reports whether f is what the catalog says now: no change of the schema
+// was announced, or is in flight, since it was read.
+func (db *database) current(ctx context.Context, f *facts) bool {
+	if f == nil {
+		return false
+	}
+	tokens, held, err := db.domain.Observe(ctx, []store.Tag{db.schema})
+	return err == nil && !held && tokens[0] == f.token
+}
+
+// How long facts are left alone before they are read again because a statement
+// named an object that they don't know, or because reading them failed.
+const (
+	unknownPause = time.Second
+	failurePause = time.Second
+)
+
+// load returns current facts, which it reads by q if need be. It fails if they can't be
+// read, or if the schema is being changed.
+func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Dialect) (*facts, error) {
+	db.loading.Lock()
+	defer db.loading.Unlock()
+	if f := db.facts.Load(); db.current(ctx, f) {
+		return f, nil
+	}
+	if time.Since(db.failed) < failurePause {
+		return nil, fmt.Errorf("session: catalog failed a moment ago")
+	}
+	tokens, held, err := db.domain.Observe(ctx, []store.Tag{db.schema})
+	if err != nil {
+		return nil, err
+	}
+	if held {
+		return nil, fmt.Errorf("session: the schema is being changed")
+	}
+	snapshot, err := catalog.Load(ctx, q, d)
+	if err != nil {
+		if ctx.Err() == nil {
+			db.failed = time.Now()
+		}
+		return nil, fmt.Errorf("session: read catalog: %w", err)
+	}
+	f := &facts{snapshot: snapshot, token: tokens[0], loaded: time.Now()}
+	db.facts.Store(f)
+	return f, nil
+}
+
+// distrust forgets facts that didn't know an object, unless they are too young to
+// be worth reading again.
+func (db *database) distrust(f *facts) {
+	if f != nil && time.Since(f.loaded) > unknownPause {
+		db.facts.CompareAndSwap(f, nil)
+	}
+}
+
+// readTag is the tag that a read of a relation depends on; writeTags are those that a
+// write to unknown rows of it changes.
+func (db *database) readTag(r catalog.Relation) store.Tag { return db.domain.Tag(string(r) + "?") }
+
+func (db *database) writeTags(r catalog.Relation) []store.Tag {
+	return []store.Tag{db.domain.Tag(string(r) + "?"), db.domain.Tag(string(r) + "*")}
+}

@@ -1,0 +1,171 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync/atomic"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/store"
+)
+
+// A query is one text as the sessions of a source use it.
+type query struct {
+	text  string
+	st    *analyze.Statement
+	plans atomic.Pointer[[]*planned]
+}
+
+// A planned query is a query under given facts and a given state.
+type planned struct {
+	facts *facts
+	state *catalog.State
+	db    *database
+	plan  *catalog.Plan
+	reads []store.Tag // what the result depends on
+	write effect      // what it announces
+
+	direct, prepared string // what keys begin with
+
+	// proven is set once the driver has prepared the text: it is valid, and need not be
+	// prepared again before it is used.
+	proven atomic.Bool
+}
+
+// maxPlans bounds the plans kept of one query: sessions differ in their state.
+const maxPlans = 8
+
+func (q *query) find(f *facts, state *catalog.State) *planned {
+	plans := q.plans.Load()
+	if plans == nil {
+		return nil
+	}
+	for _, p := range *plans {
+		if p.facts == f && p.state == state {
+			return p
+		}
+	}
+	return nil
+}
+
+func (q *query) add(p *planned) {
+	kept := []*planned{p}
+	if plans := q.plans.Load(); plans != nil {
+		for _, old := range *plans {
+			if old.facts == p.facts && len(kept) < maxPlans {
+				kept = append(kept, old)
+			}
+		}
+	}
+	q.plans.Store(&kept)
+}
+
+// plan returns what q does in db under the given facts and state.
+func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *planned {
+	if p := q.find(f, state); p != nil {
+		return p
+	}
+	p := &planned{facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
+	p.reads = append(p.reads, db.all)
+	for _, r := range p.plan.Reads {
+		p.reads = append(p.reads, db.readTag(r))
+	}
+	p.write = effectOf(db, p.plan)
+	p.direct = s.keyPrefix(db, state, "direct", q.text)
+	p.prepared = s.keyPrefix(db, state, "prepared", q.text)
+	q.add(p)
+	return p
+}
+
+// keyPrefix begins the keys of one text: the domain, and a digest (which is never
+// taken alone for equality of arguments, only of text, state and connector) of all
+// that tells this result from another's.
+func (s *Source) keyPrefix(db *database, state *catalog.State, mode, text string) string {
+	h := sha256.New()
+	for _, part := range []string{s.Name, string(s.Dialect), state.Key, mode, text} {
+		h.Write(appendString(nil, part))
+	}
+	return db.domain.Prefix() + string(h.Sum(nil))
+}
+
+// An effect is what a write announces in one database.
+type effect struct {
+	relations []catalog.Relation
+	tags      []store.Tag
+	wide      bool // relations that can't be told: all of them
+	schema    bool // facts of the catalog
+	attached  bool // databases that are attached to this one
+}
+
+func (e *effect) none() bool { return len(e.tags) == 0 && !e.wide && !e.schema && !e.attached }
+
+func effectOf(db *database, p *catalog.Plan) effect {
+	e := effect{relations: p.Writes, wide: p.WritesAll || p.Schema, schema: p.Schema, attached: p.AttachedWrites}
+	if e.wide {
+		e.tags = []store.Tag{db.all}
+	}
+	if e.schema {
+		e.tags = append(e.tags, db.schema)
+	}
+	e.attached = e.attached || e.wide
+	if e.wide {
+		return e
+	}
+	for _, r := range p.Writes {
+		e.tags = append(e.tags, db.writeTags(r)...)
+	}
+	return e
+}
+
+// wideEffect is the effect of a statement of which nothing is known: on every
+// database that the session may write to.
+func wideEffect(st *analyze.Statement) effect {
+	return effect{wide: true, attached: true, schema: st.Kind != analyze.Modify && st.Kind != analyze.Read}
+}
+
+// names tells the relations of an effect for people.
+func (e *effect) names() []string {
+	if e.wide {
+		return []string{"*"}
+	}
+	return relationTexts(e.relations)
+}
+
+func relationTexts(relations []catalog.Relation) []string {
+	texts := make([]string, len(relations))
+	for i, r := range relations {
+		texts[i] = string(r)
+	}
+	return texts
+}
+
+// currentPlan plans q for the database and state that the session knows. It
+// answers nil, and why, if the session or its database isn't known well enough.
+func (s *Session) currentPlan(ctx context.Context, q *query) (*planned, analyze.Reason) {
+	db, state := s.whereabouts()
+	switch {
+	case db == nil:
+		return nil, s.barred
+	case state == nil:
+		return nil, analyze.Setting
+	}
+	f := db.facts.Load()
+	if f == nil {
+		return nil, analyze.CatalogUnavailable
+	}
+	return s.src.plan(q, db, f, state), analyze.Cacheable
+}
+
+// effectPlan plans q for what it writes. That a setting which changes only values isn't
+// known doesn't matter then.
+func (s *Session) effectPlan(q *query) *planned {
+	if s.db == nil || s.state == nil || s.namesStale {
+		return nil
+	}
+	f := s.db.facts.Load()
+	if f == nil {
+		return nil
+	}
+	return s.src.plan(q, s.db, f, s.state)
+}

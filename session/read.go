@@ -1,0 +1,259 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"time"
+	"unsafe"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/coherence"
+)
+
+// Query is the read path: from the cache if the statement only reads, its
+// result depends on nothing but relations, and an entry for it is valid; else from
+// the database, and kept if it may be.
+func (s *Session) Query(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	return s.queryCall(ctx, call{query: s.src.query(text), args: args})
+}
+
+func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o := s.observe()
+	if sideEffects(c.st) {
+		return s.queryWrite(ctx, c, &o)
+	}
+	wish := wishOf(ctx, c.st)
+	for range maxTries {
+		p, reason, err := s.readable(ctx, &c, wish)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil && !p.write.none() {
+			return s.queryWrite(ctx, c, &o)
+		}
+		if reason != analyze.Cacheable {
+			return s.bypass(ctx, c, &o, p, reason)
+		}
+		key, ok := s.keyOf(p, &c)
+		if !ok {
+			return s.bypass(ctx, c, &o, p, analyze.Argument)
+		}
+		if wish == refreshed {
+			p.db.domain.Forget(ctx, key)
+		}
+		read := p.db.domain.Lookup(ctx, key, p.reads, !s.tx.open)
+		if read.Outcome == coherence.Hit {
+			set := read.Value.(*rowSet)
+			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
+			return replay(set), nil
+		}
+		rows, again, err := s.miss(ctx, c, &o, p, &read)
+		if !again {
+			return rows, err
+		}
+	}
+	return s.bypass(ctx, c, &o, nil, analyze.CatalogUnavailable)
+}
+
+// maxTries bounds how often a read plans again because the schema changed under it.
+const maxTries = 3
+
+// sideEffects reports whether the text itself says that a statement does more than read.
+func sideEffects(st *analyze.Statement) bool {
+	return st.Kind != analyze.Read || st.Writing() || len(st.Settings) > 0 || st.Control != analyze.NoControl
+}
+
+// readable says whether a statement may be answered from the cache, and by which
+// plan. It opens the connection if nothing can be said without.
+func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, analyze.Reason, error) {
+	if s.inner == nil && !s.src.known() {
+		if err := s.bind(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	s.refreshForRead(ctx)
+	p, reason := s.currentPlan(ctx, c.query)
+	switch {
+	case reason != analyze.Cacheable:
+		return s.unplanned(c, reason)
+	case !p.write.none():
+		return p, analyze.Cacheable, nil
+	case w == bypassed:
+		return p, analyze.Asked, nil
+	case s.barred != analyze.Cacheable:
+		return p, s.barred, nil
+	case s.opaque != analyze.Cacheable:
+		return p, s.opaque, nil
+	case p.state.Reason != analyze.Cacheable:
+		return p, p.state.Reason, nil
+	case p.plan.Reason != analyze.Cacheable:
+		if p.plan.UnknownRelation {
+			p.db.distrust(p.facts)
+		}
+		return p, p.plan.Reason, nil
+	}
+	if reason := s.tx.forbids(s.src.Dialect, p.plan); reason != analyze.Cacheable {
+		return p, reason, nil
+	}
+	if s.src.Dialect != analyze.MySQL && clockArgument(c.args) {
+		return p, analyze.Volatile, nil
+	}
+	return p, analyze.Cacheable, nil
+}
+
+// unplanned is what is done with a read of which the catalog can't tell more than its
+// text: it is a bypass, and a write if it calls what may be a function of a user.
+func (s *Session) unplanned(c *call, reason analyze.Reason) (*planned, analyze.Reason, error) {
+	if callsNothing(c.st) {
+		return nil, reason, nil
+	}
+	if p := s.effectPlan(c.query); p != nil {
+		return p, reason, nil
+	}
+	return &planned{write: wideEffect(c.st)}, reason, nil
+}
+
+// refreshForRead brings up to date what a read needs, if that is known to be old.
+// Whether the facts of the catalog are current is asked only after a miss: a hit
+// proves it, since every change of the schema removes all entries.
+func (s *Session) refreshForRead(ctx context.Context) {
+	if s.inner == nil {
+		return
+	}
+	if s.stateStale || s.identStale || (s.db != nil && s.db.facts.Load() == nil) {
+		s.refresh(ctx)
+	}
+}
+
+// maxRoom bounds the room for keys that a session keeps, in bytes.
+const maxRoom = 64 << 10
+
+// keyOf builds the key of a call in the session's own room.
+func (s *Session) keyOf(p *planned, c *call) (string, bool) {
+	prefix := p.direct
+	if c.stmt != nil {
+		prefix = p.prepared
+	}
+	key, ok := appendArgs(append(s.key[:0], prefix...), c.args)
+	if s.key = key; cap(key) > maxRoom {
+		s.key = nil // the key keeps it; the session need not
+	}
+	return unsafe.String(unsafe.SliceData(key), len(key)), ok
+}
+
+// miss reads from the database what the cache doesn't have, and keeps it. It asks to
+// be tried again if the plan turns out to be of another connection, or outdated.
+func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, r *coherence.Read) (rows driver.Rows, again bool, err error) {
+	defer r.Done()
+	if s.inner == nil {
+		if err := s.bind(ctx); err != nil {
+			return nil, false, err
+		}
+		if db, state := s.whereabouts(); db != p.db || state != p.state {
+			return nil, true, nil
+		}
+	}
+	if !p.db.current(ctx, p.facts) {
+		if s.tx.open || s.live > 0 {
+			rows, err = s.bypass(ctx, c, o, p, analyze.CatalogUnavailable)
+			return rows, false, err
+		}
+		s.refresh(ctx)
+		return nil, true, nil
+	}
+	o.ask()
+	live, err := s.rows(ctx, c)
+	if err != nil {
+		o.answered()
+		if unknownObject(s.src.Dialect, err) {
+			p.db.distrust(p.facts)
+		}
+		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
+		return nil, false, err
+	}
+	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow()), live: live}
+	o.answered()
+	reason := s.fill(ctx, c.st, r, result)
+	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.ahead.set, result.failure())
+	return result, false, nil
+}
+
+// fill keeps a result that is whole, and lets the driver's rows go.
+func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.Read, rows *Rows) analyze.Reason {
+	if !rows.ended() {
+		s.watch(rows)
+		return rows.ahead.unfit()
+	}
+	rows.closeLive()
+	switch {
+	case rows.failure() != nil:
+		return analyze.Cacheable
+	case s.tx.open && s.tx.wrote():
+		return analyze.Wrote
+	}
+	r.Fill(ctx, rows.ahead.set, rows.ahead.set.size, s.ttl(st))
+	return analyze.Cacheable
+}
+
+func (s *Session) ttl(st *analyze.Statement) time.Duration {
+	if st.Hint.TTL > 0 {
+		return st.Hint.TTL
+	}
+	return s.src.TTL
+}
+
+// unfit says why what was read ahead isn't kept.
+func (r *readAhead) unfit() analyze.Reason {
+	switch {
+	case r.unkeepable:
+		return analyze.Value
+	case r.tooLarge:
+		return analyze.TooLarge
+	}
+	return analyze.Multiple // further result sets
+}
+
+// ended reports whether the driver has no more to give than what was read ahead.
+func (r *Rows) ended() bool {
+	return r.ahead.err != nil && !r.live.hasNextResultSet()
+}
+
+// failure is the error that reading or closing the driver's rows gave.
+func (r *Rows) failure() error {
+	if r.ahead.err != nil && !errors.Is(r.ahead.err, io.EOF) {
+		return r.ahead.err
+	}
+	return r.closed
+}
+
+// bypass reads from the database and keeps nothing.
+func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned, reason analyze.Reason) (driver.Rows, error) {
+	coherence.Spoil(ctx, reason.String())
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	o.ask()
+	live, err := s.rows(ctx, c)
+	o.answered()
+	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
+	if err != nil {
+		if p != nil && p.facts != nil && unknownObject(s.src.Dialect, err) {
+			p.db.distrust(p.facts)
+		}
+		return nil, err
+	}
+	rows := &Rows{live: live}
+	s.watch(rows)
+	return rows, nil
+}
+
+// watch counts a result of the driver's as open until it is closed.
+func (s *Session) watch(rows *Rows) {
+	s.live++
+	rows.finish = func(err error) error { s.live--; return err }
+}

@@ -1,0 +1,154 @@
+package session
+
+import (
+	"database/sql/driver"
+	"io"
+	"reflect"
+	"slices"
+)
+
+// Rows is a result as database/sql reads it: first what was read ahead, then
+// what the driver still has. It offers every optional interface of driver.Rows;
+// what the driver doesn't offer it answers as database/sql does.
+type Rows struct {
+	ahead readAhead // without a set if nothing was read ahead
+	next  int       // the next row of ahead
+	names []string  // the caller's own copy of the column names: callers change them
+	room  []byte    // for the byte slices handed out
+
+	live   liveRows          // the driver's; its rows are nil once closed or if there never were any
+	finish func(error) error // called once at the end with what closing said; nil if there is nothing to do
+	closed error             // what closing the driver's rows early said
+}
+
+// replay returns the rows of a complete set.
+func replay(set *rowSet) *Rows {
+	return &Rows{ahead: readAhead{set: set, err: io.EOF}}
+}
+
+var (
+	_ driver.RowsNextResultSet              = (*Rows)(nil)
+	_ driver.RowsColumnTypeDatabaseTypeName = (*Rows)(nil)
+	_ driver.RowsColumnTypeLength           = (*Rows)(nil)
+	_ driver.RowsColumnTypeNullable         = (*Rows)(nil)
+	_ driver.RowsColumnTypePrecisionScale   = (*Rows)(nil)
+	_ driver.RowsColumnTypeScanType         = (*Rows)(nil)
+)
+
+// Columns implements driver.Rows.
+func (r *Rows) Columns() []string {
+	if r.ahead.set == nil {
+		return r.live.rows.Columns()
+	}
+	if r.names == nil {
+		r.names = slices.Clone(r.ahead.set.names)
+	}
+	return r.names
+}
+
+// Next implements driver.Rows.
+func (r *Rows) Next(dest []driver.Value) error {
+	set := r.ahead.set
+	if set == nil {
+		return r.live.rows.Next(dest)
+	}
+	if r.next < set.rows {
+		copy(dest, set.row(r.next))
+		r.next++
+		if set.bytes > 0 {
+			r.copyBytes(dest)
+		}
+		return nil
+	}
+	if r.ahead.err != nil {
+		return r.ahead.err
+	}
+	return r.live.rows.Next(dest)
+}
+
+// copyBytes gives the caller byte slices of its own. They stay valid and lie
+// in one allocation for all rows.
+func (r *Rows) copyBytes(dest []driver.Value) {
+	if r.room == nil {
+		r.room = make([]byte, 0, r.ahead.set.bytes)
+	}
+	for i, value := range dest {
+		b, ok := value.([]byte)
+		if !ok || b == nil {
+			continue
+		}
+		start := len(r.room)
+		r.room = append(r.room, b...)
+		dest[i] = r.room[start:len(r.room):len(r.room)]
+	}
+}
+
+// Close implements driver.Rows. It ends the write that the rows belong to, if
+// they do.
+func (r *Rows) Close() error {
+	err := r.closed
+	r.closed = nil
+	if r.live.rows != nil {
+		err = r.live.close()
+		r.live = liveRows{}
+	}
+	if r.finish != nil {
+		err = r.finish(err)
+		r.finish = nil
+	}
+	return err
+}
+
+// closeLive ends the driver's rows before the caller has read what was read ahead.
+func (r *Rows) closeLive() {
+	r.closed = r.live.close()
+	r.live = liveRows{}
+}
+
+// HasNextResultSet implements driver.RowsNextResultSet.
+func (r *Rows) HasNextResultSet() bool {
+	return r.live.hasNextResultSet()
+}
+
+// NextResultSet implements driver.RowsNextResultSet. Rows of the current set
+// that were not read are passed over.
+func (r *Rows) NextResultSet() error {
+	next, ok := r.live.rows.(driver.RowsNextResultSet)
+	if !ok {
+		return io.EOF
+	}
+	err := next.NextResultSet()
+	r.ahead = readAhead{}
+	return err
+}
+
+func (r *Rows) column(i int) column {
+	if r.ahead.set == nil || (r.ahead.err == nil && r.next == r.ahead.set.rows && r.live.rows != nil) {
+		return describeColumn(r.live.rows, i)
+	}
+	return r.ahead.set.columnsAfter(r.next)[i]
+}
+
+// ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.
+func (r *Rows) ColumnTypeDatabaseTypeName(i int) string { return r.column(i).databaseType }
+
+// ColumnTypeScanType implements driver.RowsColumnTypeScanType.
+func (r *Rows) ColumnTypeScanType(i int) reflect.Type { return r.column(i).scanType }
+
+// ColumnTypeLength implements driver.RowsColumnTypeLength.
+func (r *Rows) ColumnTypeLength(i int) (length int64, ok bool) {
+	c := r.column(i)
+	return c.length, c.hasLength
+}
+
+// ColumnTypeNullable implements driver.RowsColumnTypeNullable.
+func (r *Rows) ColumnTypeNullable(i int) (nullable, ok bool) {
+	c := r.column(i)
+	return c.nullable, c.hasNullable
+}
+
+// ColumnTypePrecisionScale implements driver.RowsColumnTypePrecisionScale.
+func (r *Rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	c := r.column(i)
+	return c.precision, c.scale, c.hasDecimal
+}

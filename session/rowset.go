@@ -1,0 +1,154 @@
+package session
+
+import (
+	"database/sql/driver"
+	"errors"
+	"io"
+	"slices"
+	"time"
+)
+
+// A rowSet is a result, or the beginning of one, read from a driver. Once it is
+// kept it is shared between goroutines and never changed; byte slices are copied
+// on their way in, because drivers reuse their buffers, and on their way out,
+// because Scanners may write to what they are given.
+type rowSet struct {
+	names       []string
+	columns     []column
+	typeChanges []typeChange
+	values      []driver.Value // row by row
+	rows        int
+	bytes       int // the sum of the lengths of all []byte values
+	size        int // bytes of memory that all this takes, as near as can be told
+}
+
+// What a value, a column and an empty rowSet take in memory, in bytes.
+const (
+	valueSize  = 16
+	columnSize = 96
+	rowSetSize = 160
+)
+
+func (s *rowSet) row(i int) []driver.Value {
+	n := len(s.names)
+	return s.values[i*n : (i+1)*n]
+}
+
+// A readAhead tells how far a driver's result has been read into a rowSet.
+type readAhead struct {
+	set *rowSet
+
+	// err is what Next answered after the last row of set: io.EOF at the end
+	// of the result, nil if there may be more rows (too many bytes, or a value
+	// that can't be kept).
+	err error
+
+	tooLarge   bool // there was more than the limit
+	unkeepable bool // a value has a Go type that can't be copied
+}
+
+// complete reports whether the set is the whole result.
+func (r *readAhead) complete() bool { return errors.Is(r.err, io.EOF) && !r.unkeepable }
+
+// read reads rows until their end, an error, or more than limit bytes. typedByRow
+// says that the driver's column types follow the values of each row.
+func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
+	set := &rowSet{names: slices.Clone(rows.Columns())}
+	n := len(set.names)
+	set.columns = describeColumns(rows, n)
+	set.size = rowSetSize + n*columnSize
+	for _, name := range set.names {
+		set.size += valueSize + len(name)
+	}
+	r := readAhead{set: set}
+	var arena byteArena
+	columns := set.columns
+	for {
+		start := len(set.values)
+		set.values = appendNils(set.values, n)
+		row := set.values[start:]
+		if err := rows.Next(row); err != nil {
+			set.values = set.values[:start]
+			r.err = err
+			break
+		}
+		set.rows++
+		r.keep(row, &arena)
+		if typedByRow {
+			columns = set.noteTypes(rows, columns)
+		}
+		if r.unkeepable {
+			break
+		}
+		if set.size > limit {
+			r.tooLarge = true
+			break
+		}
+	}
+	set.values = slices.Clip(set.values)
+	return r
+}
+
+func appendNils(values []driver.Value, n int) []driver.Value {
+	if cap(values)-len(values) < n {
+		values = slices.Grow(values, max(n, len(values)))
+	}
+	values = values[:len(values)+n]
+	clear(values[len(values)-n:])
+	return values
+}
+
+// keep makes the values of a row its own and counts them.
+func (r *readAhead) keep(row []driver.Value, arena *byteArena) {
+	for i, value := range row {
+		r.set.size += valueSize
+		switch v := value.(type) {
+		case nil, bool:
+		case int64, float64, int, int8, int16, int32, uint, uint8, uint16, uint32, uint64, float32:
+			r.set.size += 8
+		case string:
+			r.set.size += 16 + len(v)
+		case []byte:
+			r.set.size += 24 + len(v)
+			r.set.bytes += len(v)
+			row[i] = arena.copy(v)
+		case time.Time:
+			r.set.size += 24
+		default:
+			r.unkeepable = true
+		}
+	}
+}
+
+// noteTypes records a change of the column types at the current row.
+func (s *rowSet) noteTypes(rows driver.Rows, before []column) []column {
+	for i := range before {
+		now := describeColumn(rows, i)
+		if now != before[i] {
+			columns := describeColumns(rows, len(before))
+			s.typeChanges = append(s.typeChanges, typeChange{s.rows, columns})
+			s.size += len(before) * columnSize
+			return columns
+		}
+	}
+	return before
+}
+
+// A byteArena copies byte slices into few large pieces of memory. Each copy has
+// no room to grow, so that appending to one can't reach another.
+type byteArena struct{ free []byte }
+
+func (a *byteArena) copy(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	if len(b) > cap(a.free) {
+		a.free = make([]byte, 0, max(len(b), 512))
+	}
+	start := len(a.free)
+	if cap(a.free)-start < len(b) {
+		a.free, start = make([]byte, 0, max(len(b), 2*cap(a.free))), 0
+	}
+	a.free = append(a.free, b...)
+	return a.free[start:len(a.free):len(a.free)]
+}

@@ -1,0 +1,302 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// A Session is one connection. It opens a connection of the driver's when a
+// statement needs one, and keeps that one from then on.
+type Session struct {
+	src   *Source
+	count *stripe
+	inner driver.Conn // nil until a statement needs it
+
+	db       *database      // of the connection; nil before it is open, or if it can't be told
+	barred   analyze.Reason // why nothing of the database can be cached
+	attached []*database    // further databases that statements may write to
+
+	state      *catalog.State // nil if it isn't known
+	stateStale bool           // a statement may have changed the state since it was read
+	namesStale bool           // … even so that names mean other relations
+	identStale bool           // a statement may have changed which databases are attached
+	settings   []string       // settings that the session has changed, and that may change results
+	temp       []string       // MySQL: temporary tables, which the server doesn't list
+	opaque     analyze.Reason // if set, nothing that the session reads can be cached any more
+
+	tx       transaction
+	prepared map[string]*query // SQL-level PREPARE; nil where the text isn't known
+	live     int               // results of the driver's that are still open
+	handed   []*coherence.Hold // held since the driver's connection was handed out
+	key      []byte            // room for keys
+}
+
+// New returns a session without a connection.
+func (s *Source) New() *Session {
+	return &Session{src: s, count: s.Counters.stripe()}
+}
+
+// Open opens the session's connection now, if it has none.
+func (s *Session) Open(ctx context.Context) error { return s.bind(ctx) }
+
+// Inner returns the driver's connection, nil if none was opened yet.
+func (s *Session) Inner() driver.Conn { return s.inner }
+
+// bind opens the driver's connection. What that is, which database and in which
+// state, is asked at once; if it can't be told, statements go uncached.
+func (s *Session) bind(ctx context.Context) error {
+	if s.inner != nil {
+		return nil
+	}
+	inner, err := s.src.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	s.inner = inner
+	s.identify(ctx)
+	s.readState(ctx)
+	if s.db != nil && s.state != nil && s.src.Lazy && !s.db.private && s.barred == analyze.Cacheable {
+		s.src.setBase(s.db, s.state)
+	}
+	return nil
+}
+
+// identify asks which database the connection is of.
+func (s *Session) identify(ctx context.Context) {
+	id, err := catalog.Identify(ctx, querier{s.inner}, s.src.Dialect, s.src.DSN)
+	s.leave()
+	s.identStale = false
+	if err != nil {
+		s.barred = analyze.CatalogUnavailable
+		s.identStale = true
+		s.warn(ctx, "identity of the database can't be read, nothing is cached", err)
+		return
+	}
+	if id.Reason != analyze.Cacheable {
+		s.barred = id.Reason
+	}
+	if id.Database == "" {
+		return
+	}
+	s.db = acquire(s.src.databaseKey(id.Database))
+	s.db.private = id.Private
+	for _, other := range id.Attached {
+		s.attached = append(s.attached, acquire(s.src.databaseKey(other)))
+	}
+}
+
+func (s *Source) databaseKey(identity string) databaseKey {
+	return databaseKey{store: s.Store, identity: identity, options: s.Domain}
+}
+
+// leave lets go of the databases that the session is of.
+func (s *Session) leave() {
+	if s.db != nil {
+		s.db.release()
+	}
+	for _, db := range s.attached {
+		db.release()
+	}
+	s.db, s.attached, s.barred = nil, nil, analyze.Cacheable
+}
+
+// readState asks the connection for its state.
+func (s *Session) readState(ctx context.Context) {
+	s.state, s.stateStale, s.namesStale = nil, true, true
+	state, err := catalog.ReadState(ctx, querier{s.inner}, s.src.Dialect, s.settings)
+	if err != nil {
+		s.warn(ctx, "state of the session can't be read, nothing of it is cached", err)
+		return
+	}
+	if len(s.temp) > 0 {
+		state = state.WithTemp(s.temp...)
+	}
+	s.state, s.stateStale, s.namesStale = s.src.intern(state), false, false
+}
+
+// refresh brings up to date what the session knows of its connection and of the
+// catalog. It asks the database only outside of transactions and while no result is
+// open; otherwise what isn't known stays unknown, and statements go uncached or wide.
+func (s *Session) refresh(ctx context.Context) {
+	if s.inner == nil || s.live > 0 || s.tx.open || s.tx.doubt {
+		return
+	}
+	if s.identStale {
+		s.identify(ctx)
+	}
+	if s.stateStale {
+		s.readState(ctx)
+	}
+	if s.db == nil || s.db.current(ctx, s.db.facts.Load()) {
+		return
+	}
+	if _, err := s.db.load(ctx, querier{s.inner}, s.src.Dialect); err != nil {
+		s.warn(ctx, "catalog can't be read", err)
+	}
+}
+
+func (s *Session) warn(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		s.src.Log.WarnContext(ctx, "larder: "+what, "error", err)
+	}
+}
+
+// whereabouts returns the database and state of the session: those of its
+// connection, or those that the next connection is expected to have.
+func (s *Session) whereabouts() (*database, *catalog.State) {
+	if s.inner == nil {
+		if b := s.src.base.Load(); b != nil {
+			return b.db, b.state
+		}
+		return nil, nil
+	}
+	if s.stateStale {
+		return s.db, nil
+	}
+	return s.db, s.state
+}
+
+// Reset is called before the session is used again by another caller.
+func (s *Session) Reset(ctx context.Context) error {
+	s.takeBack(ctx)
+	if s.inner == nil {
+		return nil
+	}
+	if !s.src.Steady {
+		s.stateStale = true
+	}
+	resetter, ok := s.inner.(driver.SessionResetter)
+	if !ok {
+		return nil
+	}
+	err := resetter.ResetSession(ctx)
+	if err == nil && s.tx.doubt && refusesOpen(s.inner) {
+		s.tx.end()
+	}
+	return err
+}
+
+// refusesOpen reports whether the driver doesn't reset a connection that is in a
+// transaction: one that was reset isn't.
+func refusesOpen(conn driver.Conn) bool {
+	t := reflect.TypeOf(conn)
+	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "github.com/jackc/pgx/v5/stdlib"
+}
+
+// Valid is called when the caller gives the session back.
+func (s *Session) Valid() bool {
+	s.takeBack(context.Background())
+	if validator, ok := s.inner.(driver.Validator); ok {
+		return validator.IsValid()
+	}
+	return true
+}
+
+// Ping asks the database.
+func (s *Session) Ping(ctx context.Context) error {
+	if err := s.bind(ctx); err != nil {
+		return err
+	}
+	if pinger, ok := s.inner.(driver.Pinger); ok {
+		return pinger.Ping(ctx)
+	}
+	return nil
+}
+
+// HandOut returns the driver's connection for the caller to use by itself. What it
+// does there isn't seen: until the session is given back every relation is held,
+// and nothing is known of the session's state.
+func (s *Session) HandOut(ctx context.Context) (driver.Conn, error) {
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	if len(s.handed) > 0 {
+		return s.inner, nil
+	}
+	for _, db := range s.databases() {
+		hold, err := db.domain.Hold(ctx, []store.Tag{db.all, db.schema})
+		if err != nil {
+			return nil, errors.Join(errors.New("larder: hold all relations for the driver's connection"), err)
+		}
+		s.handed = append(s.handed, hold)
+	}
+	s.opaque = analyze.Unwrapped
+	return s.inner, nil
+}
+
+// takeBack ends what HandOut began. Whether a transaction is open is known again
+// after the next one has ended; which temporary tables there are, MySQL doesn't tell.
+func (s *Session) takeBack(ctx context.Context) {
+	if len(s.handed) == 0 {
+		return
+	}
+	s.stateStale, s.namesStale, s.identStale = true, true, s.src.Dialect == analyze.SQLite
+	s.tx.doubt = true
+	if s.src.Dialect != analyze.MySQL {
+		s.opaque = analyze.Cacheable
+	}
+	for _, hold := range s.handed {
+		if err := hold.Release(context.WithoutCancel(ctx)); err != nil {
+			s.warn(ctx, "release of a handed out connection", err)
+		}
+	}
+	s.handed = nil
+}
+
+// databases are all that a statement of this session may write to. While it can't be
+// told which database the connection is of, they are all that the store has.
+func (s *Session) databases() []*database {
+	if s.db == nil {
+		return registered(s.src.Store)
+	}
+	return append([]*database{s.db}, s.attached...)
+}
+
+// changed notes that a setting was changed.
+func (s *Session) changed(name string) {
+	if catalog.HarmlessSetting(s.src.Dialect, name) {
+		return
+	}
+	s.stateStale = true
+	s.namesStale = s.namesStale || namesFollow(name)
+	if name == "attach" || name == "*" {
+		s.identStale = s.src.Dialect == analyze.SQLite
+	}
+	if name != "*" && name != "attach" && !slices.Contains(s.settings, name) {
+		s.settings = append(s.settings, name)
+	}
+}
+
+// namesFollow reports whether the meaning of names may follow a setting. Settings of
+// a program's own ("app.tenant") and those of formats and limits don't.
+func namesFollow(setting string) bool {
+	switch setting {
+	case "timezone", "time_zone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output",
+		"client_encoding", "names", "lc_monetary", "lc_numeric", "lc_time", "lc_time_names",
+		"transaction_isolation", "default_transaction_isolation", "transaction_read_only":
+		return false
+	}
+	return !strings.Contains(setting, ".")
+}
+
+// Close closes the connection. An open transaction ends by that without a commit.
+func (s *Session) Close() error {
+	var err error
+	if s.inner != nil {
+		err = s.inner.Close()
+	}
+	s.tx.end()
+	s.takeBack(context.Background())
+	s.leave()
+	s.inner = nil
+	return err
+}

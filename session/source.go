@@ -1,0 +1,158 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// A Config says what the sessions of one connector share.
+type Config struct {
+	Dialect analyze.Dialect
+	Connect func(context.Context) (driver.Conn, error)
+
+	// DSN is the data source name, or "unknown".
+	DSN string
+
+	// Name tells this connector from others of the same database. It is part of every
+	// key, because drivers and their settings give the same rows as other Go values.
+	Name string
+
+	// Lazy says that the state of a new connection follows from the data source
+	// name, so that a session may ask the cache before it has a connection.
+	Lazy bool
+
+	// Steady says that resetting a connection leaves its state as it is.
+	Steady bool
+
+	Store         store.Store
+	Statements    *analyze.Cache
+	MaxEntryBytes int           // the largest result that is kept
+	TTL           time.Duration // how long an entry may live
+	Domain        coherence.Options
+	Observe       func(context.Context, Event) // nil: nobody listens
+	Log           *slog.Logger
+	Counters      *Counters
+}
+
+// A Source makes the sessions of one connector.
+type Source struct {
+	Config
+	queries *otter.Cache[string, *query]
+	base    atomic.Pointer[base]
+
+	mu     sync.Mutex
+	states map[string]*catalog.State // guarded by mu: one State for equal Keys
+	closed bool                      // guarded by mu
+}
+
+// A base is what is known of a connection before it is opened.
+type base struct {
+	db    *database
+	state *catalog.State
+}
+
+// How much memory the texts of statements of one source may take, in bytes, as
+// near as it can be told.
+const queriesLimit = 32 << 20
+
+// NewSource returns the source of a connector's sessions.
+func NewSource(c Config) *Source {
+	return &Source{
+		Config: c,
+		queries: otter.Must(&otter.Options[string, *query]{
+			MaximumWeight: queriesLimit,
+			Weigher:       func(text string, _ *query) uint32 { return uint32(min(len(text), 1<<30)) + 1024 },
+		}),
+		states: make(map[string]*catalog.State),
+	}
+}
+
+// Close lets go of what the source knows. Sessions still open go on.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	if b := s.base.Swap(nil); b != nil {
+		b.db.release()
+	}
+	s.queries.InvalidateAll()
+	return nil
+}
+
+// known reports whether a session without a connection can tell what a statement
+// would read.
+func (s *Source) known() bool {
+	b := s.base.Load()
+	return b != nil && b.db.facts.Load() != nil
+}
+
+// query returns the query of a text, analysed once.
+func (s *Source) query(text string) *query {
+	if q, ok := s.queries.GetIfPresent(text); ok {
+		return q
+	}
+	q := &query{text: text, st: s.Statements.Analyze(s.Dialect, text)}
+	s.queries.Set(text, q)
+	return q
+}
+
+// maxStates bounds how many states of sessions are told apart by pointer.
+const maxStates = 1024
+
+// intern returns the State that equals state, so that states can be compared by pointer.
+func (s *Source) intern(state *catalog.State) *catalog.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.states[state.Key]; ok && sameNames(known, state) {
+		return known
+	}
+	if len(s.states) >= maxStates {
+		clear(s.states)
+	}
+	s.states[state.Key] = state
+	return state
+}
+
+// sameNames reports whether two states with one key resolve names alike.
+func sameNames(a, b *catalog.State) bool {
+	if len(a.Temp) != len(b.Temp) || len(a.Path) != len(b.Path) || a.Reason != b.Reason {
+		return false
+	}
+	for name := range a.Temp {
+		if !b.Temp[name] {
+			return false
+		}
+	}
+	for i := range a.Path {
+		if a.Path[i] != b.Path[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// setBase keeps what a new connection turned out to be, for sessions that have none yet.
+func (s *Source) setBase(db *database, state *catalog.State) {
+	if b := s.base.Load(); b != nil && b.db == db && b.state == state {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if old := s.base.Swap(&base{db.again(), state}); old != nil {
+		old.db.release()
+	}
+}

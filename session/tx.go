@@ -1,0 +1,264 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// A transaction is what a session knows of its own.
+type transaction struct {
+	open  bool   // statements commit when the transaction does
+	level string // isolation level, in lower case
+
+	// manual: after the end of each transaction the next one is open (MySQL's autocommit=0).
+	manual bool
+
+	// doubt: it isn't known whether a transaction is open, because a statement
+	// that would have changed that failed or can't be told. Reads bypass, writes both
+	// announce at once and gather for a commit that may come.
+	doubt bool
+
+	// unlike: the next transaction has a level of its own, which the server doesn't
+	// show (MySQL's SET TRANSACTION outside of one).
+	unlike bool
+
+	// What was written so far.
+	relations map[catalog.Relation]bool
+	wide      bool // to relations that can't be told
+	schema    bool // the schema was changed
+	attached  bool // attached databases, too
+	tags      map[store.Tag]bool
+
+	writer *coherence.Writer // since the first write
+}
+
+// unknownLevel is no level that a read could be answered under.
+const unknownLevel = "unknown"
+
+// start notes that a transaction has begun. One that was open goes on if the
+// database doesn't commit it by that.
+func (t *transaction) start(level string, commitsOpen bool) {
+	if t.unlike || t.doubt {
+		level = unknownLevel
+	}
+	switch {
+	case commitsOpen || !t.open && !t.doubt:
+		t.end()
+		t.open, t.level = true, level
+	case t.doubt:
+		t.open, t.doubt, t.level = true, false, level
+	}
+}
+
+// end forgets what was written. It must come after the release.
+func (t *transaction) end() {
+	if t.writer != nil {
+		t.writer.End()
+	}
+	*t = transaction{open: t.manual, manual: t.manual}
+	if t.manual {
+		t.level = unknownLevel
+	}
+}
+
+func (t *transaction) wrote() bool { return t.wide || t.schema || len(t.tags) > 0 }
+
+// gather notes what a statement in the transaction writes.
+func (t *transaction) gather(e *effect) {
+	if t.tags == nil {
+		t.tags, t.relations = make(map[store.Tag]bool), make(map[catalog.Relation]bool)
+	}
+	for _, tag := range e.tags {
+		t.tags[tag] = true
+	}
+	for _, r := range e.relations {
+		t.relations[r] = true
+	}
+	t.wide = t.wide || e.wide
+	t.schema = t.schema || e.schema
+	t.attached = t.attached || e.attached
+}
+
+// effect is all that was gathered.
+func (t *transaction) effect() effect {
+	e := effect{wide: t.wide, schema: t.schema, attached: t.attached}
+	for tag := range t.tags {
+		e.tags = append(e.tags, tag)
+	}
+	for r := range t.relations {
+		e.relations = append(e.relations, r)
+	}
+	return e
+}
+
+// forbids says why a read in the transaction can't be answered from the cache.
+// Under READ COMMITTED each statement sees what is committed when it begins, as a
+// statement outside does, but for what the transaction has written itself.
+func (t *transaction) forbids(d analyze.Dialect, p *catalog.Plan) analyze.Reason {
+	switch {
+	case t.doubt:
+		return analyze.Isolation
+	case !t.open:
+		return analyze.Cacheable
+	case d == analyze.SQLite || t.level != "read committed":
+		return analyze.Isolation
+	case t.wide || t.schema:
+		return analyze.Wrote
+	}
+	for _, r := range p.Reads {
+		if t.relations[r] {
+			return analyze.Wrote
+		}
+	}
+	return analyze.Cacheable
+}
+
+// level returns the isolation level that a transaction has.
+func (s *Session) level(asked string) string {
+	if asked == "" && s.state != nil && !s.stateStale {
+		asked = s.state.Isolation
+	}
+	if s.src.Dialect == analyze.Postgres && asked == "read uncommitted" {
+		return "read committed" // PostgreSQL treats them alike
+	}
+	return asked
+}
+
+// isolationTexts are the levels that database/sql may ask for, by their numbers there.
+var isolationTexts = [...]string{"", "read uncommitted", "read committed", "write committed", "repeatable read", "snapshot", "serializable", "linearizable"}
+
+// A Tx is a transaction begun through the driver.
+type Tx struct {
+	s     *Session
+	inner driver.Tx
+}
+
+// Begin starts a transaction.
+func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error) {
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	s.refresh(ctx)
+	ends := s.hold(ctx, s.implicitCommit())
+	inner, err := begin(ctx, s.inner, opts)
+	s.release(ctx, ends, err)
+	if err != nil {
+		return nil, err
+	}
+	asked := ""
+	if i := int(opts.Isolation); i < len(isolationTexts) {
+		asked = isolationTexts[i]
+	}
+	s.tx.start(s.level(asked), s.commitsOpen())
+	return &Tx{s, inner}, nil
+}
+
+// commitsOpen reports whether BEGIN commits a transaction that is open.
+func (s *Session) commitsOpen() bool { return s.src.Dialect == analyze.MySQL }
+
+// implicitCommit is what becomes visible because a statement commits the open
+// transaction before it runs (MySQL).
+func (s *Session) implicitCommit() effect {
+	if !s.commitsOpen() || !s.tx.wrote() {
+		return effect{}
+	}
+	return s.tx.effect()
+}
+
+// Commit makes the transaction's writes visible: hold, commit, release.
+func (t *Tx) Commit() error {
+	s, ctx := t.s, context.Background()
+	o := s.observe()
+	e := s.tx.effect()
+	h := s.hold(ctx, e)
+	h.own = s.tx.writer
+	o.ask()
+	err := t.inner.Commit()
+	o.answered()
+	s.release(ctx, h, err)
+	s.ended(err)
+	s.sawWrite(ctx, &o, "COMMIT", 0, &e, err)
+	return err
+}
+
+// Rollback ends the transaction. Nothing of it was visible, so nothing is announced.
+func (t *Tx) Rollback() error {
+	err := t.inner.Rollback()
+	t.s.ended(err)
+	return err
+}
+
+// ended notes the end of a transaction. Settings made in it, or undone by its end,
+// are read again. After an error SQLite may have left the transaction open.
+func (s *Session) ended(err error) {
+	doubt := err != nil && s.src.Dialect == analyze.SQLite
+	if len(s.settings) > 0 || s.tx.schema {
+		s.stateStale = true
+	}
+	if doubt {
+		s.tx.doubt = true
+		return
+	}
+	s.tx.end()
+}
+
+// apply moves what the session knows of its transaction after a control statement.
+func (s *Session) apply(st *analyze.Statement, err error) {
+	if err != nil {
+		s.applyFailed(st)
+		return
+	}
+	switch st.Control {
+	case analyze.Begin:
+		s.tx.start(s.level(st.Isolation), s.commitsOpen())
+	case analyze.Commit, analyze.Rollback:
+		level := s.tx.level
+		s.ended(nil)
+		if st.Chain {
+			s.tx.start(level, false)
+		}
+	case analyze.PrepareCommit, analyze.RollbackPrepared, analyze.CommitPrepared:
+		s.ended(nil)
+	case analyze.SetIsolation:
+		s.applyIsolation(st)
+	case analyze.AutocommitOff:
+		s.tx.manual = true
+		s.tx.start(s.level(""), true)
+	case analyze.AutocommitOn:
+		s.tx.manual = false
+		s.ended(nil)
+	case analyze.OtherControl:
+		s.tx.doubt = true
+	}
+}
+
+func (s *Session) applyIsolation(st *analyze.Statement) {
+	if s.tx.open && !st.SessionWide {
+		s.tx.level = s.level(strings.ToLower(st.Isolation))
+		return
+	}
+	s.stateStale = true
+	s.tx.unlike = s.tx.unlike || (!st.SessionWide && s.src.Dialect == analyze.MySQL)
+}
+
+func (s *Session) applyFailed(st *analyze.Statement) {
+	switch st.Control {
+	case analyze.NoControl, analyze.Savepoint, analyze.RollbackTo, analyze.ReleaseSavepoint:
+	case analyze.Begin:
+		s.tx.doubt = s.tx.doubt || s.src.Dialect == analyze.MySQL
+	case analyze.Commit, analyze.Rollback, analyze.PrepareCommit:
+		if s.src.Dialect == analyze.Postgres {
+			s.ended(nil) // a failed COMMIT has ended the transaction
+			return
+		}
+		s.tx.doubt = true
+	default:
+		s.tx.doubt = true
+	}
+}

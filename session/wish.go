@@ -1,0 +1,42 @@
+package session
+
+import (
+	"context"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// A wish is what the caller of a read wants of the cache.
+type wish uint8
+
+const (
+	cached    wish = iota
+	bypassed       // read the database, keep nothing
+	refreshed      // read the database, keep it
+)
+
+type wishKey struct{}
+
+// WithBypass returns a context whose reads ask the database and keep nothing.
+func WithBypass(ctx context.Context) context.Context {
+	return context.WithValue(ctx, wishKey{}, bypassed)
+}
+
+// WithRefresh returns a context whose reads ask the database and keep what it says.
+func WithRefresh(ctx context.Context) context.Context {
+	return context.WithValue(ctx, wishKey{}, refreshed)
+}
+
+// wishOf is what the context asks for or, if it doesn't ask, the statement's comment.
+func wishOf(ctx context.Context, st *analyze.Statement) wish {
+	if w, ok := ctx.Value(wishKey{}).(wish); ok {
+		return w
+	}
+	switch {
+	case st.Hint.Bypass:
+		return bypassed
+	case st.Hint.Refresh:
+		return refreshed
+	}
+	return cached
+}

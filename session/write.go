@@ -1,0 +1,348 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// Exec is the write path. What the statement changes is held before it can become
+// visible and released after the database has answered; in a transaction it is
+// gathered for the commit.
+func (s *Session) Exec(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	return s.execCall(ctx, call{query: s.src.query(text), args: args})
+}
+
+func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o := s.observe()
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	w := s.before(ctx, c)
+	o.ask()
+	result, err := s.exec(ctx, c)
+	o.answered()
+	s.after(ctx, w, err)
+	s.sawWrite(ctx, &o, c.text, len(c.args), &w.effect, err)
+	return result, err
+}
+
+// queryWrite runs a statement that returns rows and may write. Its rows are read
+// ahead as far as a kept result would be, so that the write ends, and is
+// announced, before its caller has looked at them; a larger one ends when it is closed.
+func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (driver.Rows, error) {
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	w := s.before(ctx, c)
+	o.ask()
+	live, err := s.rows(ctx, c)
+	if err != nil {
+		o.answered()
+		s.after(ctx, w, err)
+		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
+		return nil, err
+	}
+	rows := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow()), live: live}
+	o.answered()
+	end := func(err error) error {
+		s.after(ctx, w, err)
+		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
+		return err
+	}
+	if !rows.ended() {
+		s.live++
+		rows.finish = func(err error) error { s.live--; return end(err) }
+		return rows, nil
+	}
+	rows.closeLive()
+	end(rows.failure())
+	return rows, nil
+}
+
+func (s *Session) typedByRow() bool { return s.src.Dialect == analyze.SQLite }
+
+// A write is a statement between its hold and its release.
+type write struct {
+	st     *analyze.Statement
+	plan   *planned // nil if nothing is known
+	effect effect
+	holds  holds
+	writer *coherence.Writer // of a statement outside transactions
+}
+
+// before readies the cache for a statement: outside of transactions it holds what the
+// statement changes, inside it gathers that, and before a commit it holds what was gathered.
+func (s *Session) before(ctx context.Context, c call) *write {
+	q := s.executed(c.query)
+	w := &write{st: c.st}
+	s.refresh(ctx)
+	visible := s.ending(c.st)
+	w.plan, w.effect = s.effectOf(ctx, q, w)
+	if !w.effect.none() {
+		if s.tx.open || s.tx.doubt {
+			s.tx.gather(&w.effect)
+			s.joinWriters(w)
+		}
+		if s.visibleAtOnce(c.st) {
+			visible = visible.and(&w.effect)
+		}
+	}
+	w.holds = s.hold(ctx, visible)
+	w.holds.own = w.writer
+	if w.writer == nil {
+		w.holds.own = s.tx.writer
+	}
+	return w
+}
+
+// executed is the query that a statement runs: EXECUTE runs what was prepared.
+func (s *Session) executed(q *query) *query {
+	if q.st.Executes == "" {
+		return q
+	}
+	if prepared := s.prepared[q.st.Executes]; prepared != nil {
+		return prepared
+	}
+	return q
+}
+
+// visibleAtOnce reports whether what the statement writes may be visible when it has ended.
+func (s *Session) visibleAtOnce(st *analyze.Statement) bool {
+	return !s.tx.open || s.tx.doubt || st.ImplicitCommit || st.Parts != nil
+}
+
+// ending is what a statement makes visible of what was gathered before it.
+func (s *Session) ending(st *analyze.Statement) effect {
+	if !s.tx.wrote() {
+		return effect{}
+	}
+	switch st.Control {
+	case analyze.Commit, analyze.AutocommitOn, analyze.OtherControl:
+		return s.tx.effect()
+	case analyze.Begin, analyze.AutocommitOff:
+		return s.implicitCommit()
+	}
+	if st.ImplicitCommit || st.Parts != nil {
+		return s.tx.effect()
+	}
+	return effect{}
+}
+
+// effectOf tells what q writes, wide if the catalog isn't known. A writer is
+// registered before the catalog is trusted: a change of the schema that comes after
+// is released only when that writer has ended.
+func (s *Session) effectOf(ctx context.Context, q *query, w *write) (*planned, effect) {
+	if q.st.Control != analyze.CommitPrepared && q.st.Kind != analyze.Call && !q.st.Writing() && callsNothing(q.st) {
+		p, _ := s.currentPlan(ctx, q)
+		return p, effect{}
+	}
+	if s.db == nil {
+		return nil, wideEffect(q.st)
+	}
+	w.writer = s.db.domain.BeginWrite()
+	p := s.effectPlan(q)
+	if p == nil || s.tx.schema || !s.db.current(ctx, p.facts) {
+		return p, wideEffect(q.st)
+	}
+	if p.plan.UnknownRelation {
+		s.db.distrust(p.facts)
+	}
+	if q.st.Control == analyze.CommitPrepared {
+		return p, wideEffect(q.st)
+	}
+	if p.write.none() {
+		return p, effect{}
+	}
+	return p, p.write
+}
+
+// callsNothing reports whether a statement calls nothing that a user may have defined.
+func callsNothing(st *analyze.Statement) bool {
+	return len(st.Functions) == 0 && len(st.Operators) == 0
+}
+
+// joinWriters makes the statement's writer the transaction's.
+func (s *Session) joinWriters(w *write) {
+	if s.tx.writer == nil {
+		s.tx.writer, w.writer = w.writer, nil
+	}
+}
+
+// after ends what before began, once the database has answered.
+func (s *Session) after(ctx context.Context, w *write, err error) {
+	s.release(ctx, w.holds, err)
+	if unknownObject(s.src.Dialect, err) && w.plan != nil {
+		w.plan.db.distrust(w.plan.facts)
+	}
+	s.afterStatement(w, err)
+	if w.writer != nil {
+		w.writer.End()
+	}
+}
+
+// afterStatement moves what the session knows of itself.
+func (s *Session) afterStatement(w *write, err error) {
+	if w.plan == nil || w.plan.plan.StateUnknown {
+		s.stateStale = s.stateStale || w.st.Kind != analyze.Modify
+	}
+	if w.plan != nil && w.plan.plan.TempUnknown {
+		s.opaque = analyze.Temporary
+	}
+	if w.st.ImplicitCommit {
+		s.ended(nil)
+	}
+	if w.st.Parts == nil {
+		s.noteSession(w.st, err)
+		s.apply(w.st, err)
+		return
+	}
+	for _, part := range w.st.Parts {
+		s.noteSession(part, err)
+		s.apply(part, err)
+	}
+}
+
+// noteSession notes settings, temporary tables and prepared statements.
+func (s *Session) noteSession(st *analyze.Statement, err error) {
+	for _, name := range st.Settings {
+		s.changed(name)
+	}
+	if len(st.TempTables) > 0 {
+		s.noteTemp(st)
+	}
+	if err != nil {
+		return
+	}
+	if st.Prepares != "" {
+		if s.prepared == nil {
+			s.prepared = make(map[string]*query)
+		}
+		s.prepared[st.Prepares] = nil
+		if st.Prepared != nil {
+			s.prepared[st.Prepares] = &query{text: st.Text, st: st.Prepared}
+		}
+	}
+	switch st.Deallocates {
+	case "":
+	case "*":
+		s.prepared = nil
+	default:
+		delete(s.prepared, st.Deallocates)
+	}
+}
+
+// noteTemp notes temporary tables. A dropped one stays noted where the server
+// can't be asked: that costs no more than a bypass.
+func (s *Session) noteTemp(st *analyze.Statement) {
+	s.stateStale = true
+	if s.src.Dialect != analyze.MySQL {
+		return
+	}
+	for _, name := range st.TempTables {
+		if !slices.Contains(s.temp, name.String()) {
+			s.temp = append(s.temp, name.String())
+		}
+	}
+}
+
+// holds are the marks of one write in the databases that it may change.
+type holds struct {
+	effect effect
+	marks  []*coherence.Hold
+	own    *coherence.Writer // the writer that they belong to, if there is one
+}
+
+// and adds another effect to e.
+func (e effect) and(other *effect) effect {
+	e.relations = append(e.relations, other.relations...)
+	e.tags = append(e.tags, other.tags...)
+	e.wide = e.wide || other.wide
+	e.schema = e.schema || other.schema
+	e.attached = e.attached || other.attached
+	return e
+}
+
+// hold marks what is about to become visible.
+func (s *Session) hold(ctx context.Context, e effect) holds {
+	h := holds{effect: e}
+	if e.none() {
+		return h
+	}
+	if s.db != nil && !e.attached {
+		h.marks = append(h.marks, s.holdIn(ctx, s.db, e.tags))
+		return h
+	}
+	for _, db := range s.databases() {
+		tags := []store.Tag{db.all}
+		if e.schema {
+			tags = append(tags, db.schema)
+		}
+		h.marks = append(h.marks, s.holdIn(ctx, db, tags))
+	}
+	return h
+}
+
+func (s *Session) holdIn(ctx context.Context, db *database, tags []store.Tag) *coherence.Hold {
+	hold, err := db.domain.Hold(context.WithoutCancel(ctx), tags)
+	if err != nil {
+		s.warn(ctx, "a write can't be held", err)
+	}
+	return hold
+}
+
+// release announces what has become visible, or leaves the marks to lapse if it
+// isn't known whether it has.
+func (s *Session) release(ctx context.Context, h holds, err error) {
+	if len(h.marks) == 0 {
+		return
+	}
+	if !answered(s.src.Dialect, err) && !s.alive(ctx) {
+		s.count.abandoned.Add(1)
+		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
+		for _, hold := range h.marks {
+			hold.Abandon()
+		}
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	for _, hold := range h.marks {
+		if err := releaseOne(ctx, hold, h, err); err != nil {
+			s.warn(ctx, "a write can't be announced", err)
+		}
+	}
+}
+
+// alive reports whether the connection answers. If it does after an error that doesn't
+// come from the database, then the statement before has ended there, or was never sent.
+func (s *Session) alive(ctx context.Context) bool {
+	if s.live > 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aliveTimeout)
+	defer cancel()
+	_, err := querier{s.inner}.Query(ctx, "SELECT 1")
+	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, err)
+}
+
+// aliveTimeout bounds how long a connection is waited for after an error.
+const aliveTimeout = time.Second
+
+func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
+	switch {
+	case h.effect.schema:
+		return hold.ReleaseAfterWriters(ctx, h.own)
+	case err != nil:
+		return hold.Rollback(ctx)
+	}
+	return hold.Release(ctx)
+}
