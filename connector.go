@@ -1,0 +1,210 @@
+package larder
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/session"
+)
+
+// Connector returns a connector that puts the cache in front of inner. It panics if the
+// dialect can't be told; set Options.Dialect then.
+//
+// What a connector does to its connections when it opens or resets them isn't
+// known. Unless the driver's own type shows that it does nothing, a connection is opened
+// before the cache is asked, and its state is read again at each use by a new caller.
+func (c *Cache) Connector(inner driver.Connector) driver.Connector {
+	dialect, err := c.dialectOf(inner.Driver(), "")
+	if err != nil {
+		panic(err)
+	}
+	return c.connector(inner, inner.Driver(), dialect, "", false)
+}
+
+// Driver returns a driver that puts the cache in front of inner, to be registered
+// under a name of the caller's. It panics if the dialect can't be told.
+func (c *Cache) Driver(inner driver.Driver) driver.Driver {
+	dialect, err := c.dialectOf(inner, "")
+	if err != nil {
+		panic(err)
+	}
+	return &cachedDriver{c, inner, dialect}
+}
+
+type cachedDriver struct {
+	cache   *Cache
+	inner   driver.Driver
+	dialect analyze.Dialect
+}
+
+var _ driver.DriverContext = (*cachedDriver)(nil)
+
+// Open implements driver.Driver.
+func (d *cachedDriver) Open(dsn string) (driver.Conn, error) {
+	connector, err := d.OpenConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return connector.Connect(context.Background())
+}
+
+// OpenConnector implements driver.DriverContext.
+func (d *cachedDriver) OpenConnector(dsn string) (driver.Connector, error) {
+	inner, err := connectorOf(d.inner, dsn)
+	if err != nil {
+		return nil, err
+	}
+	return d.cache.connector(inner, d.inner, d.dialect, dsn, true), nil
+}
+
+// A connector makes the connections of one handle.
+type connector struct {
+	cache  *Cache
+	inner  driver.Connector
+	source *session.Source
+}
+
+// connectors counts connectors that were given without a name.
+var connectors atomic.Int64
+
+func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analyze.Dialect, dsn string, named bool) *connector {
+	name := fmt.Sprintf("%T %s", d, dsn)
+	if !named {
+		dsn = "unknown" // not "", which SQLite takes for a database of the connection's own
+		name = fmt.Sprintf("%T connector %d", inner, connectors.Add(1))
+	}
+	config := session.Config{
+		Dialect:       dialect,
+		Connect:       inner.Connect,
+		DSN:           dsn,
+		Name:          name,
+		Lazy:          named,
+		Steady:        named || steady(inner),
+		Store:         c.store,
+		Statements:    statements,
+		MaxEntryBytes: c.options.MaxEntryBytes,
+		TTL:           c.options.TTL,
+		Observe:       c.options.Observe,
+		Log:           c.options.Logger,
+		Counters:      &c.counters,
+	}
+	config.Domain.Lease = c.options.Lease
+	config.Domain.Mutant = c.options.mutant
+	handle := &connector{cache: c, inner: inner, source: session.NewSource(config)}
+	c.handles.add(handle)
+	return handle
+}
+
+// steady reports whether a connector is of a type that is known to leave its
+// connections alone when they are reset. pgx's may call a function of the
+// program's then; its default is a function of its own.
+func steady(inner driver.Connector) bool {
+	t := reflect.TypeOf(inner)
+	v := reflect.ValueOf(inner)
+	if t.Kind() == reflect.Pointer {
+		t, v = t.Elem(), v.Elem()
+	}
+	switch t.PkgPath() {
+	case "github.com/go-sql-driver/mysql", "github.com/lib/pq", "modernc.org/sqlite", "github.com/mattn/go-sqlite3":
+		return true
+	case "github.com/jackc/pgx/v5/stdlib":
+		reset := v
+		if v.Kind() == reflect.Struct {
+			reset = v.FieldByName("ResetSession")
+		}
+		if !reset.IsValid() || reset.Kind() != reflect.Func || v.FieldByName("pool").IsValid() && !v.FieldByName("pool").IsNil() {
+			return false
+		}
+		f := runtime.FuncForPC(reset.Pointer())
+		return f != nil && strings.HasPrefix(f.Name(), "github.com/jackc/pgx/v5/stdlib.")
+	}
+	return false
+}
+
+// Connect implements driver.Connector. It opens no connection to the database: that
+// waits until a statement needs one.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &conn{c, c.source.New()}, nil
+}
+
+// Driver implements driver.Connector: it is the inner driver, which programs look at.
+func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
+
+// Close implements io.Closer: database/sql calls it when the handle is closed.
+func (c *connector) Close() error {
+	c.cache.handles.remove(c)
+	err := c.source.Close()
+	if closer, ok := c.inner.(io.Closer); ok {
+		err = closer.Close()
+	}
+	return err
+}
+
+// handles are the connectors of a cache that are in use.
+type handles struct {
+	mu sync.Mutex
+	m  map[*connector]struct{} // guarded by mu
+}
+
+func (h *handles) add(c *connector) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m == nil {
+		h.m = make(map[*connector]struct{})
+	}
+	h.m[c] = struct{}{}
+}
+
+func (h *handles) remove(c *connector) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.m, c)
+}
+
+func (h *handles) list() []*connector {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]*connector, 0, len(h.m))
+	for c := range h.m {
+		list = append(list, c)
+	}
+	return list
+}
+
+// Of returns the cache that a handle was opened with.
+func Of(db *sql.DB) (*Cache, bool) {
+	c, ok := handleOf(db)
+	if !ok {
+		return nil, false
+	}
+	return c.cache, true
+}
+
+// handleOf returns the connector of a handle: a connection of Larder's knows it.
+func handleOf(db *sql.DB) (*connector, bool) {
+	conn_, err := db.Conn(context.Background())
+	if err != nil {
+		return nil, false
+	}
+	defer conn_.Close()
+	var found *connector
+	err = conn_.Raw(func(driverConn any) error {
+		if c, ok := driverConn.(*conn); ok {
+			found = c.connector
+		}
+		return nil
+	})
+	return found, err == nil && found != nil
+}

@@ -1,0 +1,224 @@
+// Package larder is a cache for SQL results that is never stale.
+//
+// A program opens its database through Larder and changes nothing else:
+//
+//	db, err := larder.Open("pgx", dsn, nil) // was: sql.Open("pgx", dsn)
+//
+// Repeated reads are answered from the cache, and a write through any handle of
+// the cache's domain removes what it changed. The promise is linearizability: a
+// read returns what the database would have answered at some moment during that
+// read, as if there were no cache. What can't be known of a statement makes it a
+// read from the database, with a Reason, or a write to everything; never a guess.
+//
+// A few types serve: Cache holds entries and is configured by Options; Open,
+// Cache.Connector and Cache.Driver put it in front of a database; Bypass and Refresh
+// steer single reads; Explain, Stats and Options.Observe show what happens.
+//
+// What the promise does not cover is listed in docs/limits.md. Above all: writes
+// that don't pass through a handle of the same cache or store are not seen.
+package larder
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/session"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
+)
+
+// Options configure a Cache. Nil and the zero value are the defaults.
+type Options struct {
+	// Dialect is "postgres", "mysql" or "sqlite". Empty: told from the driver.
+	Dialect string
+
+	// Store keeps the entries. Nil: memory of this process, 64 MiB, which all
+	// caches with neither Store nor MaxBytes share, so that their handles see
+	// each other's writes.
+	Store store.Store
+
+	// MaxBytes, if not 0, gives the cache a memory store of its own, of so many
+	// bytes. It contradicts Store. Handles of caches with different stores don't
+	// see each other's writes.
+	MaxBytes int64
+
+	// MaxEntryBytes is the size in memory of the largest result that is kept; larger
+	// ones stream through. 0 means 1 MiB.
+	MaxEntryBytes int
+
+	// TTL is how long an entry may live, as a net below the promise. 0 means one hour.
+	TTL time.Duration
+
+	// Lease is how long relations are held after a write whose outcome is unknown,
+	// because the connection was lost. 0 means 30 seconds.
+	Lease time.Duration
+
+	// Observe, if not nil, is called once for every statement, in the goroutine that
+	// runs it: it must be quick. It is told no values of arguments.
+	Observe func(context.Context, Event)
+
+	// Logger hears of what needs attention. Nil means slog.Default.
+	Logger *slog.Logger
+
+	mutant coherence.Mutant // for tests
+}
+
+// What the zero values of Options mean.
+const (
+	defaultMaxBytes      = 64 << 20
+	defaultMaxEntryBytes = 1 << 20
+	defaultTTL           = time.Hour
+	defaultStatements    = 32 << 20
+)
+
+// sharedStore is the memory of caches that ask for none of their own.
+var sharedStore = memory.New(defaultMaxBytes)
+
+// statements holds what was analysed, for all caches: that depends on the text alone.
+var statements = analyze.NewCache(defaultStatements)
+
+// An Event tells what became of one statement.
+type Event = session.Event
+
+// An Outcome says how a read was answered.
+type Outcome = coherence.Outcome
+
+// The outcomes of reads.
+const (
+	OutcomeBypass = coherence.Bypass // not cacheable or not wanted, with the Reason
+	OutcomeHit    = coherence.Hit    // from the cache
+	OutcomeMiss   = coherence.Miss   // from the database, and kept
+	OutcomeHeld   = coherence.Held   // from the database because a write was in flight
+)
+
+// A Reason says why a read was not answered from the cache, or not kept.
+type Reason = analyze.Reason
+
+// A Cache keeps results of databases. It is safe for concurrent use.
+type Cache struct {
+	options  Options
+	store    store.Store
+	own      bool // the store is closed with the cache
+	counters session.Counters
+	handles  handles
+}
+
+// New returns a cache. It fails if options contradict each other.
+func New(options *Options) (*Cache, error) {
+	c := &Cache{}
+	if options != nil {
+		c.options = *options
+	}
+	o := &c.options
+	if o.Dialect != "" && !analyze.Dialect(o.Dialect).Valid() {
+		return nil, fmt.Errorf("larder: unknown dialect %q: want \"postgres\", \"mysql\" or \"sqlite\"", o.Dialect)
+	}
+	if o.Store != nil && o.MaxBytes != 0 {
+		return nil, errors.New("larder: Options.MaxBytes is the size of a memory store of the cache's own; give it or Options.Store, not both")
+	}
+	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 {
+		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL and Lease must not be negative; 0 means the default")
+	}
+	if o.MaxBytes != 0 && int64(o.MaxEntryBytes) > o.MaxBytes {
+		return nil, fmt.Errorf("larder: MaxEntryBytes (%d) is larger than MaxBytes (%d)", o.MaxEntryBytes, o.MaxBytes)
+	}
+	if o.MaxEntryBytes == 0 {
+		o.MaxEntryBytes = defaultMaxEntryBytes
+	}
+	if o.TTL == 0 {
+		o.TTL = defaultTTL
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	c.store, c.own = o.Store, false
+	switch {
+	case o.Store != nil:
+	case o.MaxBytes != 0:
+		c.store, c.own = memory.New(o.MaxBytes), true
+	default:
+		c.store = sharedStore
+	}
+	return c, nil
+}
+
+// Open opens a database as sql.Open does, with a cache in front of it. It fails
+// if the driver isn't registered, if its dialect can't be told, or if options contradict.
+func Open(driverName, dsn string, options *Options) (*sql.DB, error) {
+	c, err := New(options)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(driverName, dsn)
+}
+
+// Open opens a further database in the same cache.
+func (c *Cache) Open(driverName, dsn string) (*sql.DB, error) {
+	inner, err := driverOf(driverName)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := connectorOf(inner, dsn)
+	if err != nil {
+		return nil, err
+	}
+	dialect, err := c.dialectOf(inner, driverName)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(c.connector(connector, inner, dialect, dsn, true)), nil
+}
+
+// driverOf returns the registered driver of a name.
+func driverOf(name string) (driver.Driver, error) {
+	db, err := sql.Open(name, "")
+	if db == nil && err != nil && strings.Contains(err.Error(), "unknown driver") {
+		return nil, fmt.Errorf("larder: %w; known are %s", err, strings.Join(sql.Drivers(), ", "))
+	}
+	if db != nil {
+		defer db.Close()
+		return db.Driver(), nil
+	}
+	return nil, fmt.Errorf("larder: open driver %q: %w", name, err)
+}
+
+// connectorOf is how database/sql makes a connector of a driver and a name.
+func connectorOf(d driver.Driver, dsn string) (driver.Connector, error) {
+	if withContext, ok := d.(driver.DriverContext); ok {
+		return withContext.OpenConnector(dsn)
+	}
+	return dsnConnector{d, dsn}, nil
+}
+
+type dsnConnector struct {
+	driver driver.Driver
+	dsn    string
+}
+
+func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c dsnConnector) Driver() driver.Driver                        { return c.driver }
+
+// Bypass returns a context whose reads ask the database and keep nothing.
+func Bypass(ctx context.Context) context.Context { return session.WithBypass(ctx) }
+
+// Refresh returns a context whose reads ask the database and keep what it says.
+func Refresh(ctx context.Context) context.Context { return session.WithRefresh(ctx) }
+
+// Close lets go of a store of the cache's own. Handles still open read their databases.
+func (c *Cache) Close() error {
+	if c.own {
+		return c.store.Close()
+	}
+	return nil
+}
+
+var _ io.Closer = (*Cache)(nil)
