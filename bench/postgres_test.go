@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+const listPostgres = "SELECT id, user_id, name, price, created FROM stuff WHERE user_id = $1 ORDER BY id"
+
+// postgresPair opens a bare and a cached handle of one database with 20 rows.
+func postgresPair(b *testing.B) (bare, cached *sql.DB) {
+	b.Helper()
+	dsn := dbtest.Postgres(b).Database(b).DSN()
+	bare, err := sql.Open("pgx", dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cached, err = larder.Open("pgx", dsn, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { bare.Close(); cached.Close() })
+	fill(b, cached, 20, "$1, $2, $3, $4, $5", "timestamptz")
+	return bare, cached
+}
+
+// BenchmarkMiss compares a read that is not in the cache, and is kept, with the bare query.
+func BenchmarkMiss(b *testing.B) {
+	bare, cached := postgresPair(b)
+	b.Run("bare", func(b *testing.B) { benchmarkReads(b, bare, listPostgres, 20) })
+	b.Run("larder", func(b *testing.B) {
+		ctx := larder.Refresh(context.Background())
+		readAll(ctx, cached, listPostgres)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := readAll(ctx, cached, listPostgres); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkWrite compares a write with the bare one.
+func BenchmarkWrite(b *testing.B) {
+	bare, cached := postgresPair(b)
+	for _, c := range []struct {
+		name string
+		db   *sql.DB
+	}{{"bare", bare}, {"larder", cached}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 7); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPostgresHit compares a hit with the bare query.
+func BenchmarkPostgresHit(b *testing.B) {
+	bare, cached := postgresPair(b)
+	b.Run("bare", func(b *testing.B) { benchmarkReads(b, bare, listPostgres, 20) })
+	b.Run("larder", func(b *testing.B) { benchmarkReads(b, cached, listPostgres, 20) })
+}
