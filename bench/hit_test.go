@@ -39,8 +39,8 @@ func fill(b *testing.B, db *sql.DB, n int, marks, timeType string) {
 }
 
 // readAll reads the list as a program does.
-func readAll(ctx context.Context, db *sql.DB, query string) (int, error) {
-	rows, err := db.QueryContext(ctx, query, 42)
+func readAll(ctx context.Context, db *sql.DB, query string, arg any) (int, error) {
+	rows, err := db.QueryContext(ctx, query, arg)
 	if err != nil {
 		return 0, err
 	}
@@ -61,12 +61,12 @@ func readAll(ctx context.Context, db *sql.DB, query string) (int, error) {
 
 func benchmarkReads(b *testing.B, db *sql.DB, query string, n int) {
 	ctx := context.Background()
-	if got, err := readAll(ctx, db, query); err != nil || got != n {
+	if got, err := readAll(ctx, db, query, 42); err != nil || got != n {
 		b.Fatal(got, err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := readAll(ctx, db, query); err != nil {
+		if _, err := readAll(ctx, db, query, 42); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func benchmarkParallel(b *testing.B, db *sql.DB, query string) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := readAll(ctx, db, query); err != nil {
+			if _, err := readAll(ctx, db, query, 42); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -99,7 +99,7 @@ func BenchmarkHitParallel(b *testing.B) {
 		b.Run(fmt.Sprintf("rows=%d/floor", n), func(b *testing.B) { benchmarkParallel(b, openFloor(n), list) })
 		b.Run(fmt.Sprintf("rows=%d/larder", n), func(b *testing.B) {
 			db := openCached(b, n)
-			readAll(context.Background(), db, list)
+			readAll(context.Background(), db, list, 42)
 			benchmarkParallel(b, db, list)
 		})
 	}

@@ -85,13 +85,24 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 			break
 		}
 	}
-	set.values = slices.Clip(set.values)
+	set.values = exact(set.values)
 	return r
 }
 
+// exact returns values without the room that growing has left behind them.
+func exact(values []driver.Value) []driver.Value {
+	if cap(values) <= len(values)+len(values)/8 {
+		return values
+	}
+	return append(make([]driver.Value, 0, len(values)), values...)
+}
+
+// firstRows is how many rows there is room for at first.
+const firstRows = 8
+
 func appendNils(values []driver.Value, n int) []driver.Value {
 	if cap(values)-len(values) < n {
-		values = slices.Grow(values, max(n, len(values)))
+		values = slices.Grow(values, max(firstRows*n, len(values)))
 	}
 	values = values[:len(values)+n]
 	clear(values[len(values)-n:])
