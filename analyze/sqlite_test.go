@@ -48,10 +48,10 @@ func TestSQLiteHostile(t *testing.T) {
 		return "SELECT " + strings.Repeat(open, n) + "1" + strings.Repeat(end, n) + " FROM users"
 	}
 	for _, text := range []string{
-		deep("(", ")", 1_000_000), deep("-", "", 1_000_000), deep("NOT ", "", 1_000_000),
+		deep("(", ")", 200_000), deep("-", "", 200_000), deep("NOT ", "", 200_000),
 		deep("(SELECT ", ")", 100_000), deep("CASE WHEN ", "", 100_000), deep("f(", ")", 100_000),
-		strings.Repeat("$a(", 1_000_000), strings.Repeat("'\"", 1_000_000), strings.Repeat("/*/", 1_000_000),
-		"SELECT * FROM " + strings.Repeat("(", 1_000_000), strings.Repeat("WITH a AS (", 100_000),
+		strings.Repeat("$a(", 200_000), strings.Repeat("'\"", 200_000), strings.Repeat("/*/", 200_000),
+		"SELECT * FROM " + strings.Repeat("(", 200_000), strings.Repeat("WITH a AS (", 100_000),
 		"SELECT a[", "SELECT \x00; DELETE FROM users", "'", "\"", "`", "[", "/*", "--", "$", "$a(", ":", "@", "#", "x'0", "0x", "1e", "1x", "\ufeff", "\xff\xfe",
 	} {
 		s := Analyze(SQLite, text)
