@@ -125,7 +125,7 @@ func (s *Session) refreshForRead(ctx context.Context) {
 	if s.inner == nil {
 		return
 	}
-	if s.stateStale || s.identStale || (s.db != nil && s.db.facts.Load() == nil) {
+	if s.tx.doubt || s.stateStale || s.identStale || (s.db != nil && s.db.facts.Load() == nil) {
 		s.refresh(ctx)
 	}
 }
@@ -242,6 +242,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	o.answered()
 	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
 	if err != nil {
+		s.doubtAfter(err)
 		if p != nil && p.facts != nil && unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
 		}
@@ -255,5 +256,9 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 // watch counts a result of the driver's as open until it is closed.
 func (s *Session) watch(rows *Rows) {
 	s.live++
-	rows.finish = func(err error) error { s.live--; return err }
+	rows.finish = func(err error) error {
+		s.live--
+		s.doubtAfter(errors.Join(rows.broken, err))
+		return err
+	}
 }

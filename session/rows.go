@@ -2,6 +2,7 @@ package session
 
 import (
 	"database/sql/driver"
+	"errors"
 	"io"
 	"reflect"
 	"slices"
@@ -19,6 +20,7 @@ type Rows struct {
 	live   liveRows          // the driver's; its rows are nil once closed or if there never were any
 	finish func(error) error // called once at the end with what closing said; nil if there is nothing to do
 	closed error             // what closing the driver's rows early said
+	broken error             // what reading the driver's rows said, if not their end
 }
 
 // replay returns the rows of a complete set.
@@ -50,7 +52,7 @@ func (r *Rows) Columns() []string {
 func (r *Rows) Next(dest []driver.Value) error {
 	set := r.ahead.set
 	if set == nil {
-		return r.live.rows.Next(dest)
+		return r.nextLive(dest)
 	}
 	if r.next < set.rows {
 		copy(dest, set.row(r.next))
@@ -63,7 +65,15 @@ func (r *Rows) Next(dest []driver.Value) error {
 	if r.ahead.err != nil {
 		return r.ahead.err
 	}
-	return r.live.rows.Next(dest)
+	return r.nextLive(dest)
+}
+
+func (r *Rows) nextLive(dest []driver.Value) error {
+	err := r.live.rows.Next(dest)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.broken = err
+	}
+	return err
 }
 
 // copyBytes gives the caller byte slices of its own. They stay valid and lie

@@ -127,7 +127,13 @@ func (s *Session) readState(ctx context.Context) {
 // catalog. It asks the database only outside of transactions and while no result is
 // open; otherwise what isn't known stays unknown, and statements go uncached or wide.
 func (s *Session) refresh(ctx context.Context) {
-	if s.inner == nil || s.live > 0 || s.tx.open || s.tx.doubt {
+	if s.inner == nil || s.live > 0 {
+		return
+	}
+	if s.tx.doubt {
+		s.settle(ctx)
+	}
+	if s.tx.open || s.tx.doubt {
 		return
 	}
 	if s.identStale {

@@ -28,6 +28,9 @@ func (s *Session) Prepare(ctx context.Context, text string) (*Stmt, error) {
 	if _, err := stmt.prepared(ctx); err != nil {
 		return nil, err
 	}
+	for _, name := range stmt.query.st.Settings {
+		s.changed(name) // SQLite runs some PRAGMAs when they are prepared
+	}
 	if p, _ := s.currentPlan(ctx, stmt.query); p != nil {
 		p.proven.Store(true)
 	}

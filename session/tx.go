@@ -217,6 +217,10 @@ func (s *Session) apply(st *analyze.Statement, err error) {
 	switch st.Control {
 	case analyze.Begin:
 		s.tx.start(s.level(st.Isolation), s.commitsOpen())
+	case analyze.Savepoint, analyze.ReleaseSavepoint:
+		if s.src.Dialect == analyze.SQLite { // the outermost begins and commits a transaction
+			s.tx.doubt = true
+		}
 	case analyze.Commit, analyze.Rollback:
 		level := s.tx.level
 		s.ended(nil)

@@ -54,14 +54,17 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	}
 	rows := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow()), live: live}
 	o.answered()
-	end := func(err error) error {
+	end := func(err error) {
 		s.after(ctx, w, err)
 		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
-		return err
 	}
 	if !rows.ended() {
 		s.live++
-		rows.finish = func(err error) error { s.live--; return end(err) }
+		rows.finish = func(err error) error {
+			s.live--
+			end(errors.Join(rows.broken, err))
+			return err
+		}
 		return rows, nil
 	}
 	rows.closeLive()
@@ -127,7 +130,7 @@ func (s *Session) ending(st *analyze.Statement) effect {
 		return effect{}
 	}
 	switch st.Control {
-	case analyze.Commit, analyze.AutocommitOn, analyze.OtherControl:
+	case analyze.Commit, analyze.AutocommitOn, analyze.OtherControl, analyze.ReleaseSavepoint:
 		return s.tx.effect()
 	case analyze.Begin, analyze.AutocommitOff:
 		return s.implicitCommit()
@@ -185,6 +188,7 @@ func (s *Session) after(ctx context.Context, w *write, err error) {
 		w.plan.db.distrust(w.plan.facts)
 	}
 	s.afterStatement(w, err)
+	s.doubtAfter(err)
 	if w.writer != nil {
 		w.writer.End()
 	}
