@@ -7,11 +7,15 @@ import (
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
+// pgMaxTokens bounds the depth of the trees that are walked. The server's own
+// stack is exhausted by far less depth.
+const pgMaxTokens = 500_000
+
 // analyzePostgres reads text with the grammar of PostgreSQL and
 // standard_conforming_strings on, as it is by default since 9.1.
 func analyzePostgres(text string) *Statement {
 	tokens, ok := pgTokens(text)
-	if !ok {
+	if !ok || len(tokens) > pgMaxTokens {
 		return pgOpaque(text, nil)
 	}
 	stmts, err := pgParse(text)
@@ -55,9 +59,9 @@ func pgStatement(text string, n ast.Node, tokens []*parser.Token) (st *Statement
 			st = pgOpaque(text, tokens)
 		}
 	}()
-	w := &pgWalker{st: &Statement{Text: text, Dialect: Postgres, Hint: parseHint(text)}}
+	w := &pgWalker{st: &Statement{Text: text, Dialect: Postgres, Hint: parseHint(text)}, tokens: tokens}
 	w.statement(n)
-	w.keywords(tokens)
+	w.keywords()
 	w.finish()
 	return w.st
 }

@@ -78,7 +78,7 @@ func (w *pgWalker) setting(n ast.Node) bool {
 		}
 	case *ast.PrepareStmt:
 		w.st.Prepares = n.Name
-		w.st.Prepared = pgStatement(w.st.Text, n.Query, nil)
+		w.st.Prepared = pgStatement(w.st.Text, n.Query, w.tokens)
 	case *ast.DeallocateStmt:
 		w.st.Deallocates = n.Name
 		if n.IsAll {

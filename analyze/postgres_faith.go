@@ -64,7 +64,8 @@ var pgKeywordReasons = map[string]Reason{
 
 // keywords notes what the words of a statement say, be they in its tree or not:
 // locking clauses, functions that are reserved words, and CREATE TEMP.
-func (w *pgWalker) keywords(tokens []*parser.Token) {
+func (w *pgWalker) keywords() {
+	tokens := w.tokens
 	for i, token := range tokens {
 		word := pgWord(token)
 		switch {

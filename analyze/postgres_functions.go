@@ -30,14 +30,14 @@ var pgReasons = [...]Reason{
 // key: DateStyle, TimeZone, IntervalStyle, extra_float_digits, bytea_output, lc_*,
 // default_text_search_config. Not among them: those that read the clock or the
 // catalogs, those that parse text as a date at run time (json_populate_record,
-// timestamp_in), and age and ts_rewrite, which pgClassOf tells by their arguments.
+// timestamp_in), those that make a time with time zone, whose offset is that of
+// today (timetz, jsonb_path_query_tz), and age and ts_rewrite, which pgClassOf tells by their arguments.
 const pgStableFunctions = `
 array_to_json array_to_string concat concat_ws convert convert_from convert_to date date_part date_trunc enum_first
 enum_last enum_range extract format generate_series in_range json_agg json_build_array json_build_object
 json_object_agg json_to_record json_to_recordset json_to_tsvector jsonb_agg jsonb_build_array jsonb_build_object
-jsonb_object_agg jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_array_tz jsonb_path_query_first_tz
-jsonb_path_query_tz jsonb_to_record jsonb_to_recordset jsonb_to_tsvector length make_timestamptz overlaps
-phraseto_tsquery plainto_tsquery quote_literal quote_nullable row_to_json time timestamp timestamptz timetz timezone
+jsonb_object_agg jsonb_to_record jsonb_to_recordset jsonb_to_tsvector length make_timestamptz overlaps
+phraseto_tsquery plainto_tsquery quote_literal quote_nullable row_to_json time timestamp timestamptz timezone
 to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector ts_headline websearch_to_tsquery
 `
 

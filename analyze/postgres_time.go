@@ -47,14 +47,15 @@ func asciiLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 type pgTypeClass uint8
 
 const (
-	pgPlainType   pgTypeClass = iota // numbers, json, …: its values are never taken for dates
-	pgTextType                       // a text, which a second cast may take for a date
-	pgTimeType                       // a date or time, also in ranges
-	pgCatalogType                    // regclass and the like: shown by a look into the catalogs
-	pgUnknownType                    // the user's: a domain over a date, or a composite with one
+	pgPlainType     pgTypeClass = iota // numbers, json, …: its values are never taken for dates
+	pgTextType                         // a text, which a second cast may take for a date
+	pgTimeType                         // a date or time, also in ranges
+	pgZonedTimeType                    // time with time zone, whose zone is that of today's daylight saving
+	pgCatalogType                      // regclass and the like: shown by a look into the catalogs
+	pgUnknownType                      // the user's: a domain over a date, or a composite with one
 )
 
-var pgTimeTypes = pgSet(`abstime date time timetz timestamp timestamptz daterange tsrange tstzrange datemultirange
+var pgTimeTypes = pgSet(`abstime date time timestamp timestamptz daterange tsrange tstzrange datemultirange
 	tsmultirange tstzmultirange`)
 
 var pgTextTypes = pgSet(`text varchar bpchar char name cstring unknown json jsonb xml bytea record`)
@@ -72,6 +73,8 @@ func pgClassOfType(t *ast.TypeName) pgTypeClass {
 		return pgUnknownType
 	case pgTimeTypes[name]:
 		return pgTimeType
+	case name == "timetz":
+		return pgZonedTimeType
 	case pgCatalogTypes[name]:
 		return pgCatalogType
 	case pgTextTypes[name]:
@@ -89,7 +92,7 @@ var pgTimeFunctions = pgSet(`date_trunc date_bin to_timestamp to_date make_date 
 
 // pgPassingFunctions return one of their arguments.
 var pgPassingFunctions = pgSet(`min max lag lead first_value last_value nth_value unnest array_agg generate_series
-	date timestamp timestamptz time timetz lower upper`)
+	date timestamp timestamptz time lower upper`)
 
 // castToTime notes that e, an expression in scope s, is taken for a date or time.
 func (w *pgWalker) castToTime(e ast.Node, s *pgScope) {
@@ -153,7 +156,7 @@ func (w *pgWalker) surelyTimeCase(e *ast.CaseExpr, s *pgScope) bool {
 
 func (w *pgWalker) surelyTimeCast(e *ast.TypeCast, s *pgScope) bool {
 	switch pgClassOfType(e.TypeName) {
-	case pgTimeType:
+	case pgTimeType, pgZonedTimeType:
 		return true // judged where it is cast itself
 	case pgTextType:
 		switch e.Arg.(type) {

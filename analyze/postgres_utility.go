@@ -37,7 +37,7 @@ func (w *pgWalker) utility(n ast.Node) bool {
 // explain gathers from EXPLAIN. With ANALYZE it does what the explained
 // statement does; without, it only looks.
 func (w *pgWalker) explain(n *ast.ExplainStmt) {
-	inner := pgStatement(w.st.Text, n.Query, nil)
+	inner := pgStatement(w.st.Text, n.Query, w.tokens)
 	st := w.st
 	st.Reads, st.Functions, st.Operators = inner.Reads, inner.Functions, inner.Operators
 	st.Kind, st.Reason, st.Detail, st.ReturnsRows = Utility, Explain, "", true

@@ -3,12 +3,14 @@ package analyze
 import (
 	"strings"
 
+	"github.com/multigres/multigres/go/common/parser"
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
 // A pgWalker gathers the facts of one statement from its tree.
 type pgWalker struct {
-	st *Statement
+	st     *Statement
+	tokens []*parser.Token
 }
 
 // because notes why the rows can't be cached; the first reason stays.
@@ -132,6 +134,8 @@ func (w *pgWalker) cast(c *ast.TypeCast, s *pgScope) {
 	}
 	name := pgTypeName(c.TypeName)
 	switch pgClassOfType(c.TypeName) {
+	case pgZonedTimeType:
+		w.because(Volatile, "::"+name.Name)
 	case pgTimeType:
 		w.castToTime(c.Arg, s)
 	case pgCatalogType:
@@ -167,7 +171,7 @@ func (w *pgWalker) convertedColumn(t *ast.TypeName) {
 		return
 	}
 	switch pgClassOfType(t) {
-	case pgTimeType, pgUnknownType:
+	case pgTimeType, pgZonedTimeType, pgUnknownType:
 		w.because(Volatile, "text taken for "+pgTypeName(t).String())
 	case pgCatalogType:
 		w.because(SystemCatalog, "::"+pgTypeName(t).Name)
