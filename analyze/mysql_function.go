@@ -78,6 +78,8 @@ var mysqlPure = mysqlSet(`
 	to_seconds trim trim_oracle truncate ucase uncompress uncompressed_length unhex unix_timestamp updatexml upper
 	uuid_to_bin uuid_timestamp uuid_version values var_pop var_samp variance week weekday weekofyear weight_string
 	year yearweek
+	vec_distance vec_distance_cosine vec_distance_euclidean vec_fromtext vec_totext from_vector to_vector
+	string_to_vector vector_dim vector_distance vector_to_string
 	area asbinary astext aswkb aswkt boundary buffer centroid contains convexhull crosses dimension disjoint distance
 	endpoint envelope equals exteriorring geomcollfromtext geomcollfromwkb geometrycollection
 	geometrycollectionfromtext geometrycollectionfromwkb geometryfromtext geometryfromwkb geometryn geometrytype
@@ -111,3 +113,9 @@ func mysqlSet(names string) map[string]bool {
 	}
 	return set
 }
+
+// mysqlDates are the functions that take a date, and today's where they get a
+// time of day.
+var mysqlDates = mysqlSet(`convert_tz date date_format datediff day dayname dayofmonth dayofweek dayofyear last_day month
+	monthname quarter timestamp timestampadd timestampdiff to_days to_seconds unix_timestamp week weekday weekofyear year
+	yearweek`)

@@ -69,9 +69,12 @@ func TestMySQLFunctionsAreJudgedOnce(t *testing.T) {
 // TestMySQLBuiltInsOfGoldenFiles holds that every function without a schema in
 // the golden files is judged, but those that stand for what users define.
 func TestMySQLBuiltInsOfGoldenFiles(t *testing.T) {
-	users := mysqlSet("order_total full_name full_age next_age total_of spy f p refresh_totals analyse u users")
+	users := mysqlSet("order_total full_name full_age next_age total_of spy f p refresh_totals")
 	mysqlGoldenTexts(t, func(text string) {
 		s := Analyze(MySQL, text)
+		if s.Reason == Unparsable {
+			return // any name before a parenthesis counts as a call
+		}
 		for _, name := range s.Functions {
 			_, impure := mysqlImpure[name.Name]
 			if name.Schema == "" && !impure && !MySQLPure(name) && !users[name.Name] {

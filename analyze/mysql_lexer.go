@@ -65,7 +65,7 @@ func mysqlLex(text string, r mysqlReading) *mysqlLexer {
 	for l.pos < len(l.src) && !l.bad && !l.unsure && l.newHead == "" {
 		l.next()
 	}
-	l.unsure = l.unsure || l.inCode
+	l.unsure = l.unsure || l.inCode && !l.bad
 	return l
 }
 
@@ -172,10 +172,16 @@ func (l *mysqlLexer) plainComment() {
 		return
 	}
 	body := l.src[l.pos+2 : l.pos+2+end]
-	if strings.HasPrefix(body, "+") && strings.Contains(strings.ToUpper(body), "SET_VAR") {
-		l.setVar = true
+	if strings.HasPrefix(body, "+") {
+		l.setVar = l.setVar || strings.Contains(strings.ToUpper(body), "SET_VAR")
+		l.unsure = l.unsure || mysqlOpenQuote(body) // a quoted name that holds the end of the comment
 	}
 	l.skip(end + 4)
+}
+
+// mysqlOpenQuote reports whether a quote in s isn't closed there.
+func mysqlOpenQuote(s string) bool {
+	return strings.Count(s, "`")%2+strings.Count(s, `"`)%2+strings.Count(s, "'")%2 > 0
 }
 
 // ignoredCode skips an executable comment that doesn't run. Servers disagree
@@ -230,7 +236,7 @@ func (l *mysqlLexer) addQuoted(isName bool, text string, end int) {
 	kind := mysqlString
 	if isName {
 		kind = mysqlName
-		l.bad = l.bad || text == "" || strings.IndexByte(text, 0) >= 0
+		l.unsure = l.unsure || strings.IndexByte(text, 0) >= 0
 	}
 	l.add(mysqlToken{kind: kind, text: text}, end)
 }
@@ -270,17 +276,28 @@ func mysqlRender(tokens []mysqlToken) string {
 	return b.String()
 }
 
+var mysqlEscape = strings.NewReplacer(`'`, `''`, `\`, `\\`)
+
 func (t mysqlToken) render(b *strings.Builder) {
 	switch {
 	case t.kind == mysqlString:
 		b.WriteByte('\'')
-		b.WriteString(strings.NewReplacer(`'`, `''`, `\`, `\\`).Replace(t.text))
+		b.WriteString(mysqlEscape.Replace(t.text))
 		b.WriteByte('\'')
-	case t.kind == mysqlName || t.kind == mysqlWord && strings.IndexFunc(t.text, func(r rune) bool { return r >= 0x80 }) >= 0:
+	case t.kind == mysqlName || t.kind == mysqlWord && !mysqlASCII(t.text):
 		b.WriteByte('`')
 		b.WriteString(strings.ReplaceAll(t.text, "`", "``"))
 		b.WriteByte('`')
 	default:
 		b.WriteString(t.text)
 	}
+}
+
+func mysqlASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -14,8 +14,18 @@ import (
 // serves one goroutine at a time.
 var mysqlParsers = sync.Pool{New: func() any { return parser.New() }}
 
+// mysqlMaxTokens and mysqlMaxNesting bound what is parsed: trees are as deep as
+// their expressions, and are walked by recursion.
+const (
+	mysqlMaxTokens  = 1 << 20
+	mysqlMaxNesting = 1 << 12
+)
+
 // mysqlParse parses one statement. The parser's panics are errors.
 func mysqlParse(tokens []mysqlToken) (node ast.StmtNode, err error) {
+	if mysqlTooDeep(tokens) {
+		return nil, errors.New("parse: too long or too deep")
+	}
 	p := mysqlParsers.Get().(*parser.Parser)
 	defer func() {
 		if r := recover(); r != nil {
@@ -105,4 +115,24 @@ func mysqlCountSelects(tokens []mysqlToken) int {
 		}
 	}
 	return n
+}
+
+// mysqlTooDeep reports whether the tree of tokens may be too deep: by its
+// parentheses, or by operators in a row, which commas interrupt.
+func mysqlTooDeep(tokens []mysqlToken) bool {
+	depth, row := 0, 0
+	for _, t := range tokens {
+		switch {
+		case t.is("("):
+			depth++
+		case t.is(")"):
+			depth--
+		case t.is(","):
+			row = 0
+		}
+		if row++; depth > mysqlMaxNesting || row > 1<<16 {
+			return true
+		}
+	}
+	return len(tokens) > mysqlMaxTokens
 }

@@ -247,7 +247,7 @@ func mysqlCalls(tokens []mysqlToken) []Name {
 			continue
 		}
 		switch name := tokens[i-1]; {
-		case name.kind != mysqlWord && name.kind != mysqlName, mysqlNoCall[name.upper]:
+		case name.kind != mysqlWord && name.kind != mysqlName, mysqlNoCall[name.upper] && !mysqlAfterDot(tokens, i-1):
 		case i > 2 && tokens[i-2].is(".") && tokens[i-3].kind != mysqlPunct:
 			calls = addOnce(calls, Name{Schema: tokens[i-3].text, Name: strings.ToLower(name.text)})
 		default:
@@ -257,7 +257,8 @@ func mysqlCalls(tokens []mysqlToken) []Name {
 	return calls
 }
 
-// mysqlNoCall are keywords that a parenthesis follows and that call nothing.
-var mysqlNoCall = mysqlSet(`SELECT FROM WHERE AND OR NOT XOR IN EXISTS AS ON USING VALUES VALUE ROW ALL ANY SOME DISTINCT
-	UNION EXCEPT INTERSECT JOIN LATERAL OVER BY HAVING WHEN THEN ELSE CASE BETWEEN LIKE SET INTO PARTITION INDEX KEY
-	COLUMNS LIMIT INTERVAL AGAINST OF DIV MOD IS CHAR VARCHAR DECIMAL BINARY RETURNING WINDOW CAST KEYS OFFSET`)
+// mysqlNoCall are reserved words that a parenthesis follows and that call
+// nothing.
+var mysqlNoCall = mysqlSet(`SELECT FROM WHERE AND OR NOT XOR IN EXISTS AS ON USING VALUES ALL DISTINCT UNION EXCEPT
+	INTERSECT JOIN OVER BY HAVING WHEN THEN ELSE CASE BETWEEN LIKE SET INTO PARTITION INDEX KEY KEYS LIMIT INTERVAL DIV
+	MOD IS CHAR VARCHAR DECIMAL BINARY RETURNING`)

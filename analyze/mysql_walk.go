@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -170,6 +171,10 @@ func (w *mysqlWalk) expression(n ast.Node) {
 		if mysqlNeedsDate(x.Tp.GetType()) && mysqlIsTime(x.Expr) {
 			w.because(Volatile, "time as datetime") // takes today's date
 		}
+	case *ast.BinaryOperationExpr:
+		if mysqlComparesTime(x.L, x.R) || mysqlComparesTime(x.R, x.L) {
+			w.because(Volatile, "time as datetime")
+		}
 	}
 }
 
@@ -182,7 +187,7 @@ func (w *mysqlWalk) call(x *ast.FuncCallExpr) {
 		name.Name = strings.TrimSuffix(name.Name, "_func") // the parser's insert_func, char_func
 	}
 	w.function(name, len(x.Args))
-	if name.Name == "timestamp" && len(x.Args) > 0 && mysqlIsTime(x.Args[0]) {
+	if name.Schema == "" && mysqlDates[name.Name] && slices.ContainsFunc(x.Args, mysqlIsTime) {
 		w.because(Volatile, "time as datetime")
 	}
 }
@@ -244,4 +249,14 @@ func mysqlIsTime(x ast.ExprNode) bool {
 		}
 	}
 	return false
+}
+
+// mysqlComparesTime reports whether a time of day stands beside a column, which
+// may be a datetime: then today's date is added to the time.
+func mysqlComparesTime(a, b ast.ExprNode) bool {
+	if p, ok := b.(*ast.ParenthesesExpr); ok {
+		return mysqlComparesTime(a, p.Expr)
+	}
+	_, column := b.(*ast.ColumnNameExpr)
+	return column && mysqlIsTime(a)
 }
