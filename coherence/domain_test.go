@@ -200,6 +200,36 @@ func TestTTL(t *testing.T) {
 	want(t, d, "too long", tags, 1, 1, coherence.Miss)
 }
 
+func TestNames(t *testing.T) {
+	for o, want := range map[coherence.Outcome]string{
+		coherence.Bypass: "bypass", coherence.Hit: "hit", coherence.Miss: "miss", coherence.Held: "held", 9: "outcome(9)",
+	} {
+		if o.String() != want {
+			t.Errorf("outcome %d is %q, want %q", uint8(o), o, want)
+		}
+	}
+	if len(coherence.Mutants()) != int(coherence.JoinOvertakenFlights) {
+		t.Errorf("%d mutants are listed", len(coherence.Mutants()))
+	}
+	if m := coherence.Mutant(99); m.String() != "Mutant(99)" || coherence.NoHold.String() != "NoHold" {
+		t.Errorf("mutants are named %v, %v", m, coherence.NoHold)
+	}
+	d := newDomain(t)
+	if tag := d.Tag("stuff?"); tag != store.Tag(d.Prefix()+"stuff?") {
+		t.Errorf("tag %q, prefix %q", tag, d.Prefix())
+	}
+}
+
+// TestStoreThatLeavesNoStepOut: a mutant that changes nothing would prove nothing.
+func TestStoreThatLeavesNoStepOut(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic for a step that memory can't leave out")
+		}
+	}()
+	coherence.NewDomain(memory.New(0), "db", coherence.Options{Mutant: coherence.HoldsFirst})
+}
+
 // A broken store fails in every method.
 type broken struct{ store.Store }
 

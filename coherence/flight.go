@@ -12,7 +12,7 @@ import (
 // store, for a write may have overtaken the flight.
 type flight struct {
 	key    string
-	landed chan struct{}
+	landed chan struct{} // closed when it has landed; made for the first who waits, under the shard's mu
 
 	value  any // set only for JoinOvertakenFlights
 	filled bool
@@ -49,9 +49,12 @@ func (fs *flights) board(key string) (f *flight, own bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if f = sh.air[key]; f != nil {
+		if f.landed == nil {
+			f.landed = make(chan struct{})
+		}
 		return f, false
 	}
-	f = &flight{key: strings.Clone(key), landed: make(chan struct{})}
+	f = &flight{key: strings.Clone(key)}
 	sh.air[f.key] = f
 	return f, true
 }
@@ -63,6 +66,9 @@ func (fs *flights) land(f *flight) {
 	sh.mu.Lock()
 	fs.landed.Add(1)
 	delete(sh.air, f.key)
+	landed := f.landed
 	sh.mu.Unlock()
-	close(f.landed)
+	if landed != nil {
+		close(landed)
+	}
 }

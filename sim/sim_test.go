@@ -23,6 +23,9 @@ func TestSeeds(t *testing.T) {
 		replay(t)
 		return
 	}
+	if testing.Short() && *seeds == defaultSeeds {
+		*seeds = 200
+	}
 	var reads, hits, steps int
 	for s := range uint64(*seeds) {
 		c := Config{Seed: s + 1, Ops: *ops}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type Store struct {
 	tags      table
 	now       func() time.Duration // monotonic; what leases and entries expire by
 	maxBytes  int64
+	sharing   sync.Mutex   // held while room changes
 	room      atomic.Int64 // the bytes that entries were last given
 	evictions atomic.Int64
 	closed    atomic.Bool
@@ -104,14 +106,14 @@ func expiry(now, ttl time.Duration) time.Duration {
 // takes the lock of the eviction policy: less at once, more when two steps are free.
 func (s *Store) share() {
 	step := max(s.maxBytes/roomSteps, 1)
-	room := max((s.maxBytes-s.tags.bytes.Load())/step, 8) * step
+	room := max((s.maxBytes-s.tags.bytes.Load())/step, roomSteps/16) * step
 	old := s.room.Load()
-	if room == old || room > old && room < old+2*step {
+	if room == old || room > old && room < old+2*step || !s.sharing.TryLock() {
 		return
 	}
-	if s.room.CompareAndSwap(old, room) {
-		s.entries.SetMaximum(uint64(room))
-	}
+	defer s.sharing.Unlock()
+	s.room.Store(room)
+	s.entries.SetMaximum(uint64(room))
 }
 
 // gone is called for each entry that leaves the table, under the lock of its
