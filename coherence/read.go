@@ -122,7 +122,10 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 	}
 	tokens := r.tokens
 	if r.d.mutant == TokensAfterRead {
-		v, _ := r.d.store.Lookup(ctx, "", r.tags)
+		v, err := r.d.store.Lookup(ctx, "", r.tags)
+		if err != nil {
+			return false
+		}
 		tokens = v.Tokens
 	}
 	if r.d.mutant == JoinOvertakenFlights && r.flight != nil {

@@ -214,30 +214,38 @@ func (c *client) write() {
 	began := c.w.judge.begin()
 	h, err := c.proc.domain.Hold(c.ctx, c.tags(rels))
 	if err != nil {
-		c.w.judge.fail("hold: %v", err)
-		return
+		return // a write that isn't held isn't made
 	}
 	switch {
 	case way < 4:
 		c.stop(beforeRollback, "rolls back")
-		err = h.Rollback(c.ctx)
+		c.end(h, h.Rollback)
 	case way == 4: // is lost before it has reached the database
 		h.Abandon()
 	case way == 5: // becomes visible later, before the lease ends
 		c.w.db.late = append(c.w.db.late, lateCommit{c, rels, began})
 		h.Abandon()
 	default:
-		c.stop(beforeCommit, "commits %v", rels)
-		op := c.w.db.commit(c, rels, began)
-		c.stop(afterCommit, "has committed %d", op.version)
-		if c.rng.IntN(100) < c.w.lost {
-			h.Abandon() // the answer is lost
-			return
-		}
-		err = h.Release(c.ctx)
+		c.commit(h, rels, began)
+	}
+}
+
+func (c *client) commit(h *coherence.Hold, rels []int, began int64) {
+	c.stop(beforeCommit, "commits %v", rels)
+	op := c.w.db.commit(c, rels, began)
+	c.stop(afterCommit, "has committed %d", op.version)
+	if c.rng.IntN(100) < c.w.lost {
+		h.Abandon() // the answer is lost
+	} else if c.end(h, h.Release) {
 		c.w.judge.acked(op)
 	}
-	if err != nil {
-		c.w.judge.fail("release: %v", err)
+}
+
+// end tries twice to end a hold, and else abandons it.
+func (c *client) end(h *coherence.Hold, way func(context.Context) error) bool {
+	if way(c.ctx) == nil || way(c.ctx) == nil {
+		return true
 	}
+	h.Abandon()
+	return false
 }

@@ -79,23 +79,24 @@ func Run(t *testing.T, c Config) Result {
 // A world is one run: everything there is.
 type world struct {
 	Config
-	rng     *rand.Rand          // the scheduler's
-	sticky  float64             // how likely the same client goes on
-	places  [lastPlace + 1]bool // where clients lie still
-	writes  int                 // of a hundred operations, how many write
-	lost    int                 // of a hundred commits, how many are not answered
-	haste   int                 // how often time passes, in 400 steps
-	losses  int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
-	sets    [][]int             // what relations reads and writes are of
-	procs   []*process
-	clients []*client // in the order of their birth
-	last    *client   // the client that was picked last
-	store   *simStore
-	db      database
-	judge   judge
-	trace   trace
-	steps   int
-	crashed int
+	rng        *rand.Rand          // the scheduler's
+	sticky     float64             // how likely the same client goes on
+	places     [lastPlace + 1]bool // where clients lie still
+	writes     int                 // of a hundred operations, how many write
+	unanswered int                 // of a hundred messages to the store, how many are
+	lost       int                 // of a hundred commits, how many are not answered
+	haste      int                 // how often time passes, in 400 steps
+	losses     int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
+	sets       [][]int             // what relations reads and writes are of
+	procs      []*process
+	clients    []*client // in the order of their birth
+	last       *client   // the client that was picked last
+	store      *simStore
+	db         database
+	judge      judge
+	trace      trace
+	steps      int
+	crashed    int
 }
 
 func newWorld(c Config) *world {
@@ -109,6 +110,7 @@ func newWorld(c Config) *world {
 		w.Clients = 1 + w.rng.IntN(3)
 	}
 	w.lost = []int{5, 50}[w.rng.IntN(2)]
+	w.unanswered = []int{0, 0, 0, 3}[w.rng.IntN(4)]
 	w.losses = []int{0, 1, 8}[w.rng.IntN(3)]
 	w.haste = []int{12, 40}[w.rng.IntN(2)]
 	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -41,22 +42,53 @@ func newStore(w *world) *simStore {
 // Mutate leaves out a step that is the store's.
 func (s *simStore) Mutate(m coherence.Mutant) { s.mutant = m }
 
-// stop lets others go first.
-func (s *simStore) stop(ctx context.Context, at place, format string, args ...any) *client {
+var errLost = errors.New("sim: no answer from the store")
+
+// do lets others go first, and then does one single-key operation. In some runs
+// messages are lost: the operation, or the answer to it.
+func (s *simStore) do(ctx context.Context, at place, op func(c *client), format string, args ...any) error {
 	c, ok := ctx.Value(clientKey{}).(*client)
 	if !ok {
 		c = s.w.last // Abandon has no context
 	}
 	c.stop(at, format, args...)
-	return c
+	lost := s.w.rng.IntN(100) < s.w.unanswered
+	if !lost || s.w.rng.IntN(2) == 0 {
+		op(c)
+	}
+	if c.proc.dead {
+		panic(died{}) // the message has arrived, but nobody waits for the answer
+	}
+	if lost {
+		s.w.trace.add(s.w.steps, "%v has no answer", c)
+		return errLost
+	}
+	return nil
 }
 
 func (s *simStore) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
 	var e *store.Entry
 	if key != "" {
-		s.stop(ctx, beforeEntry, "gets %s", key)
-		e = s.entries[key]
+		if err := s.do(ctx, beforeEntry, func(*client) { e = s.entries[key] }, "gets %s", key); err != nil {
+			return store.View{}, err
+		}
 	}
+	states, err := s.readTags(ctx, union(tags, e))
+	if err != nil {
+		return store.View{}, err
+	}
+	if e != nil && states.valid(e) {
+		return store.View{Entry: e}, nil
+	}
+	v := store.View{Tokens: make([]store.Token, len(tags))}
+	for i, tag := range tags {
+		v.Tokens[i], v.Held = states.tokens[tag], v.Held || states.held[tag]
+	}
+	return v, nil
+}
+
+// union is tags and those of e.
+func union(tags []store.Tag, e *store.Entry) []store.Tag {
 	all := slices.Clone(tags)
 	if e != nil {
 		for _, tag := range e.Tags {
@@ -65,53 +97,59 @@ func (s *simStore) Lookup(ctx context.Context, key string, tags []store.Tag) (st
 			}
 		}
 	}
-	var tokens map[store.Tag]store.Token
-	var held map[store.Tag]bool
-	if s.mutant == coherence.HoldsFirst {
-		held = s.readHolds(ctx, all)
-		tokens = s.readTokens(ctx, all)
-	} else {
-		tokens = s.readTokens(ctx, all)
-		held = s.readHolds(ctx, all)
-	}
-	if e != nil && valid(e, tokens, held) {
-		return store.View{Entry: e}, nil
-	}
-	v := store.View{Tokens: make([]store.Token, len(tags))}
-	for i, tag := range tags {
-		v.Tokens[i], v.Held = tokens[tag], v.Held || held[tag]
-	}
-	return v, nil
+	return all
 }
 
-func valid(e *store.Entry, tokens map[store.Tag]store.Token, held map[store.Tag]bool) bool {
+// states are what a reader has seen of tags.
+type states struct {
+	tokens map[store.Tag]store.Token
+	held   map[store.Tag]bool
+}
+
+func (s *simStore) readTags(ctx context.Context, tags []store.Tag) (states, error) {
+	seen := states{make(map[store.Tag]store.Token), make(map[store.Tag]bool)}
+	first, second := s.readTokens, s.readHolds
+	if s.mutant == coherence.HoldsFirst {
+		first, second = second, first
+	}
+	if err := first(ctx, tags, seen); err != nil {
+		return seen, err
+	}
+	return seen, second(ctx, tags, seen)
+}
+
+func (s *simStore) readTokens(ctx context.Context, tags []store.Tag, seen states) error {
+	for _, tag := range tags {
+		err := s.do(ctx, beforeToken, func(*client) {
+			if s.tokens[tag] == 0 {
+				s.newToken(tag)
+			}
+			seen.tokens[tag] = s.tokens[tag]
+		}, "gets token of %s", tag)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *simStore) readHolds(ctx context.Context, tags []store.Tag, seen states) error {
+	for _, tag := range tags {
+		err := s.do(ctx, beforeHolds, func(*client) { seen.held[tag] = len(s.holds[tag]) > 0 }, "gets holds of %s", tag)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (seen states) valid(e *store.Entry) bool {
 	for i, tag := range e.Tags {
-		if tokens[tag] != e.Tokens[i] || held[tag] {
+		if seen.tokens[tag] != e.Tokens[i] || seen.held[tag] {
 			return false
 		}
 	}
 	return true
-}
-
-func (s *simStore) readTokens(ctx context.Context, tags []store.Tag) map[store.Tag]store.Token {
-	tokens := make(map[store.Tag]store.Token)
-	for _, tag := range tags {
-		s.stop(ctx, beforeToken, "gets token of %s", tag)
-		if s.tokens[tag] == 0 {
-			s.newToken(tag)
-		}
-		tokens[tag] = s.tokens[tag]
-	}
-	return tokens
-}
-
-func (s *simStore) readHolds(ctx context.Context, tags []store.Tag) map[store.Tag]bool {
-	held := make(map[store.Tag]bool)
-	for _, tag := range tags {
-		s.stop(ctx, beforeHolds, "gets holds of %s", tag)
-		held[tag] = len(s.holds[tag]) > 0
-	}
-	return held
 }
 
 func (s *simStore) newToken(tag store.Tag) {
@@ -120,23 +158,27 @@ func (s *simStore) newToken(tag store.Tag) {
 }
 
 func (s *simStore) Fill(ctx context.Context, key string, e *store.Entry, _ time.Duration) error {
-	s.stop(ctx, beforeFill, "fills %s with %v", key, e.Value)
-	s.entries[key] = &store.Entry{Value: e.Value, Size: e.Size, Tags: slices.Clone(e.Tags), Tokens: slices.Clone(e.Tokens)}
-	return nil
+	kept := &store.Entry{Value: e.Value, Size: e.Size, Tags: slices.Clone(e.Tags), Tokens: slices.Clone(e.Tokens)}
+	return s.do(ctx, beforeFill, func(*client) { s.entries[key] = kept }, "fills %s with %v", key, e.Value)
 }
 
 func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
 	for _, tag := range tags {
-		c := s.stop(ctx, beforeMark, "holds %s", tag)
-		if s.holds[tag] == nil {
-			s.holds[tag] = make(map[store.HoldID]*mark)
+		err := s.do(ctx, beforeMark, func(c *client) {
+			if s.holds[tag] == nil {
+				s.holds[tag] = make(map[store.HoldID]*mark)
+			}
+			s.holds[tag][id] = &mark{c.proc, s.until(c.proc, lease)}
+		}, "holds %s", tag)
+		if err != nil {
+			return err
 		}
-		s.holds[tag][id] = &mark{c.proc, s.until(c.proc, lease)}
 		if s.mutant == coherence.NoTokenAtHold {
 			continue
 		}
-		s.stop(ctx, beforeNewToken, "new token of %s", tag)
-		s.newToken(tag)
+		if err := s.do(ctx, beforeNewToken, func(*client) { s.newToken(tag) }, "new token of %s", tag); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -152,32 +194,44 @@ func (s *simStore) until(p *process, d time.Duration) time.Duration {
 	return s.now + d
 }
 
+// Renew also ends the store's own care for the hold, be it answered or not.
 func (s *simStore) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
 	for _, tag := range tags {
-		c := s.stop(ctx, beforeOther, "renews hold of %s", tag)
-		m := s.holds[tag][id]
+		if m := s.holds[tag][id]; m != nil && m.expires == 0 {
+			m.expires = s.until(m.proc, lease)
+		}
+	}
+	for _, tag := range tags {
+		var m *mark
+		err := s.do(ctx, beforeOther, func(c *client) {
+			if m = s.holds[tag][id]; m != nil {
+				m.expires = s.until(c.proc, lease)
+			}
+		}, "renews hold of %s", tag)
+		if err != nil {
+			return err
+		}
 		if m == nil {
 			return store.ErrLapsed
 		}
-		m.expires = s.until(c.proc, lease)
 	}
 	return nil
 }
 
 func (s *simStore) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
 	for _, tag := range tags {
-		s.stop(ctx, beforeNewToken, "new token of %s", tag)
-		s.newToken(tag)
-		s.stop(ctx, beforeUnmark, "releases %s", tag)
-		delete(s.holds[tag], id)
+		if err := s.do(ctx, beforeNewToken, func(*client) { s.newToken(tag) }, "new token of %s", tag); err != nil {
+			return err
+		}
+		if err := s.do(ctx, beforeUnmark, func(*client) { delete(s.holds[tag], id) }, "releases %s", tag); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (s *simStore) Remove(ctx context.Context, key string) error {
-	s.stop(ctx, beforeOther, "removes %s", key)
-	delete(s.entries, key)
-	return nil
+	return s.do(ctx, beforeOther, func(*client) { delete(s.entries, key) }, "removes %s", key)
 }
 
 func (s *simStore) Stats() store.Stats { return store.Stats{Entries: len(s.entries)} }
