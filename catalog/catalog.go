@@ -43,8 +43,8 @@ type Snapshot struct {
 	builtin    map[string]bool        // PostgreSQL's own functions; true: volatile
 	everywhere []*function            // behind casts and domains: any statement may call them
 
-	fold  bool // MySQL: names of relations are compared in lower case
-	blind bool // MySQL: triggers may be hidden from this user
+	fold     bool  // MySQL: names of relations are compared in lower case
+	routines reach // MySQL: what any stored routine may change beside rows
 }
 
 // Load reads the facts of the whole database.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
 
@@ -23,6 +25,7 @@ type conn struct {
 	c       *sql.Conn
 	dialect analyze.Dialect
 	dsn     string
+	schema  string // of which plans don't tell the name; "DB" in statements
 }
 
 // open opens a session on a database of its own handle.
@@ -113,14 +116,8 @@ func (c *conn) identity() Identity {
 	return id
 }
 
-// plan says in words what a statement does to a database as it is now.
-func (c *conn) plan(query string) string {
-	c.t.Helper()
-	return planText(c.load().Plan(analyze.Analyze(c.dialect, query), c.state()))
-}
-
-// planText tells a plan. Of relations that are both read and written it only says the latter.
-func planText(p *Plan) string {
+// text tells a plan. Of relations that are both read and written it only says the latter.
+func (c *conn) text(p *Plan) string {
 	var parts []string
 	list := func(word string, names []Relation) {
 		if len(names) == 0 {
@@ -128,7 +125,7 @@ func planText(p *Plan) string {
 		}
 		var texts []string
 		for _, n := range names {
-			texts = append(texts, strings.TrimPrefix(strings.TrimPrefix(string(n), "public."), "main."))
+			texts = append(texts, strings.TrimPrefix(string(n), c.schema+"."))
 		}
 		slices.Sort(texts)
 		parts = append(parts, word+" "+strings.Join(texts, " "))
@@ -162,7 +159,8 @@ func (c *conn) checkPlans(wants []want) {
 	c.t.Helper()
 	snapshot, state := c.load(), c.state()
 	for _, w := range wants {
-		got := planText(snapshot.Plan(analyze.Analyze(c.dialect, w.query), state))
+		query := strings.ReplaceAll(w.query, "DB.", c.schema+".")
+		got := c.text(snapshot.Plan(analyze.Analyze(c.dialect, query), state))
 		if got != w.plan {
 			c.t.Errorf("%s\n got: %s\nwant: %s", w.query, got, w.plan)
 		}

@@ -104,11 +104,15 @@ func (p *planner) invoke(f *function) {
 	}
 }
 
-// touch notes what code that can't be followed may change beside rows.
+// touch notes what code that can't be followed may change beside rows. In MySQL it may
+// call any other, but only procedures change the schema.
 func (p *planner) touch(r reach) {
+	if r != 0 {
+		r |= p.snapshot.routines & temps
+	}
 	p.plan.StateUnknown = p.plan.StateUnknown || r&settings != 0
 	p.plan.Schema = p.plan.Schema || r&ddl != 0
-	p.plan.TempUnknown = p.plan.TempUnknown || r&temps != 0
+	p.plan.TempUnknown = p.plan.TempUnknown || r&temps != 0 && p.snapshot.dialect == analyze.MySQL
 }
 
 // followFunction adds what the body of f does. A volatile function sees changes

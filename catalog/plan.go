@@ -132,14 +132,22 @@ func (p *planner) call(st *analyze.Statement) {
 	}
 	if st.WritesAll || st.Executes == "" {
 		p.everything()
-		p.plan.Schema, p.plan.StateUnknown, p.plan.TempUnknown = true, true, true
+		p.touch(p.routines() | settings)
 	}
+}
+
+// routines is what a stored routine may change beside rows.
+func (p *planner) routines() reach {
+	if p.snapshot.dialect == analyze.MySQL {
+		return p.snapshot.routines
+	}
+	return anyReach
 }
 
 // unknown widens a text that couldn't be parsed, and may do anything.
 func (p *planner) unknown(st *analyze.Statement) {
 	if st.WritesAll {
-		p.plan.Schema, p.plan.StateUnknown, p.plan.TempUnknown = true, true, true
+		p.touch(anyReach)
 	}
 }
 
@@ -282,7 +290,9 @@ func (p *planner) inside(d *definition, st *analyze.Statement) {
 	if st.Reason != analyze.NoRelation && st.Reason != analyze.NotRead {
 		p.because(st.Reason, st.Detail)
 	}
-	p.plan.TempUnknown = p.plan.TempUnknown || len(st.TempTables) > 0
+	if len(st.TempTables) > 0 {
+		p.touch(temps | settings)
+	}
 	p.beside(st)
 	if !d.bound {
 		p.names(st)

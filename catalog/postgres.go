@@ -145,7 +145,7 @@ func (l *pgLoader) child(row json.RawMessage) error {
 	switch {
 	case p != nil && l.temporary[child]:
 		p.because(analyze.Temporary, string(p.name))
-		p.widen(everyOp, "temporary child")
+		p.widen(everyOp)
 	case p != nil && c != nil:
 		p.children = append(p.children, c)
 		if p.partitioned {
@@ -252,11 +252,11 @@ func (l *pgLoader) rule(row json.RawMessage) error {
 			l.rules[oid] = r.def
 		}
 	case "2":
-		r.widen(analyze.Update, "rule "+name)
+		r.widen(analyze.Update)
 	case "3":
-		r.widen(analyze.Insert, "rule "+name)
+		r.widen(analyze.Insert)
 	case "4":
-		r.widen(analyze.Delete, "rule "+name)
+		r.widen(analyze.Delete)
 	}
 	return nil
 }

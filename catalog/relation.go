@@ -31,7 +31,6 @@ type relation struct {
 	references  []reference // foreign keys that refer to it
 	triggers    []trigger
 	wide        analyze.Op // the ways of writing it that may change any relation
-	why         string     // what makes them wide
 
 	reading []*function // called by every read or write: row-level security
 	writing []*function // called by inserts and updates: defaults, constraints, indexes
@@ -133,10 +132,7 @@ func (r *relation) because(reason analyze.Reason, detail string) {
 }
 
 // widen says that writing r in the ways of op may change any relation.
-func (r *relation) widen(op analyze.Op, why string) {
-	r.wide |= op
-	r.why = why
-}
+func (r *relation) widen(op analyze.Op) { r.wide |= op }
 
 // everyOp is every way to change a relation.
 const everyOp = analyze.Insert | analyze.Update | analyze.Delete | analyze.Truncate
@@ -177,7 +173,7 @@ func (p *planner) resolve(n analyze.Name) (*relation, place) {
 		if hidden && isTempSchema(schema) {
 			return nil, temporary
 		}
-		if r := s.schemas[schema][name]; r != nil {
+		if r := s.lookup(schema, name); r != nil {
 			return r, known
 		}
 		if s.dialect == analyze.SQLite && i > 0 && schema != "main" {
@@ -206,10 +202,18 @@ func (p *planner) qualified(schema, name string) (*relation, place) {
 			return nil, attached
 		}
 	}
-	if r := s.schemas[schema][name]; r != nil {
+	if r := s.lookup(schema, name); r != nil {
 		return r, known
 	}
 	return nil, unknown
+}
+
+// lookup finds a relation by its folded names.
+func (s *Snapshot) lookup(schema, name string) *relation {
+	if s.dialect == analyze.MySQL && mysqlSystemSchemas[strings.ToLower(schema)] {
+		return &relation{name: Relation(schema + "." + name), kind: system, reason: analyze.SystemCatalog}
+	}
+	return s.schemas[s.foldName(schema)][name]
 }
 
 // isTempSchema reports whether schema is one for temporary relations.

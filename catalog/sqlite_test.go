@@ -10,6 +10,7 @@ import (
 func openSQLite(t testing.TB, statements ...string) *conn {
 	t.Helper()
 	c := open(t, analyze.SQLite, "sqlite", filepath.Join(t.TempDir(), "test.db"))
+	c.schema = "main"
 	c.exec(statements...)
 	return c
 }
