@@ -139,11 +139,11 @@ func (b *bodyReader) optional(tokens []token) {
 
 // statement adds a statement of SQL, without the part that names variables to read into.
 func (b *bodyReader) statement(tokens []token) {
+	if slices.ContainsFunc(tokens, func(t token) bool { return t.is("outfile") || t.is("dumpfile") }) {
+		b.fail()
+		return
+	}
 	for i, t := range tokens {
-		if t.is("outfile") || t.is("dumpfile") {
-			b.fail()
-			return
-		}
 		if t.is("into") && b.intoVariables(tokens, i) {
 			rest := tokens[b.afterVariables(tokens, i+1):]
 			b.texts = append(b.texts, textOf(b.code, tokens[:i])+" "+textOf(b.code, rest))

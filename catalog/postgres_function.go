@@ -118,7 +118,7 @@ func (src *pgFunction) sqlTexts() []string {
 	if tokens[0].is("return") {
 		return []string{"SELECT " + textOf(src.sqlBody, tokens[1:])}
 	}
-	if !tokens[0].is("begin") || !tokens[len(tokens)-1].is("end") {
+	if len(tokens) < 3 || !tokens[0].is("begin") || !tokens[len(tokens)-1].is("end") {
 		return nil
 	}
 	var texts []string

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -74,6 +76,19 @@ func (s *State) WithTemp(names ...string) *State {
 		t.plainTemp[strings.ToLower(name)] = true
 	}
 	return &t
+}
+
+// keyTemp adds to the key what is special about temporary relations, so that states
+// with equal keys, paths and temporary names are equal in all.
+func (s *State) keyTemp() {
+	if s.tempTriggers {
+		s.Key += "temporary triggers"
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Temp)) {
+		if !s.plainTemp[name] {
+			s.Key += "temporary " + strconv.Quote(name)
+		}
+	}
 }
 
 // hides reports whether a temporary relation has the given name.

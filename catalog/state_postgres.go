@@ -87,10 +87,10 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	if err := decode(row[1], &s.Path); err != nil {
 		return nil, err
 	}
+	s.Key += text(row[1])
 	if err := s.takeTemp(text(row[3])); err != nil {
 		return nil, err
 	}
-	s.Key += text(row[1])
 	s.judgePostgres(truth(row[4]), text(row[5]), text(row[6]), text(row[7]))
 	return s, nil
 }
@@ -119,6 +119,7 @@ func (s *State) takeTemp(list string) error {
 		plain, _ := t[1].(bool)
 		s.Temp[name], s.plainTemp[name] = true, plain
 	}
+	s.keyTemp()
 	return nil
 }
 

@@ -40,6 +40,7 @@ func readSQLiteState(ctx context.Context, q Querier, settings []string) (*State,
 		return nil, err
 	}
 	s.Key = key
+	s.keyTemp()
 	for _, name := range settings {
 		if !harmlessSQLite[name] && !seenSQLite[name] {
 			s.Reason = analyze.Setting
