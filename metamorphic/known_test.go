@@ -1,0 +1,39 @@
+package metamorphic
+
+import (
+	"slices"
+	"testing"
+)
+
+// known are programs that failed once, shrunk.
+var known = []struct {
+	name    string
+	engines []engine
+	program program
+}{
+	{"SQLite begins a transaction at a savepoint", []engine{modernc, mattn}, program{
+		{on: clean, do: exec, text: `CREATE TABLE t1 (id INTEGER, a INTEGER)`, unseen: true},
+		{on: 0, do: exec, text: `SAVEPOINT outermost`},
+		{on: 0, do: exec, text: `INSERT INTO t1 VALUES (1, 2)`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 0, do: query, text: `SELECT * FROM t1`},
+		{on: 0, do: exec, text: `SAVEPOINT inner`},
+		{on: 0, do: exec, text: `RELEASE inner`},
+		{on: 0, do: exec, text: `INSERT INTO t1 VALUES (2, 3)`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 0, do: exec, text: `RELEASE outermost`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+	}},
+}
+
+func TestKnown(t *testing.T) {
+	for _, k := range known {
+		for _, e := range k.engines {
+			t.Run(k.name+"/"+e.driver, func(t *testing.T) {
+				if failed := e.rerun(t, 0, slices.Clone(k.program)); failed != nil {
+					t.Errorf("after\n%v\nanswers differ:\n%s", failed.program, failed.difference)
+				}
+			})
+		}
+	}
+}
