@@ -97,6 +97,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		Log:           c.options.Logger,
 		Counters:      &c.counters,
 	}
+	config.Domain.TTL = maxTTL
 	config.Domain.Lease = c.options.Lease
 	config.Domain.Mutant = c.options.mutant
 	handle := &connector{cache: c, inner: inner, source: session.NewSource(config)}
@@ -183,7 +184,8 @@ func (h *handles) list() []*connector {
 	return list
 }
 
-// Of returns the cache that a handle was opened with.
+// Of returns the cache that a handle was opened with. It takes a connection of the
+// handle for a moment, and so waits if all that it may have are in use.
 func Of(db *sql.DB) (*Cache, bool) {
 	c, ok := handleOf(db)
 	if !ok {

@@ -78,6 +78,7 @@ const (
 	defaultMaxEntryBytes = 1 << 20
 	defaultTTL           = time.Hour
 	defaultStatements    = 32 << 20
+	maxTTL               = 10 * 365 * 24 * time.Hour // what a statement may ask for
 )
 
 // sharedStore is the memory of caches that ask for none of their own.

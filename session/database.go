@@ -37,9 +37,8 @@ type facts struct {
 }
 
 type databaseKey struct {
-	store    store.Store
+	store    store.Store // compared: a store is a pointer
 	identity string
-	options  coherence.Options
 }
 
 // registry holds the databases in use by this process, so that all handles to one
@@ -49,12 +48,13 @@ var registry = struct {
 	m  map[databaseKey]*database
 }{m: make(map[databaseKey]*database)}
 
-func acquire(key databaseKey) *database {
+// acquire returns the database of a key; options are of its domain if it is new.
+func acquire(key databaseKey, options coherence.Options) *database {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	db := registry.m[key]
 	if db == nil {
-		domain := coherence.NewDomain(key.store, key.identity, key.options)
+		domain := coherence.NewDomain(key.store, key.identity, options)
 		db = &database{key: key, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
 		registry.m[key] = db
 	}

@@ -87,15 +87,15 @@ func (s *Session) identify(ctx context.Context) {
 	if id.Database == "" {
 		return
 	}
-	s.db = acquire(s.src.databaseKey(id.Database))
+	s.db = s.src.acquire(id.Database)
 	s.db.private = id.Private
 	for _, other := range id.Attached {
-		s.attached = append(s.attached, acquire(s.src.databaseKey(other)))
+		s.attached = append(s.attached, s.src.acquire(other))
 	}
 }
 
-func (s *Source) databaseKey(identity string) databaseKey {
-	return databaseKey{store: s.Store, identity: identity, options: s.Domain}
+func (s *Source) acquire(identity string) *database {
+	return acquire(databaseKey{store: s.Store, identity: identity}, s.Domain)
 }
 
 // leave lets go of the databases that the session is of.
