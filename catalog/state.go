@@ -17,6 +17,7 @@ type State struct {
 	Key       string          // equal for sessions in which equal statements have equal results: role, path, settings
 	Path      []string        // schemas that unqualified relations are looked up in, in order
 	Temp      map[string]bool // temporary tables and views of the session, by folded name
+	Manual    bool            // MySQL: a transaction is open without BEGIN, or after COMMIT (autocommit=0, completion_type)
 	Isolation string          // the default isolation level of transactions: "read committed", …
 	Reason    analyze.Reason  // Cacheable, or why nothing in this state can be cached (read uncommitted …)
 

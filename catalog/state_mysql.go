@@ -57,12 +57,12 @@ func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, 
 		}
 	}
 	rows, err := q.Query(ctx, "SELECT "+mysqlIsolation+
-		", DATABASE(), @@session.sql_mode, @@session.character_set_client, CURRENT_USER(), CURRENT_ROLE(), @@system_time_zone, @@"+
+		", DATABASE(), @@session.sql_mode, @@session.character_set_client, @@session.autocommit, @@session.completion_type, CURRENT_USER(), CURRENT_ROLE(), @@system_time_zone, @@"+
 		strings.Join(names, ", @@")+mysqlNewer)
 	if err != nil {
 		return nil, err
 	}
-	row, err := one(rows, 7+len(names))
+	row, err := one(rows, 9+len(names))
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +74,9 @@ func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, 
 		s.Path = []string{database}
 	}
 	s.lexing = mysqlLexing(text(row[2]), text(row[3]))
+	s.Manual = !truth(row[4]) || !strings.HasPrefix(text(row[5]), "NO_CHAIN")
 	s.Key = strconv.Quote(text(row[1]))
-	for _, v := range row[4:] {
+	for _, v := range row[6:] {
 		s.Key += strconv.Quote(text(v))
 	}
 	return s, nil

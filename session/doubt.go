@@ -67,6 +67,8 @@ func (s *Session) inMySQLTransaction(ctx context.Context) (open, known bool) {
 	switch v := rows[0][0].(type) {
 	case int64:
 		return v != 0, true
+	case uint64:
+		return v != 0, true
 	case []byte:
 		return string(v) != "0", true
 	case string:

@@ -121,6 +121,9 @@ func (s *Session) readState(ctx context.Context) {
 		state = state.WithTemp(s.temp...)
 	}
 	s.state, s.stateStale, s.namesStale = s.src.intern(state), false, false
+	if s.tx.manual = state.Manual; s.tx.manual && !s.tx.open {
+		s.tx.start(s.level(""), false)
+	}
 }
 
 // refresh brings up to date what the session knows of its connection and of the
