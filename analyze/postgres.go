@@ -18,11 +18,11 @@ func analyzePostgres(text string) *Statement {
 	if !ok || len(tokens) > pgMaxTokens {
 		return pgOpaque(text, nil)
 	}
-	stmts, err := pgParse(text)
-	texts := pgSplit(text, tokens)
-	switch {
-	case err != nil && len(texts) > 1, len(stmts) > 1 && len(texts) == len(stmts):
+	if texts := pgSplit(text, tokens); len(texts) > 1 {
 		return pgSeveral(text, texts)
+	}
+	stmts, err := pgParse(text)
+	switch {
 	case err != nil, len(stmts) > 1, len(stmts) == 1 && pgIsQuery(stmts[0]) && !pgFaithful(tokens, stmts):
 		return pgOpaque(text, tokens)
 	case len(stmts) == 0:

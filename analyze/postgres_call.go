@@ -20,8 +20,25 @@ func (w *pgWalker) call(f *ast.FuncCall, s *pgScope) {
 	switch {
 	case builtin && name.Name == "set_config":
 		w.setConfig(args)
+	case builtin && name.Name == "timezone" && len(args) > 0:
+		w.atTimeZone(args[len(args)-1], s)
 	case builtin && len(args) == 1 && pgTimeTypes[name.Name]:
 		w.castToTime(args[0], s) // date(x) is x::date
+	}
+}
+
+// atTimeZone judges the operand of AT TIME ZONE. A time without a date is moved
+// by the daylight saving of today; whether a column is one, the catalog knows.
+func (w *pgWalker) atTimeZone(e ast.Node, s *pgScope) {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		w.atTimeZone(e.Expr, s)
+	case *ast.ColumnRef:
+		w.timeColumn(e, s)
+	case *ast.TypeCast:
+		if pgTypeName(e.TypeName).Name == "time" {
+			w.because(Volatile, "time AT TIME ZONE")
+		}
 	}
 }
 
