@@ -3,7 +3,6 @@ package analyze
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,42 +12,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-)
 
-// oraclePostgresDSN is where a server is that databases may be made on.
-var oraclePostgresDSN = func(t testing.TB) string {
-	dsn := os.Getenv("LARDER_POSTGRES_DSN")
-	if dsn == "" {
-		t.Skip("LARDER_POSTGRES_DSN is not set")
-	}
-	return dsn
-}
+	"github.com/larderdb/larder/dbtest"
+)
 
 // oracleDatabase makes a database with the schema of the golden statements.
 func oracleDatabase(t *testing.T) *pgx.Conn {
-	ctx := t.Context()
-	config, err := pgx.ParseConfig(oraclePostgresDSN(t))
+	if testing.Short() {
+		t.Skip("starts a server")
+	}
+	config, err := pgx.ParseConfig(dbtest.Postgres(t).Database(t).DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // leaves no prepared statements
-	admin, err := pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("analyze_%d", os.Getpid())
-	exec(t, admin, "DROP DATABASE IF EXISTS "+name)
-	exec(t, admin, "CREATE DATABASE "+name)
-	config.Database = name
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		conn.Close(context.Background())
-		_, _ = admin.Exec(context.Background(), "DROP DATABASE "+name)
-		admin.Close(context.Background())
-	})
+	t.Cleanup(func() { conn.Close(context.Background()) })
 	schema, err := os.ReadFile("testdata/postgres/schema.sql")
 	if err != nil {
 		t.Fatal(err)

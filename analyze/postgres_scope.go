@@ -1,10 +1,6 @@
 package analyze
 
-import (
-	"strings"
-
-	"github.com/multigres/multigres/go/common/parser/ast"
-)
+import "github.com/multigres/multigres/go/common/parser/ast"
 
 // A pgScope is what a name can mean at a place of a statement: the names that
 // WITH binds there, and the entries of FROM. It is a list from the innermost
@@ -100,7 +96,7 @@ func pgAliasOf(n ast.Node) string {
 // reports whether it could: its type must be one that the catalog can find.
 func (w *pgWalker) timeColumn(c *ast.ColumnRef, s *pgScope) bool {
 	parts := pgStrings(c.Fields)
-	if len(parts) != len(pgItems(c.Fields)) {
+	if len(parts) == 0 || len(parts) != len(pgItems(c.Fields)) {
 		return false // t.*
 	}
 	column, ok := s.column(parts)
@@ -110,21 +106,18 @@ func (w *pgWalker) timeColumn(c *ast.ColumnRef, s *pgScope) bool {
 	return ok
 }
 
-// column resolves a column's name to "column", which every relation that has it
-// must be asked for, or to "relation.column" or "schema.relation.column".
+// column reports whether a column's name leads to relations that are read and to
+// nothing else, and returns its last part. A catalog must ask every relation
+// that has such a column.
 func (s *pgScope) column(parts []string) (string, bool) {
-	for _, part := range parts {
-		if part == "" || strings.ContainsRune(part, '.') {
-			return "", false
-		}
-	}
+	name := parts[len(parts)-1]
 	switch len(parts) {
 	case 1:
-		return parts[0], s.plain()
+		return name, s.plain()
 	case 2:
-		return s.aliased(parts[0], parts[1])
+		return name, s.aliased(parts[0])
 	}
-	return strings.Join(parts, "."), len(parts) == 3
+	return name, len(parts) == 3 // schema.relation.column
 }
 
 // plain reports whether every entry of FROM in sight is a relation.
@@ -139,16 +132,14 @@ func (s *pgScope) plain() bool {
 	return true
 }
 
-func (s *pgScope) aliased(alias, column string) (string, bool) {
+// aliased reports whether alias stands for a relation.
+func (s *pgScope) aliased(alias string) bool {
 	for ; s != nil; s = s.outer {
 		for _, item := range s.from {
-			if item.alias != alias {
-				continue
+			if item.alias == alias {
+				return !item.opaque
 			}
-			name := item.relation.String() + "." + column
-			dots := strings.Count(item.relation.Schema, ".") + strings.Count(item.relation.Name, ".")
-			return name, !item.opaque && dots == 0
 		}
 	}
-	return "", false
+	return false
 }

@@ -140,8 +140,7 @@ func (w *pgWalker) cast(c *ast.TypeCast, s *pgScope) {
 		w.castToTime(c.Arg, s)
 	case pgCatalogType:
 		w.castToCatalogType(c, name)
-	case pgUnknownType:
-		w.function(name) // a user's cast is a function call
+	case pgUnknownType: // perhaps a domain; users' casts and domains are the catalog's business
 		w.castToTime(c.Arg, s)
 	}
 }
@@ -191,11 +190,11 @@ func (w *pgWalker) columnRef(c *ast.ColumnRef) {
 }
 
 // indirection notes (x).name, which calls the function name if there is no such
-// field.
+// field. A user's function can't be told from a field here; see Mentions.
 func (w *pgWalker) indirection(n *ast.A_Indirection, s *pgScope) {
 	for _, item := range pgItems(n.Indirection) {
 		if field, ok := item.(*ast.String); ok {
-			w.called(Name{Name: pgCut(field.SVal)}, 1)
+			w.classify(Name{Name: pgCut(field.SVal)}, 1)
 			if pgTimeTypes[field.SVal] {
 				w.castToTime(n.Arg, s)
 			}
