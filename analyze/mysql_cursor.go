@@ -1,9 +1,6 @@
 package analyze
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // A mysqlCursor reads the tokens of one statement that needs no parser.
 type mysqlCursor struct {
@@ -147,15 +144,4 @@ func mysqlList(tokens []mysqlToken) [][]mysqlToken {
 		items = append(items, tokens[:i])
 		tokens = tokens[i+1:]
 	}
-}
-
-// mysqlUpperText is the words and marks of tokens, for messages and comparison.
-func mysqlUpperText(tokens []mysqlToken) string {
-	texts := make([]string, len(tokens))
-	for i, t := range tokens {
-		if texts[i] = t.upper; t.kind != mysqlWord {
-			texts[i] = t.text
-		}
-	}
-	return strings.Join(texts, " ")
 }

@@ -47,12 +47,12 @@ func mysqlReasons(lists map[Reason]string) map[string]Reason {
 
 // mysqlPure are the built-in functions that MySQLPure tells of.
 var mysqlPure = mysqlSet(`
-	abs acos adddate addtime aes_decrypt aes_encrypt any_value ascii asin atan atan2 avg
+	abs acos add_months adddate addtime aes_decrypt aes_encrypt any_value ascii asin atan atan2 avg
 	bin bin_to_uuid bit_and bit_count bit_length bit_or bit_xor
-	ceil ceiling char char_length character_length charset chr coalesce coercibility collation
+	cast ceil ceiling char char_length character_length charset chr coalesce coercibility collation
 	column_add column_check column_create column_delete column_exists column_get column_json column_list
 	compress concat concat_operator_oracle concat_ws conv convert convert_tz cos cot count crc32 crc32c cume_dist
-	date date_add date_format date_sub datediff day dayname dayofmonth dayofweek dayofyear decode decode_oracle
+	date date_add date_format date_sub datediff day dayname dayofmonth dayofweek dayofyear decode decode_histogram decode_oracle
 	degrees dense_rank elt encode exp export_set extract extractvalue
 	field find_in_set first_value floor format format_bytes format_pico_time from_base64 from_days from_unixtime
 	get_format greatest group_concat grouping gtid_subset gtid_subtract hex hour

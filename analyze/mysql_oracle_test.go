@@ -223,3 +223,28 @@ func (o *mysqlOracle) compare(s *Statement, mode string, got mysqlOpened) {
 		}
 	}
 }
+
+// TestMySQLKnowsTheFunctionsOfMariaDB holds that every function that the server
+// lists as its own is judged here.
+func TestMySQLKnowsTheFunctionsOfMariaDB(t *testing.T) {
+	o := newMySQLOracle(t)
+	rows, err := o.Query("SELECT LOWER(FUNCTION) FROM information_schema.SQL_FUNCTIONS")
+	if err != nil {
+		t.Skipf("the server doesn't list its functions: %v", err)
+	}
+	defer rows.Close()
+	listed := 0
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		listed++
+		if _, impure := mysqlImpure[name]; !impure && !MySQLPure(Name{Name: name}) && name != "schemas" { // a keyword
+			t.Errorf("%s is not known", name)
+		}
+	}
+	if listed < 100 {
+		t.Errorf("the server lists only %d functions", listed)
+	}
+}
