@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func mysqlLexAll(text string) ([]*mysqlLexer, bool) {
 			return nil, false
 		}
 		queue = append(queue[1:], l.undecided()...)
-		if l.bad || l.newHead != "" {
+		if l.newHead != "" || l.bad && !l.cut() {
 			continue
 		}
 		if key := l.key(); !seen[key] {
@@ -102,12 +103,21 @@ func (l *mysqlLexer) undecided() []mysqlReading {
 	return readings
 }
 
+// cut leaves of a text that no server reads to its end the statements before
+// the one at fault: they run before that is seen. It is false if there are none.
+func (l *mysqlLexer) cut() bool {
+	for i := len(l.tokens) - 1; i >= 0; i-- {
+		if l.tokens[i].is(";") {
+			l.tokens = l.tokens[:i]
+			return true
+		}
+	}
+	return false
+}
+
 // key is equal for readings with equal meaning.
 func (l *mysqlLexer) key() string {
-	if l.setVar {
-		return "v" + mysqlRender(l.tokens)
-	}
-	return " " + mysqlRender(l.tokens)
+	return fmt.Sprint(l.setVar, l.bad, mysqlRender(l.tokens))
 }
 
 // analyze tells what the text does under the reading of l.
@@ -132,8 +142,11 @@ func (l *mysqlLexer) analyze(depth int) *Statement {
 
 func (l *mysqlLexer) statement(tokens []mysqlToken, text string, depth int) *Statement {
 	s := mysqlStatement(tokens, text, depth)
-	if l.setVar && s.Reason == Cacheable {
-		s.Reason, s.Detail = SessionVariable, "SET_VAR"
+	if l.setVar {
+		s.mysqlBecause(SessionVariable, "SET_VAR")
+	}
+	if l.bad {
+		s.mysqlBecause(Multiple, "") // an error follows the rows
 	}
 	return s
 }
