@@ -93,6 +93,11 @@ func (h *Hold) Abandon() {
 	if h == nil || h.ended {
 		return
 	}
+	h.d.writers.lose(h.d.lease)
+	h.lapse()
+}
+
+func (h *Hold) lapse() {
 	h.ended = true
 	// If it fails, the mark is gone already, or lapses by a lease of the store's own.
 	_ = h.d.store.Renew(context.Background(), h.id, h.tags, h.d.lease)

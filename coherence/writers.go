@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Writes that are under way are counted by generation. A change of the schema
@@ -21,7 +22,9 @@ import (
 
 // writers are the writes under way of one domain.
 type writers struct {
-	current atomic.Pointer[generation]
+	start     time.Time
+	current   atomic.Pointer[generation]
+	lostUntil atomic.Int64 // since start; until then a write of unknown outcome may become visible
 
 	mu     sync.Mutex
 	closed []*generation // oldest first; guarded by mu
@@ -34,10 +37,25 @@ type generation struct {
 	holds  []waiting // what waits for this generation and all before; guarded by writers.mu
 }
 
-// A waiting hold is released by the last write that it waits for.
+// A waiting hold is ended by the last write that it waits for.
 type waiting struct {
-	hold *Hold
-	ctx  context.Context
+	hold    *Hold
+	ctx     context.Context
+	abandon bool
+}
+
+// end ends the hold. It leaves it to its lease if that is what is asked for, if
+// the store fails, or if one of the writes that it has waited for may become
+// visible yet: nothing but this hold is on what that one was not told.
+func (w waiting) end() error {
+	var err error
+	if !w.abandon && !w.hold.d.writers.losing() {
+		err = w.hold.end(w.ctx)
+	}
+	if !w.hold.ended {
+		w.hold.lapse()
+	}
+	return err
 }
 
 // A Writer is a write from before its tags are told until its hold has ended. It
@@ -64,26 +82,54 @@ func (w *Writer) End() {
 
 // ReleaseAfterWriters releases the hold of a change of the schema once every
 // write that had begun before has ended, but not own, the Writer of the change
-// itself, which may be nil. It doesn't wait: until then the hold stays, and the
-// last of those writes releases it. If that fails the hold is abandoned.
+// itself, which may be nil. The facts by which later writes are told must be
+// those after the change already. It doesn't wait: until then the hold stays,
+// and the last of those writes releases it. If that fails the hold is abandoned.
 func (h *Hold) ReleaseAfterWriters(ctx context.Context, own *Writer) error {
+	if err := h.endAfterWriters(waiting{ctx: context.WithoutCancel(ctx)}, own); err != nil {
+		return fmt.Errorf("coherence: release of a change of the schema: %w", err)
+	}
+	return nil
+}
+
+// AbandonAfterWriters is ReleaseAfterWriters for a change of the schema of which
+// it isn't known whether it became, or will become, visible: its lease begins
+// when the last of those writes has ended.
+func (h *Hold) AbandonAfterWriters(own *Writer) {
+	_ = h.endAfterWriters(waiting{abandon: true}, own) // nothing is released
+}
+
+// endAfterWriters hands the hold over, and returns its error if it ends at once.
+func (h *Hold) endAfterWriters(w waiting, own *Writer) error {
 	if h == nil || h.ended {
 		return nil
 	}
 	later := *h
 	h.ended = true
-	for _, w := range h.d.writers.close(waiting{&later, context.WithoutCancel(ctx)}, own) {
-		if err := w.hold.end(w.ctx); err != nil {
-			w.hold.Abandon()
-			if w.hold == &later {
-				return fmt.Errorf("coherence: release of a change of the schema: %w", err)
-			}
+	w.hold = &later
+	var err error
+	for _, due := range h.d.writers.close(w, own) {
+		if e := due.end(); due.hold == w.hold {
+			err = e
 		}
 	}
-	return nil
+	return err
 }
 
-func (ws *writers) init() { ws.current.Store(new(generation)) }
+func (ws *writers) init() {
+	ws.start = time.Now()
+	ws.current.Store(new(generation))
+}
+
+// lose notes that there is a write of unknown outcome, which may become visible
+// within its lease.
+func (ws *writers) lose(lease time.Duration) {
+	ws.lostUntil.Store(int64(time.Since(ws.start) + lease))
+}
+
+func (ws *writers) losing() bool {
+	return int64(time.Since(ws.start)) < ws.lostUntil.Load()
+}
 
 func (ws *writers) begin() *generation {
 	for {
@@ -106,9 +152,7 @@ func (ws *writers) leave(g *generation) {
 	due := ws.dueLocked()
 	ws.mu.Unlock()
 	for _, w := range due {
-		if w.hold.end(w.ctx) != nil {
-			w.hold.Abandon()
-		}
+		_ = w.end() // whose hold it is has gone; it lapses
 	}
 }
 

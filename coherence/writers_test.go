@@ -5,10 +5,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
 )
 
 func held(t testing.TB, d *coherence.Domain, tag store.Tag, want bool) {
@@ -97,6 +99,43 @@ func TestSchemaChangeWhoseReleaseFails(t *testing.T) {
 	if h.ReleaseAfterWriters(bg, nil) == nil {
 		t.Fatal("the store's failure was not told")
 	}
+}
+
+func TestSchemaChangeOfUnknownOutcome(t *testing.T) {
+	d, now := newDomainAt(t, coherence.Options{Lease: time.Second})
+	w := d.BeginWrite()
+	h := hold(t, d, d.Tag("all"))
+	h.AbandonAfterWriters(nil)
+	*now += time.Hour
+	held(t, d, d.Tag("all"), true)
+	w.End()
+	*now += time.Second - 1
+	held(t, d, d.Tag("all"), true)
+	*now++
+	held(t, d, d.Tag("all"), false)
+}
+
+// TestSchemaChangeAfterLostWrite: a write of unknown outcome may become visible
+// after it has ended, where it wasn't told that it would.
+func TestSchemaChangeAfterLostWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := memory.NewWithClock(1<<20, func() time.Duration { return time.Since(start) })
+		d := coherence.NewDomain(s, "db", coherence.Options{Lease: time.Second})
+		w := d.BeginWrite()
+		lost := hold(t, d, d.Tag("told"))
+		h := hold(t, d, d.Tag("all"))
+		ok(t, h.ReleaseAfterWriters(bg, nil))
+		lost.Abandon()
+		w.End()
+		time.Sleep(time.Second - 1)
+		held(t, d, d.Tag("all"), true)
+		time.Sleep(1)
+		held(t, d, d.Tag("all"), false)
+		h = hold(t, d, d.Tag("all"))
+		ok(t, h.ReleaseAfterWriters(bg, nil))
+		held(t, d, d.Tag("all"), false)
+	})
 }
 
 // TestWritersUnderConcurrency: while a change of the schema is not released, the

@@ -14,11 +14,13 @@ type process struct {
 	id     int
 	domain *coherence.Domain
 	dead   bool
+
+	trigger bool // whether it knows that writes of relation 0 write relation 1
 }
 
 // startProcess starts a process whose clients have ops operations each.
 func (w *world) startProcess(ops int) {
-	p := &process{id: len(w.procs)}
+	p := &process{id: len(w.procs), trigger: w.db.trigger}
 	p.domain = coherence.NewDomain(w.store, "db", coherence.Options{Lease: lease, Mutant: w.Mutant})
 	w.procs = append(w.procs, p)
 	for range w.Clients {
@@ -65,7 +67,7 @@ type client struct {
 	parked bool   // waits to be picked
 	zombie bool   // is dead, but its next operation will arrive
 	ended  bool
-	still  int // until this step it is seldom picked
+	still  int // until this step it isn't picked while others can be
 }
 
 type clientKey struct{}
@@ -127,6 +129,7 @@ const (
 	beforeCommit
 	afterCommit
 	beforeRollback
+	afterTold
 	beforeEntry // from here on in the store
 	beforeToken
 	beforeHolds
@@ -141,7 +144,7 @@ const (
 func (p place) inStore() bool { return p >= beforeEntry }
 
 // relationSets are the sets of relations that reads and writes are of.
-var relationSets = [][]int{{0}, {0, 1}, {1}, {0, 1, 2}, {2}, {1, 2}}
+var relationSets = [][]int{{0}, {1}, {0, 1}, {0, 1, 2}, {2}, {1, 2}}
 
 func (c *client) tags(rels []int) []store.Tag {
 	tags := make([]store.Tag, len(rels))
@@ -210,9 +213,19 @@ func (c *client) value(rels []int) {
 
 // write is the write path of a session.
 func (c *client) write() {
+	writer := c.proc.domain.BeginWrite()
+	defer writer.End()
 	rels, way := c.relations(), c.rng.IntN(20)
+	if c.w.schema && way >= 16 {
+		c.changeSchema(writer)
+		return
+	}
+	told := triggered(rels, c.proc.trigger)
+	if c.w.schema {
+		c.stop(afterTold, "is told that it writes %v", told)
+	}
 	began := c.w.judge.begin()
-	h, err := c.proc.domain.Hold(c.ctx, c.tags(rels))
+	h, err := c.proc.domain.Hold(c.ctx, c.tags(told))
 	if err != nil {
 		return // a write that isn't held isn't made
 	}
@@ -223,7 +236,7 @@ func (c *client) write() {
 	case way == 4: // is lost before it has reached the database
 		h.Abandon()
 	case way == 5: // becomes visible later, before the lease ends
-		c.w.db.late = append(c.w.db.late, lateCommit{c, rels, began})
+		c.w.db.late = append(c.w.db.late, lateCommit{c, triggered(rels, c.w.db.trigger), began})
 		h.Abandon()
 	default:
 		c.commit(h, rels, began)
@@ -232,12 +245,34 @@ func (c *client) write() {
 
 func (c *client) commit(h *coherence.Hold, rels []int, began int64) {
 	c.stop(beforeCommit, "commits %v", rels)
-	op := c.w.db.commit(c, rels, began)
+	op := c.w.db.commit(c, triggered(rels, c.w.db.trigger), began)
 	c.stop(afterCommit, "has committed %d", op.version)
 	if c.rng.IntN(100) < c.w.lost {
 		h.Abandon() // the answer is lost
 	} else if c.end(h, h.Release) {
 		c.w.judge.acked(op)
+	}
+}
+
+// changeSchema makes a trigger, or drops it. Nothing that reads see is changed by
+// that; but writes in flight may have been told their tags without it.
+func (c *client) changeSchema(own *coherence.Writer) {
+	h, err := c.proc.domain.Hold(c.ctx, c.tags([]int{0, 1, 2}))
+	if err != nil {
+		return
+	}
+	c.stop(beforeCommit, "changes the schema")
+	c.w.db.trigger = !c.w.db.trigger
+	c.stop(afterCommit, "has changed the schema")
+	c.proc.trigger = c.w.db.trigger
+	switch {
+	case c.w.Hasty:
+		c.end(h, h.Release)
+	case c.rng.IntN(100) < c.w.lost:
+		h.AbandonAfterWriters(own)
+	default:
+		// Without this client's context: another may be the one that releases.
+		_ = h.ReleaseAfterWriters(context.Background(), own) // or it lapses
 	}
 }
 

@@ -8,8 +8,9 @@ type versions = [relations]int
 // A database is versioned relations, one version of all for each commit. Its
 // commits and reads are atomic.
 type database struct {
-	log  []versions // after each commit; the first is before all
-	late []lateCommit
+	log     []versions // after each commit; the first is before all
+	late    []lateCommit
+	trigger bool // writes of relation 0 write relation 1
 }
 
 // A lateCommit has been sent, but isn't visible yet.
@@ -35,6 +36,14 @@ func of(v versions, rels []int) versions {
 		}
 	}
 	return v
+}
+
+// triggered is what a write of rels writes, with the trigger or without.
+func triggered(rels []int, trigger bool) []int {
+	if trigger && slices.Contains(rels, 0) && !slices.Contains(rels, 1) {
+		return append(slices.Clone(rels), 1)
+	}
+	return rels
 }
 
 // commit gives rels a new version. The write counts as not acknowledged.

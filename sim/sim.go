@@ -13,6 +13,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ type Config struct {
 	Clients   int  // of each process; 0 means 1 to 3, by the seed
 	Crashes   int  // at most; 0 means 2, -1 none
 	Trace     bool // keep the trace, not only its hash
+	Hasty     bool // the schema changes, and that doesn't wait for writers: a mutant of the session
 }
 
 func (c Config) withDefaults() Config {
@@ -82,12 +84,14 @@ type world struct {
 	rng        *rand.Rand          // the scheduler's
 	sticky     float64             // how likely the same client goes on
 	places     [lastPlace + 1]bool // where clients lie still
+	long       int                 // for at most so many steps
 	writes     int                 // of a hundred operations, how many write
 	unanswered int                 // of a hundred messages to the store, how many are
 	lost       int                 // of a hundred commits, how many are not answered
 	haste      int                 // how often time passes, in 400 steps
 	losses     int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
 	sets       [][]int             // what relations reads and writes are of
+	schema     bool                // it changes
 	procs      []*process
 	clients    []*client // in the order of their birth
 	last       *client   // the client that was picked last
@@ -102,6 +106,7 @@ type world struct {
 func newWorld(c Config) *world {
 	w := &world{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0))}
 	w.sticky = []float64{0, 0.5, 0.5, 0.9}[w.rng.IntN(4)]
+	w.long = 60
 	w.writes = []int{5, 10, 20, 40}[w.rng.IntN(4)]
 	for i := range w.places {
 		w.places[i] = w.rng.IntN(4) == 0
@@ -114,14 +119,25 @@ func newWorld(c Config) *world {
 	w.losses = []int{0, 1, 8}[w.rng.IntN(3)]
 	w.haste = []int{12, 40}[w.rng.IntN(2)]
 	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]
+	if w.rng.IntN(4) == 0 || w.Hasty {
+		w.changeSchema()
+	}
 	w.store = newStore(w)
 	w.db.init()
 	w.judge.db = &w.db
 	w.trace.init(c.Trace)
-	for range c.Processes {
+	for range w.Processes {
 		w.startProcess(c.Ops)
 	}
 	return w
+}
+
+// changeSchema makes this a run in which the schema changes: of one process, for a
+// change doesn't wait for the writers of others.
+func (w *world) changeSchema() {
+	w.schema, w.Processes, w.Clients = true, 1, max(w.Clients, 3)
+	w.sets, w.writes, w.lost, w.losses = relationSets[:2], 30, 5, 0
+	w.places[afterTold], w.long = true, 300
 }
 
 // run lets one client after the other take a step, until all have ended.
@@ -161,26 +177,23 @@ func (w *world) ready() []*client {
 	return ready
 }
 
-// pick chooses who goes on: often who went last, and seldom who lies still. A
-// client that lies still for long between two steps is what most races need.
+// pick chooses who goes on: often who went last, and not who lies still while
+// others don't. A client that lies still for long is what most races need.
 func (w *world) pick(ready []*client) *client {
-	if w.last != nil && w.last.parked && w.rng.Float64() < w.sticky {
+	if w.last != nil && w.last.parked && w.last.still <= w.steps && w.rng.Float64() < w.sticky {
 		return w.last
 	}
-	c := ready[w.rng.IntN(len(ready))]
-	for range 3 {
-		if c.still <= w.steps {
-			break
-		}
-		c = ready[w.rng.IntN(len(ready))]
+	awake := slices.DeleteFunc(slices.Clone(ready), func(c *client) bool { return c.still > w.steps })
+	if len(awake) == 0 {
+		awake = ready
 	}
-	return c
+	return awake[w.rng.IntN(len(awake))]
 }
 
 // rest sometimes lets a client lie still that has come to one of the run's places.
 func (w *world) rest(c *client) {
 	if w.places[c.place] && w.rng.IntN(2) == 0 {
-		c.still = w.steps + w.rng.IntN(60)
+		c.still = w.steps + w.rng.IntN(w.long)
 	}
 }
 

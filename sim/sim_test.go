@@ -76,6 +76,17 @@ func TestMutants(t *testing.T) {
 	}
 }
 
+// TestHastySchemaChange: that a change of the schema waits for earlier writers is needed.
+func TestHastySchemaChange(t *testing.T) {
+	for s := range uint64(4 * defaultSeeds) { // about one in 300 shows it
+		if r := Run(t, Config{Seed: s + 1, Hasty: true}); r.Err != nil {
+			t.Logf("seed %d: %v", s+1, r.Err)
+			return
+		}
+	}
+	t.Fatal("no seed shows that a change of the schema must wait")
+}
+
 // TestPorcupineSeesMutants: the judge and porcupine agree, as they share nothing
 // but the history.
 func TestPorcupineSeesMutants(t *testing.T) {

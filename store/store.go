@@ -64,10 +64,13 @@ type Store interface {
 	// lasts for at most lease, and then takes itself away. With lease 0 it
 	// lasts until Renew or Release while this process lives, and some lease of
 	// the store's own longer: a store outside of this process renews it meanwhile.
+	// If it fails some tags may be marked.
 	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
 
 	// Renew gives a hold a new lease, from now, whose meaning is that of Hold. If
-	// a mark of it is gone it fails with ErrLapsed, and the rest may be renewed or not.
+	// a mark of it is gone it fails with ErrLapsed, and the rest may be renewed or
+	// not. With a lease above 0 a store that has renewed the hold by itself stops
+	// doing so, even if it fails.
 	Renew(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
 
 	// Release gives each tag a new token, then takes the mark of id away if
