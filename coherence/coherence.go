@@ -17,6 +17,13 @@ import (
 	"github.com/larderdb/larder/store"
 )
 
+// What a user of this package needs of a store.
+type (
+	Store = store.Store
+	Tag   = store.Tag
+	Token = store.Token
+)
+
 // An Outcome says how a read was answered.
 type Outcome uint8
 

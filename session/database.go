@@ -10,7 +10,6 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
 )
 
 // A database is what all sessions of one database in one store share: its domain
@@ -18,8 +17,8 @@ import (
 type database struct {
 	key    databaseKey
 	domain *coherence.Domain
-	all    store.Tag // changed by every write to unknown relations; every entry depends on it
-	schema store.Tag // changed by every change of the schema; facts depend on it
+	all    coherence.Tag // changed by every write to unknown relations; every entry depends on it
+	schema coherence.Tag // changed by every change of the schema; facts depend on it
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
@@ -32,12 +31,12 @@ type database struct {
 // facts are a catalog's snapshot and the token of the schema tag before it was read.
 type facts struct {
 	snapshot *catalog.Snapshot
-	token    store.Token
+	token    coherence.Token
 	loaded   time.Time
 }
 
 type databaseKey struct {
-	store    store.Store // compared: a store is a pointer
+	store    coherence.Store // compared: a store is a pointer
 	identity string
 }
 
@@ -71,7 +70,7 @@ func (db *database) release() {
 }
 
 // registered returns the databases in use that are kept in a store.
-func registered(in store.Store) []*database {
+func registered(in coherence.Store) []*database {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	var found []*database
@@ -97,7 +96,7 @@ func (db *database) current(ctx context.Context, f *facts) bool {
 	if f == nil {
 		return false
 	}
-	tokens, held, err := db.domain.Observe(ctx, []store.Tag{db.schema})
+	tokens, held, err := db.domain.Observe(ctx, []coherence.Tag{db.schema})
 	return err == nil && !held && tokens[0] == f.token
 }
 
@@ -119,7 +118,7 @@ func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Diale
 	if time.Since(db.failed) < failurePause {
 		return nil, fmt.Errorf("session: catalog failed a moment ago")
 	}
-	tokens, held, err := db.domain.Observe(ctx, []store.Tag{db.schema})
+	tokens, held, err := db.domain.Observe(ctx, []coherence.Tag{db.schema})
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +147,8 @@ func (db *database) distrust(f *facts) {
 
 // readTag is the tag that a read of a relation depends on; writeTags are those that a
 // write to unknown rows of it changes.
-func (db *database) readTag(r catalog.Relation) store.Tag { return db.domain.Tag(string(r) + "?") }
+func (db *database) readTag(r catalog.Relation) coherence.Tag { return db.domain.Tag(string(r) + "?") }
 
-func (db *database) writeTags(r catalog.Relation) []store.Tag {
-	return []store.Tag{db.domain.Tag(string(r) + "?"), db.domain.Tag(string(r) + "*")}
+func (db *database) writeTags(r catalog.Relation) []coherence.Tag {
+	return []coherence.Tag{db.domain.Tag(string(r) + "?"), db.domain.Tag(string(r) + "*")}
 }

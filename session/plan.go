@@ -7,7 +7,7 @@ import (
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
-	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/coherence"
 )
 
 // A query is one text as the sessions of a source use it.
@@ -23,8 +23,8 @@ type planned struct {
 	state *catalog.State
 	db    *database
 	plan  *catalog.Plan
-	reads []store.Tag // what the result depends on
-	write effect      // what it announces
+	reads []coherence.Tag // what the result depends on
+	write effect          // what it announces
 
 	direct, prepared string // what keys begin with
 
@@ -92,7 +92,7 @@ func (s *Source) keyPrefix(db *database, state *catalog.State, mode, text string
 // An effect is what a write announces in one database.
 type effect struct {
 	relations []catalog.Relation
-	tags      []store.Tag
+	tags      []coherence.Tag
 	wide      bool // relations that can't be told: all of them
 	schema    bool // facts of the catalog
 	attached  bool // databases that are attached to this one
@@ -103,7 +103,7 @@ func (e *effect) none() bool { return len(e.tags) == 0 && !e.wide && !e.schema &
 func effectOf(db *database, p *catalog.Plan) effect {
 	e := effect{relations: p.Writes, wide: p.WritesAll || p.Schema, schema: p.Schema, attached: p.AttachedWrites}
 	if e.wide {
-		e.tags = []store.Tag{db.all}
+		e.tags = []coherence.Tag{db.all}
 	}
 	if e.schema {
 		e.tags = append(e.tags, db.schema)

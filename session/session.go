@@ -11,7 +11,6 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
 )
 
 // A Session is one connection. It opens a connection of the driver's when a
@@ -232,7 +231,7 @@ func (s *Session) HandOut(ctx context.Context) (driver.Conn, error) {
 		return s.inner, nil
 	}
 	for _, db := range s.databases() {
-		hold, err := db.domain.Hold(ctx, []store.Tag{db.all, db.schema})
+		hold, err := db.domain.Hold(ctx, []coherence.Tag{db.all, db.schema})
 		if err != nil {
 			return nil, errors.Join(errors.New("larder: hold all relations for the driver's connection"), err)
 		}

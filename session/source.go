@@ -13,7 +13,6 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
 )
 
 // A Config says what the sessions of one connector share.
@@ -35,7 +34,7 @@ type Config struct {
 	// Steady says that resetting a connection leaves its state as it is.
 	Steady bool
 
-	Store         store.Store
+	Store         coherence.Store
 	Statements    *analyze.Cache
 	MaxEntryBytes int           // the largest result that is kept
 	TTL           time.Duration // how long an entry may live

@@ -8,7 +8,6 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
 )
 
 // A transaction is what a session knows of its own.
@@ -33,7 +32,7 @@ type transaction struct {
 	wide      bool // to relations that can't be told
 	schema    bool // the schema was changed
 	attached  bool // attached databases, too
-	tags      map[store.Tag]bool
+	tags      map[coherence.Tag]bool
 
 	writer *coherence.Writer // since the first write
 }
@@ -72,7 +71,7 @@ func (t *transaction) wrote() bool { return t.wide || t.schema || len(t.tags) > 
 // gather notes what a statement in the transaction writes.
 func (t *transaction) gather(e *effect) {
 	if t.tags == nil {
-		t.tags, t.relations = make(map[store.Tag]bool), make(map[catalog.Relation]bool)
+		t.tags, t.relations = make(map[coherence.Tag]bool), make(map[catalog.Relation]bool)
 	}
 	for _, tag := range e.tags {
 		t.tags[tag] = true

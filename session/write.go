@@ -9,7 +9,6 @@ import (
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
 )
 
 // Exec is the write path. What the statement changes is held before it can become
@@ -287,7 +286,7 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 		return h
 	}
 	for _, db := range s.databases() {
-		tags := []store.Tag{db.all}
+		tags := []coherence.Tag{db.all}
 		if e.schema {
 			tags = append(tags, db.schema)
 		}
@@ -296,7 +295,7 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 	return h
 }
 
-func (s *Session) holdIn(ctx context.Context, db *database, tags []store.Tag) *coherence.Hold {
+func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag) *coherence.Hold {
 	hold, err := db.domain.Hold(context.WithoutCancel(ctx), tags)
 	if err != nil {
 		s.warn(ctx, "a write can't be held", err)
