@@ -78,3 +78,9 @@ func unknownObject(d analyze.Dialect, err error) bool {
 	}
 	return false
 }
+
+// notUnderstood reports whether a MySQL server refused a text before it ran any of it.
+func notUnderstood(err error) bool {
+	number, ok := mysqlNumber(err)
+	return ok && number == 1064
+}
