@@ -79,8 +79,9 @@ func unknownObject(d analyze.Dialect, err error) bool {
 	return false
 }
 
-// notUnderstood reports whether a MySQL server refused a text before it ran any of it.
-func notUnderstood(err error) bool {
+// notUnderstood reports whether a MySQL server refused a text before it ran any of
+// it. Of several statements it runs those before the one that it doesn't understand.
+func notUnderstood(text string, err error) bool {
 	number, ok := mysqlNumber(err)
-	return ok && number == 1064
+	return ok && number == 1064 && !strings.Contains(text, ";")
 }

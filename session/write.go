@@ -198,7 +198,7 @@ func (s *Session) afterStatement(w *write, err error) {
 	if w.plan == nil || w.plan.plan.StateUnknown {
 		s.stateStale = s.stateStale || w.st.Kind != analyze.Modify
 	}
-	if w.plan != nil && w.plan.plan.TempUnknown && !notUnderstood(err) {
+	if w.plan != nil && w.plan.plan.TempUnknown && !notUnderstood(w.st.Text, err) {
 		s.opaque = analyze.Temporary
 	}
 	if w.st.ImplicitCommit {
