@@ -18,8 +18,9 @@ type mysqlWalk struct {
 
 // A mysqlScope is the names that the WITH of a statement binds in it.
 type mysqlScope struct {
-	owner ast.Node
-	names []string
+	owner    ast.Node
+	names    []string
+	defining bool // the queries of the WITH are being read
 }
 
 // Enter looks at a node before its children.
@@ -56,13 +57,12 @@ func (w *mysqlWalk) Leave(n ast.Node) (ast.Node, bool) {
 }
 
 // open begins a scope with the names of a WITH clause. A name is bound after its
-// query, or before it if the clause is recursive; what follows is not bound,
-// though MariaDB binds all names of a recursive clause: a wider answer.
+// query, or before it if the clause is recursive.
 func (w *mysqlWalk) open(owner ast.Node, with *ast.WithClause) {
 	if with == nil {
 		return
 	}
-	w.scopes = append(w.scopes, mysqlScope{owner: owner})
+	w.scopes = append(w.scopes, mysqlScope{owner: owner, defining: true})
 	scope := len(w.scopes) - 1
 	for _, cte := range with.CTEs {
 		if with.IsRecursive {
@@ -73,16 +73,20 @@ func (w *mysqlWalk) open(owner ast.Node, with *ast.WithClause) {
 			w.scopes[scope].names = append(w.scopes[scope].names, cte.Name.O)
 		}
 	}
+	w.scopes[scope].defining = false
 }
 
-// bound reports whether name is a CTE here. Whether names that differ in case
-// are the same depends on the server: only equal ones are.
+// bound reports whether name is a CTE here, on all servers. They disagree on
+// names that differ in case; on names that WITH RECURSIVE binds only later; and
+// on names that a query of a WITH takes from an outer WITH, which are tables for
+// MariaDB. None of these are bound here: a wider answer.
 func (w *mysqlWalk) bound(name string) bool {
-	for _, scope := range w.scopes {
-		for _, n := range scope.names {
-			if n == name {
-				return true
-			}
+	for _, scope := range slices.Backward(w.scopes) {
+		if slices.Contains(scope.names, name) {
+			return true
+		}
+		if scope.defining {
+			return false
 		}
 	}
 	return false
