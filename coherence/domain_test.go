@@ -200,6 +200,16 @@ func TestTTL(t *testing.T) {
 	want(t, d, "too long", tags, 1, 1, coherence.Miss)
 }
 
+func TestForget(t *testing.T) {
+	d := newDomain(t)
+	tags := []store.Tag{d.Tag("stuff?")}
+	want(t, d, "k", tags, 1, 1, coherence.Miss)
+	want(t, d, "l", tags, 1, 1, coherence.Miss)
+	d.Forget(bg, "k")
+	want(t, d, "k", tags, 2, 2, coherence.Miss)
+	want(t, d, "l", tags, 2, 1, coherence.Hit)
+}
+
 func TestNames(t *testing.T) {
 	for o, want := range map[coherence.Outcome]string{
 		coherence.Bypass: "bypass", coherence.Hit: "hit", coherence.Miss: "miss", coherence.Held: "held", 9: "outcome(9)",
@@ -242,6 +252,7 @@ func (broken) Fill(context.Context, string, *store.Entry, time.Duration) error {
 func (broken) Hold(context.Context, store.HoldID, []store.Tag, time.Duration) error {
 	return errBroken
 }
+
 func (broken) Renew(context.Context, store.HoldID, []store.Tag, time.Duration) error {
 	return errBroken
 }

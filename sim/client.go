@@ -278,8 +278,10 @@ func (c *client) changeSchema(own *coherence.Writer) {
 
 // end tries twice to end a hold, and else abandons it.
 func (c *client) end(h *coherence.Hold, way func(context.Context) error) bool {
-	if way(c.ctx) == nil || way(c.ctx) == nil {
-		return true
+	for range 2 {
+		if way(c.ctx) == nil {
+			return true
+		}
 	}
 	h.Abandon()
 	return false

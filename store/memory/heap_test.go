@@ -35,8 +35,8 @@ func constant(n int) func(*rand.Rand) int { return func(*rand.Rand) int { return
 // TestHeap fills a store with 64 MiB of each shape and compares what it says that
 // it takes with what the heap says.
 func TestHeap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills 64 MiB a shape")
+	if testing.Short() || underRace {
+		t.Skip("fills 64 MiB a shape, which takes minutes under the race detector")
 	}
 	for _, shape := range shapes {
 		t.Run(shape.name, func(t *testing.T) {
