@@ -41,6 +41,8 @@ type Snapshot struct {
 	functions  map[string][]*function // those that users have defined, by name
 	operators  map[string][]*function // the functions behind operators that users have defined
 	builtin    map[string]bool        // PostgreSQL's own functions; true: volatile
+	attributes []*function            // PostgreSQL: those that a text may call like a column: s.name for name(s)
+	columns    map[string]bool        // PostgreSQL: the names of all columns and fields
 	everywhere []*function            // behind casts and domains: any statement may call them
 
 	fold     bool  // MySQL: names of relations are compared in lower case
@@ -54,6 +56,7 @@ func Load(ctx context.Context, q Querier, d analyze.Dialect) (*Snapshot, error) 
 		schemas:   map[string]map[string]*relation{},
 		functions: map[string][]*function{},
 		operators: map[string][]*function{},
+		columns:   map[string]bool{},
 	}
 	var err error
 	switch d {
@@ -103,7 +106,7 @@ type Plan struct {
 // Plan resolves a statement in this database under the given state. It is never
 // narrower than what the database does: what can't be told is a Reason or WritesAll.
 func (s *Snapshot) Plan(st *analyze.Statement, state *State) *Plan {
-	p := &planner{snapshot: s, state: state, path: state.Path, plan: &Plan{}}
+	p := &planner{snapshot: s, state: state, text: st.Text, path: state.Path, plan: &Plan{}}
 	p.statement(st)
 	p.finish(st)
 	return p.plan

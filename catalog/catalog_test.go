@@ -57,10 +57,7 @@ func (c *conn) exec(statements ...string) {
 
 func (c *conn) Query(ctx context.Context, query string) (out [][]driver.Value, err error) {
 	err = c.c.Raw(func(dc any) error {
-		rows, err := dc.(driver.QueryerContext).QueryContext(ctx, query, nil)
-		if err == driver.ErrSkip {
-			rows, err = prepared(ctx, dc.(driver.Conn), query)
-		}
+		rows, err := ask(ctx, dc.(driver.Conn), query)
 		if err != nil {
 			return err
 		}
@@ -81,7 +78,14 @@ func (c *conn) Query(ctx context.Context, query string) (out [][]driver.Value, e
 	return out, err
 }
 
-func prepared(ctx context.Context, c driver.Conn, query string) (driver.Rows, error) {
+// ask queries a driver's connection directly, or by a prepared statement.
+func ask(ctx context.Context, c driver.Conn, query string) (driver.Rows, error) {
+	if direct, ok := c.(driver.QueryerContext); ok {
+		rows, err := direct.QueryContext(ctx, query, nil)
+		if err != driver.ErrSkip {
+			return rows, err
+		}
+	}
 	s, err := c.Prepare(query)
 	if err != nil {
 		return nil, err

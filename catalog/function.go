@@ -22,6 +22,21 @@ func (p *planner) functions(st *analyze.Statement) {
 	for _, f := range p.snapshot.everywhere {
 		p.invoke(f)
 	}
+	p.attributes(st)
+}
+
+// attributes looks for functions of a row that are called like its columns, for which
+// the statement's facts have no place: any text that has the name may call it.
+func (p *planner) attributes(st *analyze.Statement) {
+	if len(p.snapshot.attributes) == 0 {
+		return
+	}
+	code := strings.ToLower(firstOf(st.Text, p.text))
+	for _, f := range p.snapshot.attributes {
+		if strings.Contains(code, strings.ToLower(f.name)) || strings.Contains(code, "u&") {
+			p.invoke(f)
+		}
+	}
 }
 
 // function adds what calling a function by name does: all that any function
@@ -68,6 +83,7 @@ func (p *planner) builtinPostgres(n analyze.Name, found bool) {
 	case ok && volatile:
 		p.because(analyze.Volatile, n.Name+"()")
 	case ok || found:
+	case n.Schema == "" && p.snapshot.columns[n.Name]: // a field, as in (x).name
 	case analyze.Builtin(analyze.Postgres, n.Name) && (n.Schema == "" || n.Schema == "pg_catalog"):
 	default:
 		p.stranger(n)

@@ -14,6 +14,7 @@ type planner struct {
 	state    *State
 	plan     *Plan
 
+	text      string   // of the statement
 	path      []string // where unqualified names are looked up
 	permanent bool     // temporary relations hide nothing here
 	silent    int      // above 0, what is read is nobody's result: only writes count
@@ -130,7 +131,7 @@ func (p *planner) call(st *analyze.Statement) {
 	if st.Executes != "" {
 		p.plan.StateUnknown = true
 	}
-	if st.WritesAll || st.Executes == "" {
+	if st.WritesAll {
 		p.everything()
 		p.touch(p.routines() | settings)
 	}

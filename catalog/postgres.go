@@ -104,7 +104,13 @@ func (l *pgLoader) relation(row json.RawMessage) error {
 	if err := fields(row, &oid, &schema, &name, &relkind, &persistence, &secured, &code, &columns); err != nil {
 		return err
 	}
-	if persistence == "t" {
+	for column := range columns {
+		l.snapshot.columns[column] = true
+	}
+	switch {
+	case relkind == "c": // a type
+		return nil
+	case persistence == "t":
 		l.temporary[oid] = true
 		return nil
 	}

@@ -33,8 +33,9 @@ var loudFunctions = wordSet("set_limit")
 func (l *pgLoader) function(row json.RawMessage) error {
 	src := &pgFunction{}
 	var schema, name string
+	var attribute bool
 	err := fields(row, &src.oid, &schema, &name, &src.volatility, &src.language, &src.kind, &src.source, &src.sqlBody,
-		&src.definer, &src.config, &src.extension, &src.support)
+		&src.definer, &src.config, &src.extension, &src.support, &attribute)
 	if err != nil {
 		return err
 	}
@@ -42,6 +43,9 @@ func (l *pgLoader) function(row json.RawMessage) error {
 	src.function = f
 	src.judge(name)
 	l.functions[src.oid], l.sources[src.oid] = f, src
+	if attribute && (f.behaviour != pure || src.kind == "a") {
+		l.snapshot.attributes = append(l.snapshot.attributes, f)
+	}
 	key := strings.ToLower(name)
 	l.snapshot.functions[key] = append(l.snapshot.functions[key], f)
 	return nil

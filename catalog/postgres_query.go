@@ -12,7 +12,7 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname
   CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
     THEN pg_catalog.pg_get_viewdef(c.oid) END,
   CASE WHEN c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
-    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f']::pg_catalog."char"[])
+    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','c']::pg_catalog."char"[])
     THEN (SELECT pg_catalog.json_object_agg(a.attname,
       t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
       AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid)
@@ -22,7 +22,7 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname
       WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) END
 )::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[])`
+WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f','c']::pg_catalog."char"[])`
 
 	pgInherits = `
 SELECT 'child', pg_catalog.json_build_array(inhparent::pg_catalog.int8, inhrelid::pg_catalog.int8)::pg_catalog.text
@@ -73,7 +73,10 @@ SELECT 'function', pg_catalog.json_build_array(p.oid::pg_catalog.int8, n.nspname
     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
     AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid LIMIT 1),
-  p.prosupport::pg_catalog.oid::pg_catalog.int8)::pg_catalog.text
+  p.prosupport::pg_catalog.oid::pg_catalog.int8,
+  p.pronargs OPERATOR(pg_catalog.>=) 1 AND p.pronargs OPERATOR(pg_catalog.-) p.pronargdefaults OPERATOR(pg_catalog.<=) 1
+  AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) p.proargtypes[0]
+    AND t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c','p','d']::pg_catalog."char"[])))::pg_catalog.text
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang

@@ -247,7 +247,6 @@ func TestPostgresFunctions(t *testing.T) {
 		{"SELECT total(id) FROM stuff", "reads stuff"},
 		{"SELECT noise(id) FROM stuff", "reads stuff" + wide},
 		{"SELECT lower(t) FROM stuff", "reads stuff" + wide},
-		{"SELECT pg_catalog.lower(t) FROM stuff", "reads stuff"},
 		{"SELECT upper(t) FROM stuff", "reads stuff"},
 		{"SELECT id === 1 FROM stuff", "reads stuff" + wide},
 		{"SELECT id OPERATOR(public.===) 1 FROM stuff", "reads stuff" + wide},
@@ -264,6 +263,57 @@ func TestPostgresFunctions(t *testing.T) {
 	c.exec("CREATE FUNCTION to_bool(stuff) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; RETURN true; END $$",
 		"CREATE CAST (stuff AS boolean) WITH FUNCTION to_bool(stuff) AS IMPLICIT")
 	c.checkPlans([]want{{"SELECT id FROM stuff", "reads stuff" + wide}})
+}
+
+// A function of a row can be called like a column of it.
+func TestPostgresAttributes(t *testing.T) {
+	c := openPostgres(t,
+		"CREATE TABLE stuff (id int)", "CREATE TABLE log (id int)",
+		"CREATE FUNCTION logs(stuff) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM log'",
+		`CREATE FUNCTION "Noisy"(stuff) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; RETURN 1; END $$`,
+		"CREATE FUNCTION twice(stuff) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1.id * 2'",
+		"CREATE TYPE pair AS (amount int, t text)",
+		"CREATE VIEW v AS SELECT s.logs FROM stuff s",
+	)
+	c.checkPlans([]want{
+		{"SELECT s.id FROM stuff s", "reads stuff"},
+		{"SELECT s.LOGS FROM stuff s", "reads log stuff"},
+		{"SELECT (s).logs FROM stuff s", "reads log stuff"},
+		{`SELECT s."Noisy" FROM stuff s`, "reads stuff; writes all; schema; state; user-defined function"},
+		{"SELECT s.twice FROM stuff s", "reads stuff"},
+		{"SELECT (pair).amount FROM stuff", "reads stuff"},
+		{"SELECT (pair).neither FROM stuff", "reads stuff; writes all; state; user-defined function"},
+		{"SELECT * FROM v", "reads log stuff"},
+	})
+}
+
+func TestPostgresConstraints(t *testing.T) {
+	opaque := "RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN 1; END $$"
+	c := openPostgres(t,
+		"CREATE FUNCTION stable_opaque(int) "+opaque,
+		"CREATE FUNCTION opaque(int) "+opaque,
+		"CREATE TABLE indexed (id int)", "CREATE INDEX ON indexed (opaque(id))",
+		"CREATE TABLE partial (id int)", "CREATE INDEX ON partial (id) WHERE opaque(id) > 0",
+		"CREATE TABLE generated (id int, g int GENERATED ALWAYS AS (opaque(id)) STORED)",
+		"CREATE TABLE secured (id int)", "ALTER TABLE secured ENABLE ROW LEVEL SECURITY",
+		"CREATE POLICY p ON secured USING (opaque(id) > 0)",
+		"CREATE TABLE base (id int)", "CREATE VIEW ruled AS SELECT id FROM base",
+		"CREATE RULE r AS ON UPDATE TO ruled DO INSTEAD DELETE FROM base",
+		"ALTER FUNCTION opaque(int) VOLATILE",
+	)
+	const wide = "writes all; schema; state"
+	c.checkPlans([]want{
+		{"INSERT INTO indexed VALUES (1)", wide},
+		{"DELETE FROM indexed", "writes indexed"},
+		{"INSERT INTO partial VALUES (1)", wide},
+		{"INSERT INTO generated VALUES (1)", wide},
+		{"SELECT * FROM secured", "reads secured; " + wide + "; row-level security"},
+		{"DELETE FROM secured", wide},
+		{"UPDATE ruled SET id = 1", "writes all; state"},
+		{"INSERT INTO ruled VALUES (1)", "writes base"},
+	})
+	c.exec("CREATE DOMAIN checked AS int CHECK (opaque(VALUE) > 0)")
+	c.checkPlans([]want{{"SELECT id FROM base", "reads base; " + wide + "; user-defined function"}})
 }
 
 func TestPostgresExtensions(t *testing.T) {
@@ -338,6 +388,10 @@ func TestPostgresTemporary(t *testing.T) {
 		"CREATE VIEW v AS SELECT * FROM stuff",
 		"CREATE TEMP TABLE stuff (id int)", "CREATE TEMP TABLE watched (id int)",
 		"CREATE TRIGGER tr BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION f()",
+		"CREATE FUNCTION opaque() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; RETURN 1; END $$",
+		"CREATE TEMP TABLE serial (id serial, n int DEFAULT 1 CHECK (n > 0))",
+		"CREATE TEMP TABLE defaulted (id int DEFAULT opaque())",
+		"CREATE TEMP TABLE checked (id int CHECK (id > opaque()))",
 		"CREATE TEMP VIEW tv AS SELECT * FROM log")
 	c.checkPlans([]want{
 		{"SELECT * FROM stuff", "temporary table"},
@@ -349,6 +403,9 @@ func TestPostgresTemporary(t *testing.T) {
 		{"INSERT INTO public.stuff VALUES (1)", "writes stuff"},
 		{"INSERT INTO watched VALUES (1)", "writes all"},
 		{"UPDATE tv SET id = 1", "writes all"},
+		{"INSERT INTO serial (n) VALUES (1)", ""},
+		{"INSERT INTO defaulted VALUES (1)", "writes all"},
+		{"INSERT INTO checked VALUES (1)", "writes all"},
 		{"CREATE TEMP TABLE more (id int)", "state"},
 	})
 	c.exec("SET search_path = public, pg_temp")

@@ -26,7 +26,7 @@ var harmlessPostgres = wordSet(`application_name statement_timeout lock_timeout 
 	vacuum_multixact_freeze_table_age vacuum_failsafe_age vacuum_multixact_failsafe_age lc_messages
 	password_encryption tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout
 	client_connection_check_interval check_function_bodies event_triggers local_preload_libraries wal_compression
-	gin_pending_list_limit gin_fuzzy_search_limit_off stats_fetch_consistency`)
+	gin_pending_list_limit  stats_fetch_consistency`)
 
 // keyedPostgres are the settings that change what a statement returns.
 var keyedPostgres = []string{
@@ -34,7 +34,7 @@ var keyedPostgres = []string{
 	"client_encoding", "lc_monetary", "lc_numeric", "lc_time", "default_text_search_config",
 	"standard_conforming_strings", "backslash_quote", "array_nulls", "transform_null_equals", "xmlbinary", "xmloption",
 	"quote_all_identifiers", "row_security", "session_replication_role", "timezone_abbreviations",
-	"gin_fuzzy_search_limit", "default_with_oids", "plpgsql.variable_conflict",
+	"gin_fuzzy_search_limit", "default_with_oids",
 }
 
 // stateOnlyPostgres are settings that show in other parts of the state, or matter
@@ -43,26 +43,20 @@ var stateOnlyPostgres = wordSet(`role session_authorization default_transaction_
 	default_transaction_read_only default_transaction_deferrable transaction_isolation transaction_read_only
 	transaction_deferrable`)
 
-// What hangs on the session's temporary tables: "plain" is a table without triggers,
-// rules, and defaults or constraints that call functions of users.
-const pgTempRelations = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.relname,
-  c.relkind OPERATOR(pg_catalog.=) 'r' AND NOT c.relhasrules AND NOT c.relhastriggers AND NOT EXISTS (
-    SELECT FROM pg_catalog.pg_depend d
-    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid
-      AND a.oid OPERATOR(pg_catalog.=) d.objid
-    LEFT JOIN pg_catalog.pg_constraint k ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
-      AND k.oid OPERATOR(pg_catalog.=) d.objid
-    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
-      AND (a.adrelid OPERATOR(pg_catalog.=) c.oid OR k.conrelid OPERATOR(pg_catalog.=) c.oid))))::pg_catalog.text
-  FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
-    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[]))`
-
-// A temporary child of a permanent table adds rows to it that only this session sees.
-const pgTempChildren = `(SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits h
-  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.inhrelid
-  JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) h.inhparent
-  WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
-    AND p.relnamespace OPERATOR(pg_catalog.<>) c.relnamespace))::pg_catalog.text`
+// A session that has made temporary relations is asked for them in a second query.
+// "Plain" is a table without triggers, rules, and defaults or constraints that call
+// functions of users. A temporary child of a permanent table adds rows to it that only
+// this session sees.
+const pgTempRelations = `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.relname,
+  c.relkind OPERATOR(pg_catalog.=) 'r' AND NOT c.relhasrules AND NOT c.relhastriggers
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef a WHERE a.adrelid OPERATOR(pg_catalog.=) c.oid
+    AND a.adbin::pg_catalog.text OPERATOR(pg_catalog.~) 'funcid [1-9][0-9]{4}')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) c.oid
+    AND k.conbin::pg_catalog.text OPERATOR(pg_catalog.~) 'funcid [1-9][0-9]{4}'),
+  EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) h.inhparent
+    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid AND p.relnamespace OPERATOR(pg_catalog.<>) c.relnamespace)))::pg_catalog.text
+FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+  AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[])`
 
 func readPostgresState(ctx context.Context, q Querier, settings []string) (*State, error) {
 	s := &State{Temp: map[string]bool{}, plainTemp: map[string]bool{}}
@@ -79,7 +73,7 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	if err != nil {
 		return nil, err
 	}
-	row, err := one(rows, 8)
+	row, err := one(rows, 6)
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +82,11 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 		return nil, err
 	}
 	s.Key += text(row[1])
-	if err := s.takeTemp(text(row[3])); err != nil {
-		return nil, err
+	s.judgePostgres(text(row[4]), text(row[5]))
+	if number(row[3]) != 0 {
+		err = s.readPostgresTemp(ctx, q)
 	}
-	s.judgePostgres(truth(row[4]), text(row[5]), text(row[6]), text(row[7]))
-	return s, nil
+	return s, err
 }
 
 func postgresStateQuery(names []string) string {
@@ -102,38 +96,45 @@ func postgresStateQuery(names []string) string {
 		b.WriteString(", pg_catalog.current_setting('" + name + "', true)")
 	}
 	b.WriteString(`)::pg_catalog.text, pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
-pg_catalog.current_setting('default_transaction_isolation'), ` + pgTempRelations + ", " + pgTempChildren + `,
-pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding'),
-pg_catalog.current_setting('default_transaction_isolation')`)
+pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.pg_my_temp_schema()::pg_catalog.int8,
+pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding')`)
 	return b.String()
 }
 
-// takeTemp reads the list of the session's temporary relations.
-func (s *State) takeTemp(list string) error {
-	var temp [][2]any
-	if err := decode(list, &temp); err != nil {
+// readPostgresTemp reads the list of the session's temporary relations.
+func (s *State) readPostgresTemp(ctx context.Context, q Querier) error {
+	rows, err := q.Query(ctx, pgTempRelations)
+	if err != nil {
+		return err
+	}
+	row, err := one(rows, 1)
+	if err != nil {
+		return err
+	}
+	var temp [][3]any
+	if err := decode(row[0], &temp); err != nil {
 		return err
 	}
 	for _, t := range temp {
 		name, _ := t[0].(string)
 		plain, _ := t[1].(bool)
 		s.Temp[name], s.plainTemp[name] = true, plain
+		if t[2] != false {
+			s.Reason = analyze.Temporary
+		}
 	}
 	s.keyTemp()
 	return nil
 }
 
-func (s *State) judgePostgres(tempChildren bool, conforming, encoding, isolation string) {
-	if tempChildren {
-		s.Reason = analyze.Temporary
-	}
+func (s *State) judgePostgres(conforming, encoding string) {
 	if conforming == "off" {
 		s.lexing = lexing{setting: "standard_conforming_strings", marks: `\`}
 	}
 	if multibyteTrap[strings.ToLower(encoding)] {
 		s.lexing.setting, s.lexing.high = "client_encoding", true
 	}
-	if isolation == "read uncommitted" { // which is read committed here
+	if s.Isolation == "read uncommitted" { // which is read committed here
 		s.Isolation = "read committed"
 	}
 }
