@@ -38,6 +38,8 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 // queryWrite runs a statement that returns rows and may write. Its rows are read
 // ahead as far as a kept result would be, so that the write ends, and is
 // announced, before its caller has looked at them; a larger one ends when it is closed.
+// So does a text of several statements: how a driver goes from one of their results to
+// the next depends on how far the caller has read.
 func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (driver.Rows, error) {
 	if err := s.bind(ctx); err != nil {
 		return nil, err
@@ -51,7 +53,10 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
 		return nil, err
 	}
-	rows := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow()), live: live}
+	rows := &Rows{live: live}
+	if c.st.Parts == nil {
+		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow())
+	}
 	o.answered()
 	end := func(err error) {
 		s.after(ctx, w, err)
