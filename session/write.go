@@ -318,7 +318,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		s.count.abandoned.Add(1)
 		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
 		for _, hold := range h.marks {
-			hold.Abandon()
+			abandon(hold, h)
 		}
 		return
 	}
@@ -344,6 +344,16 @@ func (s *Session) alive(ctx context.Context) bool {
 
 // aliveTimeout bounds how long a connection is waited for after an error.
 const aliveTimeout = time.Second
+
+// abandon leaves a hold to lapse; that of a change of the schema not before writers that
+// don't know of it have ended.
+func abandon(hold *coherence.Hold, h holds) {
+	if h.effect.schema {
+		hold.AbandonAfterWriters(h.own)
+		return
+	}
+	hold.Abandon()
+}
 
 func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
 	switch {
