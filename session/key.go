@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strings"
 	"time"
 )
 
@@ -204,73 +203,4 @@ func boolByte(b bool) byte {
 		return 1
 	}
 	return 0
-}
-
-// clockWords are the strings that databases read as the current time where a
-// time is expected ('now'::timestamp, date('now')).
-var clockWords = [...]string{"now", "today", "tomorrow", "yesterday", "localtime", "current"}
-
-// clockArgument reports whether an argument may be such a word. Only short texts
-// can: 'today 10:00' and the like are accepted too.
-func clockArgument(args []driver.NamedValue) bool {
-	for i := range args {
-		switch v := args[i].Value.(type) {
-		case nil, int64, int, bool, float64, time.Time:
-		case string:
-			if clockText(v) {
-				return true
-			}
-		case []byte:
-			if clockText(string(v)) {
-				return true
-			}
-		default:
-			if rv := reflect.ValueOf(v); clockValue(rv, v) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// clockValue looks into arguments of other types. Lists are searched as the text
-// that they would print as; a false alarm only costs a miss.
-func clockValue(rv reflect.Value, v any) bool {
-	switch rv.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
-		reflect.Float32, reflect.Float64, reflect.Bool:
-		return false
-	case reflect.String:
-		return clockText(rv.String())
-	case reflect.Slice, reflect.Array:
-		for i := range min(rv.Len(), 1000) {
-			if e := rv.Index(i); e.Kind() == reflect.String && clockText(e.String()) {
-				return true
-			}
-		}
-		return false
-	case reflect.Pointer:
-		return !rv.IsNil() && clockValue(rv.Elem(), v)
-	}
-	if valuer, ok := v.(driver.Valuer); ok {
-		if said, err := safeValue(valuer); err == nil {
-			text, ok := said.(string)
-			return ok && clockText(text)
-		}
-	}
-	return false
-}
-
-func clockText(s string) bool {
-	if len(s) < 3 || len(s) > 64 {
-		return false
-	}
-	lower := strings.ToLower(s)
-	for _, word := range clockWords {
-		if strings.Contains(lower, word) {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/larderdb/larder/analyze"
 )
 
 func list(values ...any) []driver.NamedValue {
@@ -37,10 +39,10 @@ type (
 		B *int
 		C []string
 	}
-	clock struct{ calls *int }
+	ticker struct{ calls *int }
 )
 
-func (c clock) Value() (driver.Value, error) { *c.calls++; return int64(*c.calls), nil }
+func (c ticker) Value() (driver.Value, error) { *c.calls++; return int64(*c.calls), nil }
 
 // TestKeysDiffer: lists of arguments that a driver could tell apart have different keys.
 func TestKeysDiffer(t *testing.T) {
@@ -88,7 +90,7 @@ func (rewriter) RewriteQuery(sql string) string { return sql + "!" }
 
 // TestValuerIsAsked: an argument whose value changes while it stays as it is.
 func TestValuerIsAsked(t *testing.T) {
-	c := clock{new(int)}
+	c := ticker{new(int)}
 	if keyFor(t, list(c)) == keyFor(t, list(c)) {
 		t.Error("a Valuer's second value has the key of its first")
 	}
@@ -115,18 +117,29 @@ func TestKeysOfRandomLists(t *testing.T) {
 	})
 }
 
-// TestClockArgument: texts that a database would read as the current time.
-func TestClockArgument(t *testing.T) {
+// TestClock: texts that a database would read as the current time.
+func TestClock(t *testing.T) {
 	now, name := "now", "Anna"
-	for _, v := range []any{"now", " NOW ", "today 10:00", []byte("yesterday"), text("Tomorrow"), []string{"a", "now"}, &now, sql.NullString{String: "now", Valid: true}} {
-		if !clockArgument(list(1, v)) {
-			t.Errorf("%#v is taken for no clock", v)
+	yes := []any{"now", " NOW ", []byte("now"), text("Now"), []string{"a", "now"}, &now, sql.NullString{String: "now", Valid: true}, [][]string{{"now"}}}
+	no := []any{nil, 1, "2026-11-22", "Snowman", []byte{0}, &name, sql.NullString{}, []string{"a"}, 1.5, true}
+	for d, more := range map[analyze.Dialect][]any{
+		analyze.Postgres: {"today 10:00", "{now}", []byte("yesterday"), text("Tomorrow")},
+		analyze.SQLite:   {"localtime", "subsec", "UTC"},
+	} {
+		clock := clockOf(d)
+		for _, v := range append(yes, more...) {
+			if !clock.anyOf(list(1, v)) {
+				t.Errorf("%s: %#v is taken for no clock", d, v)
+			}
+		}
+		for _, v := range no {
+			if clock.anyOf(list(v)) {
+				t.Errorf("%s: %#v is taken for a clock", d, v)
+			}
 		}
 	}
-	for _, v := range []any{nil, 1, "2026-11-22", "Anna", []byte{0}, &name, sql.NullString{}, []string{"a"}, 1.5, true} {
-		if clockArgument(list(v)) {
-			t.Errorf("%#v is taken for a clock", v)
-		}
+	if clockOf(analyze.MySQL).anyOf(list("now")) {
+		t.Error("MySQL has no such texts")
 	}
 }
 

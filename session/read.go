@@ -100,7 +100,7 @@ func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, anal
 	if reason := s.tx.forbids(s.src.Dialect, p.plan); reason != analyze.Cacheable {
 		return p, reason, nil
 	}
-	if s.src.Dialect != analyze.MySQL && clockArgument(c.args) {
+	if s.src.clock.anyOf(c.args) {
 		return p, analyze.Volatile, nil
 	}
 	return p, analyze.Cacheable, nil

@@ -48,6 +48,7 @@ type Config struct {
 type Source struct {
 	Config
 	queries *otter.Cache[string, *query]
+	clock   clock
 	base    atomic.Pointer[base]
 
 	mu     sync.Mutex
@@ -73,6 +74,7 @@ func NewSource(c Config) *Source {
 			MaximumWeight: queriesLimit,
 			Weigher:       func(text string, _ *query) uint32 { return uint32(min(len(text), 1<<30)) + 1024 },
 		}),
+		clock:  clockOf(c.Dialect),
 		states: make(map[string]*catalog.State),
 	}
 }

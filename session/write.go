@@ -222,7 +222,7 @@ func (s *Session) afterStatement(w *write, err error) {
 
 // noteSession notes settings, temporary tables and prepared statements.
 func (s *Session) noteSession(st *analyze.Statement, err error) {
-	for _, name := range st.Settings {
+	for _, name := range s.executed(&query{st: st}).st.Settings {
 		s.changed(name)
 	}
 	if len(st.TempTables) > 0 {
