@@ -77,10 +77,17 @@ func (s *Session) inMySQLTransaction(ctx context.Context) (open, known bool) {
 	return false, false
 }
 
-// doubtAfter notes an error inside a transaction: SQLite may have rolled it back
-// by itself (a full disk, an interrupt, OR ROLLBACK), and what follows commits by itself then.
+// doubtAfter notes an error inside a transaction. SQLite may have rolled it back by itself (a
+// full disk, an interrupt, OR ROLLBACK), and what follows commits by itself then. PostgreSQL
+// refuses every statement from then on, until the end or a savepoint.
 func (s *Session) doubtAfter(err error) {
-	if err != nil && s.tx.open && s.src.Dialect == analyze.SQLite {
+	if err == nil || !s.tx.open {
+		return
+	}
+	switch s.src.Dialect {
+	case analyze.SQLite:
 		s.tx.doubt = true
+	case analyze.Postgres:
+		s.tx.failed = true
 	}
 }

@@ -170,6 +170,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	live, err := s.rows(ctx, c)
 	if err != nil {
 		o.answered()
+		s.doubtAfter(err)
 		if unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
 		}
@@ -190,6 +191,7 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 		return rows.ahead.unfit()
 	}
 	rows.closeLive()
+	s.doubtAfter(rows.failure())
 	switch {
 	case rows.failure() != nil:
 		return analyze.Cacheable

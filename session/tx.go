@@ -23,6 +23,9 @@ type transaction struct {
 	// announce at once and gather for a commit that may come.
 	doubt bool
 
+	// failed: PostgreSQL may have aborted the transaction, and refuse reads until its end.
+	failed bool
+
 	// unlike: the next transaction has a level of its own, which the server doesn't
 	// show (MySQL's SET TRANSACTION outside of one).
 	unlike bool
@@ -101,7 +104,7 @@ func (t *transaction) effect() effect {
 // statement outside does, but for what the transaction has written itself.
 func (t *transaction) forbids(d analyze.Dialect, p *catalog.Plan) analyze.Reason {
 	switch {
-	case t.doubt:
+	case t.doubt, t.failed:
 		return analyze.Isolation
 	case !t.open:
 		return analyze.Cacheable
@@ -220,6 +223,8 @@ func (s *Session) apply(st *analyze.Statement, err error) {
 		if s.src.Dialect == analyze.SQLite { // the outermost begins and commits a transaction
 			s.tx.doubt = true
 		}
+	case analyze.RollbackTo:
+		s.tx.failed = false
 	case analyze.Commit, analyze.Rollback:
 		level := s.tx.level
 		s.ended(nil)
