@@ -126,16 +126,18 @@ func (a answer) equal(b answer, ordered bool) bool {
 
 // abortedAfter reports whether second is what PostgreSQL says in a transaction that first has aborted.
 func abortedAfter(first, second string) bool {
-	return first != "" && strings.Contains(second, "25P02")
+	return first != "" && strings.Contains(second, "current transaction is aborted")
 }
 
-// refused reports whether the database refused an answer because of what other connections hold.
+// refused reports whether the database refused an answer because of what other connections hold, or the
+// driver because its own cache of statements was outdated.
 func (a answer) refused() bool {
 	for _, sign := range []string{
 		"55P03", "40001", "40P01", // PostgreSQL: lock not available, serialization failure, deadlock
 		"canceling statement due to lock timeout", "could not serialize", "deadlock detected",
 		"Error 1205", "Error 1213", // MySQL: lock wait timeout, deadlock
 		"locked", "SQLITE_BUSY",
+		"stmtcache_", "cached plan must not change result type",
 	} {
 		if strings.Contains(a.err, sign) {
 			return true

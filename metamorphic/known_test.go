@@ -24,6 +24,18 @@ var known = []struct {
 		{on: 0, do: exec, text: `RELEASE outermost`},
 		{on: clean, do: query, text: `SELECT * FROM t1`},
 	}},
+	{"PostgreSQL refuses reads in an aborted transaction", []engine{pgx, pq}, program{
+		{on: clean, do: exec, text: `CREATE TABLE t1 (id INTEGER, a INTEGER)`, unseen: true},
+		{on: 2, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `BEGIN`},
+		{on: 2, do: exec, text: `SAVEPOINT p`},
+		{on: 2, do: query, text: `SELECT nosuch FROM t1`},
+		{on: 2, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `ROLLBACK TO p`},
+		{on: 2, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `INSERT INTO nosuch VALUES (1)`},
+		{on: 2, do: query, text: `SELECT * FROM t1`},
+	}},
 }
 
 func TestKnown(t *testing.T) {

@@ -214,4 +214,3 @@ func (c *tally) assertTeeth(t *testing.T) {
 		}
 	}
 }
-

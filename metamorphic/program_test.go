@@ -28,7 +28,7 @@ const (
 
 // next makes a step.
 func (m *maker) next() step {
-	m.g.args, m.g.ctes, m.g.plain, m.g.n, m.g.depth = nil, nil, false, 0, 0
+	m.g.marked, m.g.ctes, m.g.plain, m.g.n, m.g.depth = nil, nil, false, 0, 0
 	on := m.choose()
 	if on != clean {
 		if s, ok := m.transaction(on); ok {
@@ -128,7 +128,7 @@ func (m *maker) read(on int) step {
 	}
 	s := step{do: query}
 	s.text, s.ordered = m.g.query()
-	s.args = m.g.args
+	s.text, s.args = m.g.settle(s.text)
 	if m.g.chance(3) {
 		s.text += " -- " + m.g.pick("a comment", "it's", "`")
 	}
@@ -142,7 +142,8 @@ func (m *maker) read(on int) step {
 
 func (m *maker) write(int) step {
 	w := m.g.write()
-	s := step{do: exec, text: w.text, args: m.g.args}
+	s := step{do: exec}
+	s.text, s.args = m.g.settle(w.text)
 	if w.rows {
 		s.do = run
 		if chance(m.r, 20) {
@@ -164,7 +165,7 @@ func (m *maker) prepare(on int) step {
 		used.do = execStmt
 		s.text = m.g.write().text
 	}
-	used.args, used.text = m.g.args, s.text
+	s.text, used.args = m.g.settle(s.text)
 	m.stmts[on][s.slot] = &used
 	return s
 }

@@ -10,14 +10,14 @@ import (
 
 // A gen makes statements at random.
 type gen struct {
-	r     *rand.Rand
-	d     lang
-	m     *model
-	args  []any
-	plain bool // no parameters: inside views and triggers
-	ctes  []string
-	n     int // aliases so far
-	depth int
+	r      *rand.Rand
+	d      lang
+	m      *model
+	marked []argument
+	plain  bool // no parameters: inside views and triggers
+	ctes   []string
+	n      int // aliases so far
+	depth  int
 }
 
 // A source is something in FROM.
@@ -53,16 +53,35 @@ var words = []string{"x", "y", "zz", "apple", "it''s", "", "q1", "pear"}
 
 func (g *gen) word() string { return "'" + pick(g.r, words) + "'" }
 
-// param adds an argument and returns its place.
+// param is a mark where an argument will stand; see settle.
 func (g *gen) param(arg any, cast string) string {
-	g.args = append(g.args, arg)
-	switch {
-	case g.d == pg:
-		return "$" + strconv.Itoa(len(g.args)) + "::" + cast
-	case g.d == lite && g.chance(20):
-		return "?" + strconv.Itoa(len(g.args))
+	g.marked = append(g.marked, argument{arg, cast})
+	return "\x01" + strconv.Itoa(len(g.marked)-1) + "\x02"
+}
+
+// An argument has a type that PostgreSQL is told.
+type argument struct {
+	value any
+	cast  string
+}
+
+// settle turns the marks that are in text into parameters, and returns their arguments.
+func (g *gen) settle(text string) (string, []any) {
+	var args []any
+	for {
+		before, rest, found := strings.Cut(text, "\x01")
+		if !found {
+			return text, args
+		}
+		index, after, _ := strings.Cut(rest, "\x02")
+		i, _ := strconv.Atoi(index)
+		args = append(args, g.marked[i].value)
+		place := "?"
+		if g.d == pg {
+			place = "$" + strconv.Itoa(len(args)) + "::" + g.marked[i].cast
+		}
+		text = before + place + after
 	}
-	return "?"
 }
 
 func (g *gen) intArg() string {
