@@ -81,3 +81,19 @@ func TestReportAsText(t *testing.T) {
 	}
 	t.Log("\n" + text.String())
 }
+
+// In a shop this small everything is written to all the time, things come and go, and some users have
+// none for a while.
+func TestTrialOfATinyShopThroughLarder(t *testing.T) {
+	trial := Trial{Size: Size{Users: 4, Rows: 60}, Workers: 8, For: 2 * time.Second}
+	report, err := trial.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		t.Error(err, report.Cached.Complaints)
+	}
+	if report.Cached.hits == 0 || report.Cached.hitRatio() > 1 || report.Cached.statementsPerOp() >= report.Bare.statementsPerOp() {
+		t.Errorf("%d hits of %d reads, %.2f statements an operation", report.Cached.hits, report.Cached.asked, report.Cached.statementsPerOp())
+	}
+}

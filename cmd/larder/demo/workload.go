@@ -21,17 +21,15 @@ type workload struct {
 	lastID  atomic.Int64 // the highest id of stuff, about
 }
 
-const (
-	readShare = 0.95 // of all operations
-	attempts  = 20   // to find a thing that is still there
-)
+// readShare is the share of reads in all operations.
+const readShare = 0.95
 
 // The statements of the workload. Whatever changes a list changes its user's version and
 // checksum in the same transaction.
 const (
 	selectList = "SELECT u.id, u.version, u.checksum, s.id, s.user_id, s.name, s.quantity, s.price, s.created" +
 		" FROM users u LEFT JOIN stuff s ON s.user_id = u.id WHERE u.id = ?"
-	selectThing  = "SELECT user_id, name, quantity, price, created FROM stuff WHERE id = ?"
+	selectThing  = "SELECT id, user_id, name, quantity, price, created FROM stuff WHERE id >= ? ORDER BY id LIMIT 1"
 	updateThing  = "UPDATE stuff SET quantity = ?, price = ? WHERE id = ?"
 	insertThing  = "INSERT INTO stuff (user_id, name, quantity, price, created) VALUES (?, ?, ?, ?, ?) RETURNING id"
 	deleteThing  = "DELETE FROM stuff WHERE id = ?"

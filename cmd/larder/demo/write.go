@@ -71,17 +71,20 @@ func (w *workload) add(ctx context.Context, random *rand.Rand) purchase {
 	}
 }
 
-// pick returns a random thing that is there.
-func (w *workload) pick(ctx context.Context, tx *sql.Tx, random *rand.Rand, t *tally) (Thing, error) {
-	for range attempts {
-		thing := Thing{ID: 1 + random.Int64N(w.lastID.Load())}
+// pick returns a random thing: the one after a random number, or else the first.
+func (w *workload) pick(ctx context.Context, tx *sql.Tx, random *rand.Rand, t *tally) (thing Thing, err error) {
+	for _, from := range []int64{1 + random.Int64N(w.lastID.Load()), 0} {
 		t.statements++
-		err := tx.QueryRowContext(ctx, selectThing, thing.ID).Scan(&thing.UserID, &thing.Name, &thing.Quantity, &thing.Price, &thing.Created)
+		err = tx.QueryRowContext(ctx, selectThing, from).
+			Scan(&thing.ID, &thing.UserID, &thing.Name, &thing.Quantity, &thing.Price, &thing.Created)
 		if !errors.Is(err, sql.ErrNoRows) {
-			return thing, err
+			break
 		}
 	}
-	return Thing{}, fmt.Errorf("there was nothing under %d random numbers", attempts)
+	if err != nil {
+		return Thing{}, fmt.Errorf("pick a thing: %w", err)
+	}
+	return thing, nil
 }
 
 // transact does a purchase and counts up its user's version, in one transaction, and tells
