@@ -1,0 +1,94 @@
+package demo
+
+import (
+	"context"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// A site is the page and what it is made of.
+type site struct {
+	*shop
+	writer *writer
+	page   *template.Template
+	host   string // that requests may be for, beside loopback's names
+	ctx    context.Context
+}
+
+// newSite returns the site of a shop. Its streams and its writer end with ctx.
+func newSite(ctx context.Context, s *shop, addr string) *site {
+	host, _, _ := net.SplitHostPort(addr)
+	return &site{
+		shop:   s,
+		writer: &writer{db: s.elsewhere, bare: s.bare, rows: int64(s.size.Rows)},
+		page:   template.Must(template.New("page.html").Funcs(pageFuncs).ParseFS(assets, "assets/page.html")),
+		host:   host,
+		ctx:    ctx,
+	}
+}
+
+// handler routes requests. Those that change something must come from the page itself:
+// browsers say where a request is from.
+func (s *site) handler() http.Handler {
+	static, err := fs.Sub(assets, "assets")
+	if err != nil {
+		panic(err) // the name is not valid
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.show)
+	mux.HandleFunc("GET /events", s.stream)
+	mux.Handle("GET /style.css", http.FileServerFS(static))
+	mux.Handle("GET /page.js", http.FileServerFS(static))
+	mux.Handle("GET /icon.svg", http.FileServerFS(static))
+	mux.HandleFunc("POST /add", s.add)
+	mux.HandleFunc("POST /change", s.change)
+	mux.HandleFunc("POST /delete", s.remove)
+	mux.HandleFunc("POST /elsewhere", s.changeElsewhere)
+	mux.HandleFunc("POST /writer", s.setWriter)
+	return s.guard(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// policy lets the page load what it is made of, and nothing else.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// guard answers only requests for the site's own address, so that no other site's name can
+// be pointed at it, and tells browsers what the page may do.
+func (s *site) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.isOurs(r.Host) {
+			http.Error(w, "this is not the address of the demo", http.StatusMisdirectedRequest)
+			return
+		}
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isOurs reports whether a request's Host is an address, localhost, or the name the demo was
+// told to listen on. A name of another site's is none of these.
+func (s *site) isOurs(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if host == "" {
+		return false
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return strings.EqualFold(host, "localhost") || strings.EqualFold(host, s.host)
+}
