@@ -1,0 +1,81 @@
+// Command larder shows Larder at work, and says what it makes of a statement.
+//
+//	larder demo              a web page on a cached database
+//	larder demo --for 10s    a workload without a browser, every read judged
+//	larder explain 'SELECT'  what a statement reads and writes, and whether it can be cached
+//	larder version
+//
+// The exit status is 0 if all went well, 1 if something failed or a read was stale, and
+// 2 if the command was not understood.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs a command line and returns its exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	understood := false
+	root := rootCommand()
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "larder:", err)
+	if usage := new(usageError); !understood || errors.As(err, usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// A usageError says that the command line asks for what can't be.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "larder",
+		Short: "A cache for SQL results that is never stale",
+		Long: `Larder is a cache for SQL results that is never stale: a drop-in *sql.DB for Go.
+
+This command shows it at work (demo), and says what it makes of a statement (explain).
+
+Exit status: 0 if all went well, 1 if something failed or a read was stale, 2 if the
+command line was not understood.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(demoCommand(), explainCommand(), versionCommand())
+	return root
+}
