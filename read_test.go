@@ -65,8 +65,8 @@ type form struct {
 	args  []any
 }
 
-// many is a WHERE clause of 13 pairs of conditions.
-var many = strings.Repeat("(user_id = 42 OR id = 3) AND ", 12) + "(name = 'bread' OR name IS NULL)"
+// manyConditions is a WHERE clause of 13 pairs of conditions.
+var manyConditions = strings.Repeat("(user_id = 42 OR id = 3) AND ", 12) + "(name = 'bread' OR name IS NULL)"
 
 var forms = []form{
 	{"all", "", "SELECT * FROM stuff ORDER BY id", nil},
@@ -163,7 +163,7 @@ var forms = []form{
 	{"named argument", "sqlite", "SELECT name FROM stuff WHERE id = :id", []any{sql.Named("id", 1)}},
 	{"numbered arguments", "sqlite postgres", "SELECT name FROM stuff WHERE id = $1 OR user_id = $1", []any{7}},
 	{"unicode", "", "SELECT id, 'Ærøskøbing 😀' FROM stuff WHERE name <> ? ORDER BY id", []any{"żółć 中文"}},
-	{"26 conditions", "", "SELECT id FROM stuff WHERE " + many + " ORDER BY id", nil},
+	{"26 conditions", "", "SELECT id FROM stuff WHERE " + manyConditions + " ORDER BY id", nil},
 	{"comments", "", "/* who */ SELECT id -- which\n FROM stuff /* where */ ORDER BY id", nil},
 	{"semicolon", "", "SELECT id FROM stuff ORDER BY id;", nil},
 	{"equal column names", "", "SELECT s.id, u.id, s.name, u.name FROM stuff s JOIN users u ON u.id = s.user_id ORDER BY s.id", nil},
