@@ -35,25 +35,25 @@ func eachScenario(t *testing.T, scenarios []scenario, run func(*house, *scenario
 				if shared == nil {
 					shared = newHouse(t, k, nil)
 				}
-				shared.lend(t, s, run)
+				shared.TB = t
+				shared.lendTo(s.name, func() { shared.clear(); run(shared, s) })
 			}
 		})
 	}
 }
 
-// lend runs a scenario in a house that others use: making a database of its own for
+// lendTo runs a subtest in a house that others use: making a database of its own for
 // each takes PostgreSQL long.
-func (h *house) lend(t *testing.T, s *scenario, run func(*house, *scenario)) {
-	t.Run(s.name, func(t *testing.T) {
-		owner := h.TB
+func (h *house) lendTo(name string, run func()) {
+	owner := h.TB
+	owner.(*testing.T).Run(name, func(t *testing.T) {
 		h.TB = t
 		defer func() { h.TB = owner }()
-		h.clear()
-		run(h, s)
+		run()
 	})
 }
 
-// clear empties a PostgreSQL database.
+// clear empties a PostgreSQL database. The cache is told of it when the scenario is prepared.
 func (h *house) clear() {
 	h.Helper()
 	h.reconnect()
@@ -62,7 +62,6 @@ func (h *house) clear() {
 			EXECUTE format('DROP SCHEMA %I CASCADE', s);
 		END LOOP;
 		CREATE SCHEMA public; END $$`)
-	h.unseen()
 }
 
 // reconnect closes connections that are not in use.
@@ -78,7 +77,8 @@ func (h *house) reconnect() {
 // unseen tells the cache that the bare handle has changed the database.
 func (h *house) unseen() {
 	h.Helper()
-	if err := h.cache.Invalidate(h.Context(), "*"); err != nil {
+	handle, _ := handleOf(h.db)
+	if err := handle.source.Invalidate(h.Context(), []string{"*"}); err != nil {
 		h.Fatal(err)
 	}
 	h.take()
@@ -155,7 +155,9 @@ func (h *house) wantReason(reason Reason, query string) {
 // read shows, and leaves the entries of keeps alone.
 func (h *house) changes(s *scenario) {
 	h.Helper()
-	h.prepare(s.setup)
+	if len(s.setup) > 0 {
+		h.prepare(s.setup)
+	}
 	before := make([]string, len(s.reads))
 	for i, read := range s.reads {
 		h.wantCached(h.db, read)
@@ -167,7 +169,7 @@ func (h *house) changes(s *scenario) {
 	for _, write := range s.does {
 		h.do(h.other, write)
 	}
-	if h.name == "pgx" { // its prepared statements fail once after a change of their result's types
+	if h.name == "pgx" && len(s.setup) > 0 { // its prepared statements fail once after a change of their result's types
 		h.reconnect()
 	}
 	for i, read := range s.reads {
