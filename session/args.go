@@ -1,5 +1,7 @@
 package session
 
+//lint:file-ignore SA1019 drivers still offer what is deprecated, and database/sql still asks for it
+
 import (
 	"database/sql/driver"
 	"fmt"

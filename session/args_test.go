@@ -40,11 +40,11 @@ func (p *picky) conn() driver.Conn {
 func (c plainConn) Prepare(text string) (driver.Stmt, error) {
 	switch text {
 	case "checked":
-		return checkedStmt{plainStmt{c.picky}}, nil
+		return checkedStmt{plainStmt(c)}, nil
 	case "column":
-		return columnStmt{plainStmt{c.picky}}, nil
+		return columnStmt{plainStmt(c)}, nil
 	}
-	return plainStmt{c.picky}, nil
+	return plainStmt(c), nil
 }
 func (c plainConn) Close() error              { return nil }
 func (c plainConn) Begin() (driver.Tx, error) { return nil, errors.New("no transactions") }

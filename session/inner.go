@@ -1,5 +1,7 @@
 package session
 
+//lint:file-ignore SA1019 drivers still offer what is deprecated, and database/sql still asks for it
+
 import (
 	"context"
 	"database/sql/driver"
@@ -88,7 +90,7 @@ func (l *liveRows) hasNextResultSet() bool {
 
 func execConn(ctx context.Context, conn driver.Conn, text string, raw []driver.NamedValue) (driver.Result, error) {
 	withContext, isContext := conn.(driver.ExecerContext)
-	execer, isExecer := conn.(driver.Execer) //nolint:staticcheck // drivers still offer it
+	execer, isExecer := conn.(driver.Execer)
 	if !isContext && !isExecer {
 		return nil, driver.ErrSkip
 	}
@@ -108,7 +110,7 @@ func execConn(ctx context.Context, conn driver.Conn, text string, raw []driver.N
 
 func queryConn(ctx context.Context, conn driver.Conn, text string, raw []driver.NamedValue) (driver.Rows, error) {
 	withContext, isContext := conn.(driver.QueryerContext)
-	queryer, isQueryer := conn.(driver.Queryer) //nolint:staticcheck // drivers still offer it
+	queryer, isQueryer := conn.(driver.Queryer)
 	if !isContext && !isQueryer {
 		return nil, driver.ErrSkip
 	}
@@ -138,7 +140,7 @@ func execStmt(ctx context.Context, conn driver.Conn, stmt driver.Stmt, raw []dri
 	if err != nil {
 		return nil, err
 	}
-	return stmt.Exec(values) //nolint:staticcheck // drivers still offer only it
+	return stmt.Exec(values)
 }
 
 func queryStmt(ctx context.Context, conn driver.Conn, stmt driver.Stmt, raw []driver.NamedValue) (driver.Rows, error) {
@@ -153,7 +155,7 @@ func queryStmt(ctx context.Context, conn driver.Conn, stmt driver.Stmt, raw []dr
 	if err != nil {
 		return nil, err
 	}
-	return stmt.Query(values) //nolint:staticcheck // drivers still offer only it
+	return stmt.Query(values)
 }
 
 // positionalNow is what database/sql does before it calls a driver that knows no contexts.
@@ -189,7 +191,7 @@ func begin(ctx context.Context, conn driver.Conn, opts driver.TxOptions) (driver
 	if opts.ReadOnly {
 		return nil, errors.New("sql: driver does not support read-only transactions")
 	}
-	tx, err := conn.Begin() //nolint:staticcheck // drivers still offer only it
+	tx, err := conn.Begin()
 	if err == nil && ctx.Err() != nil {
 		tx.Rollback()
 		return nil, ctx.Err()
