@@ -66,15 +66,17 @@ func TestPostgresUnprivileged(t *testing.T) {
 	}
 }
 
-// Names in the session's path don't change what the catalog reads.
+// Names in the session's path don't change what the catalog reads. They do change what
+// pg_get_viewdef reads: it has no text then.
 func TestPostgresHostilePath(t *testing.T) {
 	c := openPostgres(t, "CREATE SCHEMA evil", "CREATE TABLE public.stuff (id int)",
+		"CREATE VIEW public.v AS SELECT id FROM public.stuff",
 		"CREATE TABLE evil.pg_class (oid oid)", "CREATE TABLE evil.pg_namespace (oid oid)",
 		"CREATE FUNCTION evil.never(oid, oid) RETURNS bool LANGUAGE sql AS 'SELECT false'",
 		"CREATE OPERATOR evil.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = evil.never)",
 		"CREATE FUNCTION evil.json_build_array(VARIADIC \"any\") RETURNS json LANGUAGE internal AS 'json_build_array'",
 		"SET search_path = evil, pg_catalog, public")
-	c.checkPlans([]want{{"SELECT * FROM stuff WHERE id > 1", "reads stuff"}})
+	c.checkPlans([]want{{"SELECT * FROM stuff WHERE id > 1", "reads stuff"}, {"SELECT * FROM v", "opaque view"}})
 	if path := c.state().Path; len(path) != 3 || path[0] != "evil" {
 		t.Errorf("path is %v", path)
 	}

@@ -29,6 +29,10 @@ func identifyMySQL(ctx context.Context, q Querier) (Identity, error) {
 		id.Reason = analyze.Replica
 		return id, nil
 	}
+	if mysqlReplicates(ctx, q, id.Version) {
+		id.Reason = analyze.Replica
+		return id, nil
+	}
 	id.Database = mysqlName(variables)
 	if id.Database == "" {
 		id.Reason = analyze.NoIdentity
@@ -59,6 +63,16 @@ func mysqlElsewhere(variables map[string]string) bool {
 		}
 	}
 	return variables["group_replication_group_name"] != ""
+}
+
+// mysqlReplicates reports whether a MySQL server says that it replicates from another. A
+// user without the right to ask isn't told.
+func mysqlReplicates(ctx context.Context, q Querier, version string) bool {
+	if strings.Contains(version, "MariaDB") {
+		return false
+	}
+	rows, err := q.Query(ctx, "SELECT COUNT(*) FROM performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF'")
+	return err == nil && len(rows) == 1 && number(rows[0][0]) > 0
 }
 
 func mysqlName(variables map[string]string) string {

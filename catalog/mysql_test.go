@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"database/sql/driver"
 	"strings"
 	"testing"
 
@@ -161,6 +162,23 @@ func TestMariaDBTemporary(t *testing.T) {
 	}
 }
 
+// Servers that fold names do so with both schema and name.
+func TestMySQLFolding(t *testing.T) {
+	s := &Snapshot{dialect: analyze.MySQL, fold: true, schemas: map[string]map[string]*relation{}}
+	s.addMySQLTable([]driver.Value{"Shop", []byte("Stuff"), "BASE TABLE", "InnoDB"})
+	state := &State{Path: []string{"SHOP"}}
+	for _, query := range []string{"SELECT * FROM STUFF", "SELECT * FROM sHop.stuff"} {
+		p := s.Plan(analyze.Analyze(analyze.MySQL, query), state)
+		if len(p.Reads) != 1 || p.Reads[0] != "shop.stuff" || p.Reason != analyze.Cacheable {
+			t.Errorf("%s: %+v", query, p)
+		}
+	}
+	p := s.Plan(analyze.Analyze(analyze.MySQL, "SELECT * FROM Mine"), state.WithTemp("MINE"))
+	if p.Reason != analyze.Temporary {
+		t.Errorf("a temporary table: %+v", p)
+	}
+}
+
 // A user who may not see triggers and views can't tell what they do.
 func TestMariaDBPrivileges(t *testing.T) {
 	c := openMariaDB(t, "CREATE TABLE stuff (id INT)", "CREATE TABLE log (id INT)", "CREATE VIEW v AS SELECT * FROM stuff",
@@ -211,6 +229,11 @@ func TestMariaDBState(t *testing.T) {
 	c.exec("SET old_mode = 'NO_PROGRESS_INFO'")
 	if c.state("old_mode").Key == before {
 		t.Error("old_mode doesn't show in the key")
+	}
+	before = c.state().Key
+	c.exec("SET autocommit = 0")
+	if got := c.state(); !got.Manual || got.Key != before {
+		t.Errorf("without autocommit the state is %+v", got)
 	}
 	if r := c.state("*").Reason; r != analyze.Setting {
 		t.Errorf("any setting: %v", r)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/larderdb/larder/analyze"
 )
@@ -303,7 +302,6 @@ func (l *pgLoader) depend(row json.RawMessage) error {
 	if err := fields(row, &class, &object, &refclass, &ref, &relid); err != nil {
 		return err
 	}
-	class, refclass = strings.TrimPrefix(class, "pg_catalog."), strings.TrimPrefix(refclass, "pg_catalog.")
 	if refclass == "pg_class" {
 		l.dependRelation(class, object, l.relations[ref], l.temporary[ref])
 		return nil

@@ -47,8 +47,9 @@ FROM pg_catalog.pg_rewrite WHERE oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.o
 	// What depends on relations, functions and operators: views, rules, SQL bodies,
 	// defaults, constraints, indexes, triggers' conditions and policies.
 	pgDependencies = `
-SELECT 'depend', pg_catalog.json_build_array(d.classid::pg_catalog.regclass::pg_catalog.text, d.objid::pg_catalog.int8,
-  d.refclassid::pg_catalog.regclass::pg_catalog.text, d.refobjid::pg_catalog.int8,
+SELECT 'depend', pg_catalog.json_build_array(
+  (SELECT relname FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) d.classid), d.objid::pg_catalog.int8,
+  (SELECT relname FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) d.refclassid), d.refobjid::pg_catalog.int8,
   CASE d.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid THEN
       COALESCE((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) d.objid), d.objid)
     WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid THEN

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -166,11 +167,11 @@ func (p *planner) resolve(n analyze.Name) (*relation, place) {
 		return p.qualified(schema, name)
 	}
 	hidden := p.state.hides(name) && !p.permanent
-	if hidden && !p.state.lateTemp(p.path) {
+	if hidden && !slices.ContainsFunc(p.path, s.isTemp) {
 		return nil, temporary
 	}
 	for i, schema := range p.path {
-		if hidden && isTempSchema(schema) {
+		if hidden && s.isTemp(schema) {
 			return nil, temporary
 		}
 		if r := s.lookup(schema, name); r != nil {
@@ -187,7 +188,7 @@ func (p *planner) qualified(schema, name string) (*relation, place) {
 	s := p.snapshot
 	switch s.dialect {
 	case analyze.Postgres:
-		if isTempSchema(schema) {
+		if s.isTemp(schema) {
 			return nil, temporary
 		}
 	case analyze.MySQL:
@@ -216,7 +217,14 @@ func (s *Snapshot) lookup(schema, name string) *relation {
 	return s.schemas[s.foldName(schema)][name]
 }
 
-// isTempSchema reports whether schema is one for temporary relations.
-func isTempSchema(schema string) bool {
-	return schema == "temp" || strings.HasPrefix(schema, "pg_temp")
+// isTemp reports whether schema is one for temporary relations. Where a path has none,
+// they come first.
+func (s *Snapshot) isTemp(schema string) bool {
+	switch s.dialect {
+	case analyze.Postgres:
+		return strings.HasPrefix(schema, "pg_temp")
+	case analyze.SQLite:
+		return schema == "temp"
+	}
+	return false
 }

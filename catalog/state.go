@@ -95,17 +95,6 @@ func (s *State) keyTemp() {
 // hides reports whether a temporary relation has the given name.
 func (s *State) hides(name string) bool { return len(s.Temp) > 0 && s.Temp[name] }
 
-// lateTemp reports whether path says where temporary relations come; if it doesn't,
-// they come first.
-func (s *State) lateTemp(path []string) bool {
-	for _, schema := range path {
-		if isTempSchema(schema) {
-			return true
-		}
-	}
-	return false
-}
-
 // misreads reports whether the session may read text in another way than
 // package analyze does.
 func (s *State) misreads(text string) bool {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -81,7 +82,12 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	if err := decode(row[1], &s.Path); err != nil {
 		return nil, err
 	}
-	s.Key += text(row[1])
+	for _, schema := range s.Path {
+		if strings.HasPrefix(schema, "pg_temp_") { // has another number in every session
+			schema = "pg_temp"
+		}
+		s.Key += strconv.Quote(schema)
+	}
 	s.judgePostgres(text(row[4]), text(row[5]))
 	if number(row[3]) != 0 {
 		err = s.readPostgresTemp(ctx, q)
