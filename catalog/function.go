@@ -126,7 +126,7 @@ func (p *planner) touch(r reach) {
 	if r != 0 {
 		r |= p.snapshot.routines & temps
 	}
-	p.plan.StateUnknown = p.plan.StateUnknown || r&settings != 0
+	p.plan.StateUnknown = p.plan.StateUnknown || r != 0 // temporary relations are made by DDL
 	p.plan.Schema = p.plan.Schema || r&ddl != 0
 	p.plan.TempUnknown = p.plan.TempUnknown || r&temps != 0 && p.snapshot.dialect == analyze.MySQL
 }

@@ -11,7 +11,7 @@ import (
 // while it runs.
 func identifyMySQL(ctx context.Context, q Querier) (Identity, error) {
 	variables, err := mysqlVariables(ctx, q, `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid',
-'hostname', 'port', 'datadir', 'socket', 'version', 'read_only', 'innodb_read_only', 'super_read_only', 'wsrep_on',
+'hostname', 'port', 'datadir', 'socket', 'server_id', 'version', 'read_only', 'innodb_read_only', 'super_read_only', 'wsrep_on',
 'group_replication_group_name')`)
 	if err != nil {
 		return Identity{}, err
@@ -75,12 +75,15 @@ func mysqlReplicates(ctx context.Context, q Querier, version string) bool {
 	return err == nil && len(rows) == 1 && number(rows[0][0]) > 0
 }
 
+// mysqlName is what the server says of itself. Two servers without an identifier of
+// their own (MariaDB before 10.6.19 and 10.11.9) that are set up alike on hosts
+// of one name can't be told apart.
 func mysqlName(variables map[string]string) string {
 	if variables["server_uuid"] == "" && variables["server_uid"] == "" && variables["hostname"] == "" {
 		return ""
 	}
 	name := "mysql"
-	for _, part := range []string{"server_uuid", "server_uid", "hostname", "port", "datadir", "socket"} {
+	for _, part := range []string{"server_uuid", "server_uid", "hostname", "port", "datadir", "socket", "server_id"} {
 		name += ":" + variables[part]
 	}
 	return name

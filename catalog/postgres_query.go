@@ -33,10 +33,13 @@ SELECT 'reference', pg_catalog.json_build_array(conrelid::pg_catalog.int8, confr
   confdeltype::pg_catalog.text, confupdtype::pg_catalog.text)::pg_catalog.text
 FROM pg_catalog.pg_constraint WHERE contype OPERATOR(pg_catalog.=) 'f'`
 
+	// Before PostgreSQL 15 the triggers that partitions have from their parent count as internal, as
+	// those of foreign keys do, but they call functions of users.
 	pgTriggers = `
 SELECT 'trigger', pg_catalog.json_build_array(oid::pg_catalog.int8, tgrelid::pg_catalog.int8, tgtype,
   tgfoid::pg_catalog.int8)::pg_catalog.text
-FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled OPERATOR(pg_catalog.<>) 'D'`
+FROM pg_catalog.pg_trigger WHERE tgenabled OPERATOR(pg_catalog.<>) 'D'
+  AND (NOT tgisinternal OR tgfoid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid)`
 
 	pgRules = `
 SELECT 'rule', pg_catalog.json_build_array(oid::pg_catalog.int8, ev_class::pg_catalog.int8, ev_type::pg_catalog.text,
