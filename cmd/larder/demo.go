@@ -77,7 +77,8 @@ func serveDemo(c *cobra.Command, server demo.Server) error {
 	server.Ready = func(url string) {
 		fmt.Fprintf(out, "The demo is at %s (stop it with Ctrl-C)\n", url)
 	}
-	if err := server.Run(c.Context()); err != nil {
+	err := server.Run(c.Context())
+	if err != nil && c.Context().Err() == nil { // an interruption is the way to end it
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil

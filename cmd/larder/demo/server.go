@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/larderdb/larder"
@@ -42,9 +43,18 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer shop.Close()
 	if s.Ready != nil {
-		s.Ready("http://" + listener.Addr().String() + "/")
+		s.Ready(urlOf(listener.Addr()))
 	}
 	return serve(ctx, listener, newSite(ctx, shop, s.Addr))
+}
+
+// urlOf is where a browser on this machine finds the page.
+func urlOf(addr net.Addr) string {
+	host := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + host + "/"
 }
 
 // serve answers requests until ctx is done, and then those in flight.

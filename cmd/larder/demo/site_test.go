@@ -468,6 +468,18 @@ func TestServerEndsInTime(t *testing.T) {
 	}
 }
 
+func TestURLOf(t *testing.T) {
+	for addr, want := range map[string]string{"127.0.0.1:80": "http://127.0.0.1:80/", "[::]:8080": "http://localhost:8080/", "0.0.0.0:1": "http://localhost:1/"} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := urlOf(tcp); got != want {
+			t.Errorf("%s: %s", addr, got)
+		}
+	}
+}
+
 func TestServerSaysWhyItCantBegin(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
