@@ -25,9 +25,9 @@ type Trial struct {
 	For     time.Duration // in all, building the shop aside
 	Dir     string        // where the files are kept; empty: nowhere
 
-	// open opens the handles of the cached half; nil: through Larder. Tests put in
+	// Open opens the handles of the cached half; nil: through Larder. Tests put in
 	// handles that must not pass.
-	open func(path string) (*sql.DB, error)
+	Open func(path string) (*sql.DB, error)
 }
 
 const (
@@ -94,8 +94,8 @@ func (t *Trial) build(ctx context.Context, dir string) (paths [2]string, err err
 }
 
 func (t *Trial) openCached(path string) (*sql.DB, error) {
-	if t.open != nil {
-		return t.open(path)
+	if t.Open != nil {
+		return t.Open(path)
 	}
 	return larder.Open(driverName, dataSource(path), nil)
 }

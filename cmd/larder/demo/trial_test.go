@@ -13,7 +13,7 @@ var small = Size{Users: 20, Rows: 400}
 
 func trial(t *testing.T, open func(string) (*sql.DB, error)) *Report {
 	t.Helper()
-	trial := Trial{Size: small, Workers: 4, For: 800 * time.Millisecond, open: open}
+	trial := Trial{Size: small, Workers: 4, For: 800 * time.Millisecond, Open: open}
 	report, err := trial.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestTrialFindsRowsOfOthers(t *testing.T) {
 func TestTrialEndsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	trial := Trial{Size: small, Workers: 2, For: time.Hour, open: openBare}
+	trial := Trial{Size: small, Workers: 2, For: time.Hour, Open: openBare}
 	report, err := trial.Run(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestReportAsText(t *testing.T) {
 // In a shop this small everything is written to all the time, things come and go, and some users have
 // none for a while.
 func TestTrialOfATinyShopThroughLarder(t *testing.T) {
-	trial := Trial{Size: Size{Users: 4, Rows: 60}, Workers: 8, For: 2 * time.Second}
+	trial := Trial{Size: Size{Users: 3, Rows: 10}, Workers: 8, For: 2 * time.Second}
 	report, err := trial.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -10,19 +10,25 @@ import (
 )
 
 // write changes a random thing, mostly; or adds one, takes one away, changes one and thinks
-// better of it, or changes the user alone. As many things come as go.
+// better of it, or changes the user alone. As many things come as go; where none is left, one comes.
 func (w *workload) write(ctx context.Context, db *sql.DB, random *rand.Rand, t *tally) error {
+	var err error
 	switch dice := random.IntN(100); {
 	case dice < 70:
-		return w.transact(ctx, db, t, true, w.change(ctx, random))
+		err = w.transact(ctx, db, t, true, w.change(ctx, random))
 	case dice < 80:
-		return w.transact(ctx, db, t, true, w.add(ctx, random))
+		err = w.transact(ctx, db, t, true, w.remove(ctx, random))
+	case dice < 85:
+		err = w.transact(ctx, db, t, false, w.change(ctx, random))
 	case dice < 90:
-		return w.transact(ctx, db, t, true, w.remove(ctx, random))
-	case dice < 95:
-		return w.transact(ctx, db, t, false, w.change(ctx, random))
+		return w.touch(ctx, db, random, t)
+	default:
+		return w.transact(ctx, db, t, true, w.add(ctx, random))
 	}
-	return w.touch(ctx, db, random, t)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = w.transact(ctx, db, t, true, w.add(ctx, random))
+	}
+	return err
 }
 
 // A purchase is what a transaction does to the things of one user, and by how much it changes
