@@ -77,9 +77,9 @@ func (s *Session) inMySQLTransaction(ctx context.Context) (open, known bool) {
 	return false, false
 }
 
-// doubtAfter notes an error inside a transaction. SQLite may have rolled it back by itself (a
-// full disk, an interrupt, OR ROLLBACK), and what follows commits by itself then. PostgreSQL
-// refuses every statement from then on, until the end or a savepoint.
+// doubtAfter notes an error inside a transaction. PostgreSQL answers nothing more in it
+// then. SQLite may have rolled it back by itself (a full disk, an interrupt, OR
+// ROLLBACK), and what follows commits by itself.
 func (s *Session) doubtAfter(err error) {
 	if err == nil || !s.tx.open {
 		return

@@ -174,6 +174,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		if unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
 		}
+		s.doubtAfter(err)
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
@@ -194,6 +195,7 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 	s.doubtAfter(rows.failure())
 	switch {
 	case rows.failure() != nil:
+		s.doubtAfter(rows.failure())
 		return analyze.Cacheable
 	case s.tx.open && s.tx.wrote():
 		return analyze.Wrote

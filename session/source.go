@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,8 +53,8 @@ type Source struct {
 	base    atomic.Pointer[base]
 
 	mu     sync.Mutex
-	states map[string]*catalog.State // guarded by mu: one State for equal Keys
-	closed bool                      // guarded by mu
+	states map[string][]*catalog.State // guarded by mu: by Key, each different from the others
+	closed bool                        // guarded by mu
 }
 
 // A base is what is known of a connection before it is opened.
@@ -75,7 +76,7 @@ func NewSource(c Config) *Source {
 			Weigher:       func(text string, _ *query) uint32 { return uint32(min(len(text), 1<<30)) + 1024 },
 		}),
 		clock:  clockOf(c.Dialect),
-		states: make(map[string]*catalog.State),
+		states: make(map[string][]*catalog.State),
 	}
 }
 
@@ -108,39 +109,32 @@ func (s *Source) query(text string) *query {
 	return q
 }
 
-// maxStates bounds how many states of sessions are told apart by pointer.
-const maxStates = 1024
+// maxStates bounds how many states of sessions are told apart by pointer, and
+// maxAlike those of one Key.
+const (
+	maxStates = 1024
+	maxAlike  = 64
+)
 
 // intern returns the State that equals state, so that states can be compared by pointer.
+// States of one Key may differ in temporary relations and in isolation.
 func (s *Source) intern(state *catalog.State) *catalog.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, ok := s.states[state.Key]; ok && sameNames(known, state) {
-		return known
+	alike := s.states[state.Key]
+	for _, known := range alike {
+		if reflect.DeepEqual(known, state) {
+			return known
+		}
 	}
 	if len(s.states) >= maxStates {
 		clear(s.states)
 	}
-	s.states[state.Key] = state
+	if len(alike) >= maxAlike {
+		alike = nil
+	}
+	s.states[state.Key] = append(alike, state)
 	return state
-}
-
-// sameNames reports whether two states with one key resolve names alike.
-func sameNames(a, b *catalog.State) bool {
-	if len(a.Temp) != len(b.Temp) || len(a.Path) != len(b.Path) || a.Reason != b.Reason {
-		return false
-	}
-	for name := range a.Temp {
-		if !b.Temp[name] {
-			return false
-		}
-	}
-	for i := range a.Path {
-		if a.Path[i] != b.Path[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // setBase keeps what a new connection turned out to be, for sessions that have none yet.

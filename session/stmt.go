@@ -26,6 +26,7 @@ func (s *Session) Prepare(ctx context.Context, text string) (*Stmt, error) {
 	}
 	s.refresh(ctx)
 	if _, err := stmt.prepared(ctx); err != nil {
+		s.doubtAfter(err)
 		return nil, err
 	}
 	for _, name := range stmt.query.st.Settings {

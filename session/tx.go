@@ -30,6 +30,10 @@ type transaction struct {
 	// show (MySQL's SET TRANSACTION outside of one).
 	unlike bool
 
+	// begun says that BEGIN started it, so that no RELEASE of a savepoint commits it
+	// (SQLite, where the outermost savepoint is a transaction).
+	begun bool
+
 	// What was written so far.
 	relations map[catalog.Relation]bool
 	wide      bool // to relations that can't be told
@@ -52,9 +56,9 @@ func (t *transaction) start(level string, commitsOpen bool) {
 	switch {
 	case commitsOpen || !t.open && !t.doubt:
 		t.end()
-		t.open, t.level = true, level
+		t.open, t.level, t.begun = true, level, true
 	case t.doubt:
-		t.open, t.doubt, t.level = true, false, level
+		t.open, t.doubt, t.level, t.begun = true, false, level, true
 	}
 }
 
@@ -63,7 +67,7 @@ func (t *transaction) end() {
 	if t.writer != nil {
 		t.writer.End()
 	}
-	*t = transaction{open: t.manual, manual: t.manual}
+	*t = transaction{open: t.manual, manual: t.manual, unlike: t.unlike && !t.open}
 	if t.manual {
 		t.level = unknownLevel
 	}
@@ -104,7 +108,7 @@ func (t *transaction) effect() effect {
 // statement outside does, but for what the transaction has written itself.
 func (t *transaction) forbids(d analyze.Dialect, p *catalog.Plan) analyze.Reason {
 	switch {
-	case t.doubt, t.failed:
+	case t.doubt || t.failed:
 		return analyze.Isolation
 	case !t.open:
 		return analyze.Cacheable
@@ -220,8 +224,8 @@ func (s *Session) apply(st *analyze.Statement, err error) {
 	case analyze.Begin:
 		s.tx.start(s.level(st.Isolation), s.commitsOpen())
 	case analyze.Savepoint, analyze.ReleaseSavepoint:
-		if s.src.Dialect == analyze.SQLite { // the outermost begins and commits a transaction
-			s.tx.doubt = true
+		if s.savepointMayCommit() {
+			s.tx.doubt, s.tx.begun = true, false
 		}
 	case analyze.RollbackTo:
 		s.tx.failed = false
@@ -239,11 +243,27 @@ func (s *Session) apply(st *analyze.Statement, err error) {
 		s.tx.manual = true
 		s.tx.start(s.level(""), true)
 	case analyze.AutocommitOn:
-		s.tx.manual = false
-		s.ended(nil)
+		s.applyAutocommit()
 	case analyze.OtherControl:
 		s.tx.doubt = true
 	}
+}
+
+// savepointMayCommit reports whether a savepoint that is made may begin a transaction, and
+// one that is released commit it: SQLite's outermost one does.
+func (s *Session) savepointMayCommit() bool {
+	return s.src.Dialect == analyze.SQLite && (s.tx.doubt || !s.tx.begun)
+}
+
+// applyAutocommit notes that autocommit is on. That commits what was open if it was off,
+// and nothing if it was on already, which isn't known of a session that was set up elsewhere.
+func (s *Session) applyAutocommit() {
+	if s.tx.manual {
+		s.tx.manual = false
+		s.ended(nil)
+		return
+	}
+	s.tx.doubt = s.tx.doubt || s.tx.open
 }
 
 func (s *Session) applyIsolation(st *analyze.Statement) {

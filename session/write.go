@@ -134,8 +134,12 @@ func (s *Session) ending(st *analyze.Statement) effect {
 		return effect{}
 	}
 	switch st.Control {
-	case analyze.Commit, analyze.AutocommitOn, analyze.OtherControl, analyze.ReleaseSavepoint:
+	case analyze.Commit, analyze.AutocommitOn, analyze.OtherControl:
 		return s.tx.effect()
+	case analyze.ReleaseSavepoint:
+		if s.savepointMayCommit() {
+			return s.tx.effect()
+		}
 	case analyze.Begin, analyze.AutocommitOff:
 		return s.implicitCommit()
 	}
