@@ -72,9 +72,9 @@ func (d *Domain) BeginWrite() *Writer {
 }
 
 // End ends the write, after its hold has. If changes of the schema waited for
-// it alone, it releases their holds. Calling it again does nothing.
+// it alone, it releases their holds. Calling it again, or of nil, does nothing.
 func (w *Writer) End() {
-	if w.gen != nil {
+	if w != nil && w.gen != nil {
 		w.ws.leave(w.gen)
 		w.gen = nil
 	}

@@ -37,6 +37,10 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 			return s.queryWrite(ctx, c, &o)
 		}
 		if reason != analyze.Cacheable {
+			if s.outdated(ctx, p, reason) {
+				s.refresh(ctx)
+				continue
+			}
 			return s.bypass(ctx, c, &o, p, reason)
 		}
 		key, ok := s.keyOf(p, &c)
@@ -158,7 +162,8 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 			return nil, true, nil
 		}
 	}
-	if !p.db.current(ctx, p.facts) {
+	caller, current := s.enter(ctx, &c, p)
+	if !current {
 		if s.tx.open || s.live > 0 {
 			rows, err = s.bypass(ctx, c, o, p, analyze.CatalogUnavailable)
 			return rows, false, err
@@ -166,6 +171,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.refresh(ctx)
 		return nil, true, nil
 	}
+	defer caller.End()
 	o.ask()
 	live, err := s.rows(ctx, c)
 	if err != nil {
@@ -241,11 +247,16 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
+	caller, current := s.enter(ctx, &c, p)
+	if !current && !callsNothing(c.st) {
+		return s.queryWrite(ctx, c, o)
+	}
 	o.ask()
 	live, err := s.rows(ctx, c)
 	o.answered()
 	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
 	if err != nil {
+		caller.End()
 		s.doubtAfter(err)
 		if p != nil && p.facts != nil && unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
@@ -254,7 +265,44 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}
 	rows := &Rows{live: live}
 	s.watch(rows)
+	if caller != nil {
+		watched := rows.finish
+		rows.finish = func(err error) error { caller.End(); return watched(err) }
+	}
 	return rows, nil
+}
+
+// enter counts a statement that calls functions among the writers while it runs, and
+// reports whether its plan still holds. Without that:
+//
+//  1. a reader plans SELECT f(), which doesn't write;
+//  2. another session replaces f by a function that does, and announces that;
+//  3. the reader runs the new f: nobody announces what it writes.
+//
+// As the reader counts as a writer from before it trusts its plan, the change of the schema is
+// released after it has ended, and removes what was kept meanwhile.
+func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Writer, bool) {
+	if p == nil || p.facts == nil {
+		return nil, false
+	}
+	var caller *coherence.Writer
+	if !callsNothing(c.st) {
+		caller = p.db.domain.BeginWrite()
+	}
+	if db, state := s.whereabouts(); db == p.db && (state == nil || state == p.state) && p.db.current(ctx, p.facts) {
+		return caller, true
+	}
+	caller.End()
+	return nil, false
+}
+
+// outdated reports whether a reason not to ask the cache comes from facts of the catalog
+// that are old, and can be read again.
+func (s *Session) outdated(ctx context.Context, p *planned, reason analyze.Reason) bool {
+	if p == nil || p.facts == nil || reason <= analyze.Explain || p.plan.Reason != reason {
+		return false
+	}
+	return s.inner != nil && s.live == 0 && !s.tx.open && !s.tx.doubt && !p.db.current(ctx, p.facts)
 }
 
 // watch counts a result of the driver's as open until it is closed.
