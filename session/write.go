@@ -28,7 +28,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	}
 	w := s.before(ctx, c)
 	o.ask()
-	result, err := s.exec(ctx, c)
+	result, err := s.execHeld(ctx, c, w)
 	o.answered()
 	s.after(ctx, w, err)
 	s.sawWrite(ctx, &o, c.text, len(c.args), &w.effect, err)
@@ -46,16 +46,12 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	}
 	w := s.before(ctx, c)
 	o.ask()
-	live, err := s.rows(ctx, c)
+	rows, err := s.rowsHeld(ctx, c, w)
 	if err != nil {
 		o.answered()
 		s.after(ctx, w, err)
 		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
 		return nil, err
-	}
-	rows := &Rows{live: live}
-	if c.st.Parts == nil {
-		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow())
 	}
 	o.answered()
 	end := func(err error) {
@@ -76,6 +72,28 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	return rows, nil
 }
 
+// execHeld runs the call of a write.
+func (s *Session) execHeld(ctx context.Context, c call, w *write) (driver.Result, error) {
+	returned := false
+	defer w.abandonUnless(&returned)
+	result, err := s.exec(ctx, c)
+	returned = true
+	return result, err
+}
+
+// rowsHeld runs the call of a write that returns rows, and reads ahead.
+func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error) {
+	returned := false
+	defer w.abandonUnless(&returned)
+	live, err := s.rows(ctx, c)
+	rows := &Rows{live: live}
+	if err == nil && c.st.Parts == nil {
+		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow())
+	}
+	returned = true
+	return rows, err
+}
+
 func (s *Session) typedByRow() bool { return s.src.Dialect == analyze.SQLite }
 
 // A write is a statement between its hold and its release.
@@ -85,6 +103,18 @@ type write struct {
 	effect effect
 	holds  holds
 	writer *coherence.Writer // of a statement outside transactions
+}
+
+// abandonUnless ends the write if its call panicked (a Value method of an argument
+// did, or the driver): what came of it isn't known, and nobody will end it.
+func (w *write) abandonUnless(returned *bool) {
+	if *returned {
+		return
+	}
+	w.holds.abandon()
+	if w.writer != nil {
+		w.writer.End()
+	}
 }
 
 // before readies the cache for a statement: outside of transactions it holds what the
@@ -274,6 +304,17 @@ type holds struct {
 	own    *coherence.Writer // the writer that they belong to, if there is one
 }
 
+// abandon leaves the marks to lapse.
+func (h *holds) abandon() {
+	for _, hold := range h.marks {
+		if h.effect.schema { // not before writers that don't know of it have ended
+			hold.AbandonAfterWriters(h.own)
+		} else {
+			hold.Abandon()
+		}
+	}
+}
+
 // and adds another effect to e.
 func (e effect) and(other *effect) effect {
 	e.relations = append(e.relations, other.relations...)
@@ -321,9 +362,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	if !answered(s.src.Dialect, err) && !s.alive(ctx) {
 		s.count.abandoned.Add(1)
 		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
-		for _, hold := range h.marks {
-			abandon(hold, h)
-		}
+		h.abandon()
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -348,16 +387,6 @@ func (s *Session) alive(ctx context.Context) bool {
 
 // aliveTimeout bounds how long a connection is waited for after an error.
 const aliveTimeout = time.Second
-
-// abandon leaves a hold to lapse; that of a change of the schema not before writers that
-// don't know of it have ended.
-func abandon(hold *coherence.Hold, h holds) {
-	if h.effect.schema {
-		hold.AbandonAfterWriters(h.own)
-		return
-	}
-	hold.Abandon()
-}
 
 func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
 	switch {
