@@ -258,7 +258,7 @@ func TestCallersBytes(t *testing.T) {
 		w.rows(db.Query(list))
 		w.rows(db.Query("SELECT * FROM sample ORDER BY id"))
 	}
-	playAll(t, []scene{{"spoilt", "", play}}, manyOf)
+	playAll(t, []scene{{"spoilt", "", play}}, many)
 }
 
 func spoil(b []byte) {

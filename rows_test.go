@@ -158,13 +158,13 @@ func playAll(t *testing.T, scenes []scene, prepare func(*house)) {
 	}
 }
 
-// manyOf fills a table with a thousand rows, and one of every type that the database has.
-func manyOf(h *house) {
+// many fills a table with a thousand rows, and one of every type that the database has.
+func many(h *house) {
 	h.stuff()
-	h.exec(h.bare, "CREATE TABLE manyOf (id INTEGER PRIMARY KEY, grp INTEGER, name VARCHAR(100))")
+	h.exec(h.bare, "CREATE TABLE many (id INTEGER PRIMARY KEY, grp INTEGER, name VARCHAR(100))")
 	const digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 " +
 		"UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
-	h.exec(h.bare, "INSERT INTO manyOf SELECT a.d*100 + b.d*10 + c.d, c.d, 'a name of some length' FROM "+
+	h.exec(h.bare, "INSERT INTO many SELECT a.d*100 + b.d*10 + c.d, c.d, 'a name of some length' FROM "+
 		digits+" a, "+digits+" b, "+digits+" c")
 	for _, text := range sampleTables[h.dialect] {
 		h.exec(h.bare, text)
@@ -279,10 +279,10 @@ func TestResults(t *testing.T) {
 		{"show", "mysql", asking("SHOW TABLES", "SHOW COLUMNS FROM stuff", "DESCRIBE stuff", "SELECT @@sql_mode")},
 		{"show a setting", "postgres", asking("SHOW server_encoding", "SELECT current_setting('server_encoding')", "TABLE stuff", "SELECT relname FROM pg_class WHERE relname = 'stuff'")},
 		{"pragma", "sqlite", asking("PRAGMA table_info(stuff)", "PRAGMA user_version", "PRAGMA nothing", "SELECT name FROM sqlite_schema ORDER BY name")},
-		{"long", "", asking("SELECT id, grp, name FROM manyOf ORDER BY id")},
+		{"long", "", asking("SELECT id, grp, name FROM many ORDER BY id")},
 		{"procedure", "mysql", asking("CALL two()", "CALL none()", "CALL nowhere()", "CALL breaks()")},
 	}, func(h *house) {
-		manyOf(h)
+		many(h)
 		if h.dialect == "mysql" {
 			h.exec(h.bare, "CREATE PROCEDURE two() BEGIN SELECT id FROM stuff ORDER BY id; SELECT name, price FROM stuff ORDER BY id; END")
 			h.exec(h.bare, "CREATE PROCEDURE none() BEGIN DO 1; END")
@@ -293,7 +293,7 @@ func TestResults(t *testing.T) {
 
 // TestPartlyRead: results closed before their end, by programs that pick what they want.
 func TestPartlyRead(t *testing.T) {
-	const list = "SELECT id, name FROM manyOf ORDER BY id"
+	const list = "SELECT id, name FROM many ORDER BY id"
 	playAll(t, []scene{
 		{"close before the first row", "", func(h *house, w *transcript, db *sql.DB) {
 			rows, err := db.Query(list)
@@ -322,8 +322,8 @@ func TestPartlyRead(t *testing.T) {
 			w.fail("row", db.QueryRow(list).Scan(&id, &name))
 			w.say("%d %s", id, name)
 			w.fail("too few", db.QueryRow(list).Scan(&id))
-			w.fail("none", db.QueryRow("SELECT id FROM manyOf WHERE id < 0").Scan(&id))
-			w.fail("wrong type", db.QueryRow("SELECT name FROM manyOf WHERE id = 1").Scan(&id))
+			w.fail("none", db.QueryRow("SELECT id FROM many WHERE id < 0").Scan(&id))
+			w.fail("wrong type", db.QueryRow("SELECT name FROM many WHERE id = 1").Scan(&id))
 			w.fail("null", db.QueryRow("SELECT name FROM stuff WHERE id = 2").Scan(&name))
 			w.fail("bad", db.QueryRow("SELECT name FROM nowhere").Scan(&name))
 			w.fail("raw", db.QueryRow(list).Scan(new(sql.RawBytes), &name))
@@ -357,7 +357,7 @@ func TestPartlyRead(t *testing.T) {
 			w.fail("commit", tx.Commit())
 		}},
 		{"sets passed over", "mysql pq", func(h *house, w *transcript, db *sql.DB) {
-			const sets = "SELECT id FROM stuff ORDER BY id; SELECT name FROM manyOf ORDER BY id; SELECT 1 AS one"
+			const sets = "SELECT id FROM stuff ORDER BY id; SELECT name FROM many ORDER BY id; SELECT 1 AS one"
 			for _, read := range [][3]int{{0, 0, 0}, {1, 1, 1}, {3, 1, 0}, {4, 0, 2}, {0, 2000, 0}} {
 				rows, err := db.Query(sets)
 				w.fail("query", err)
@@ -387,14 +387,14 @@ func TestPartlyRead(t *testing.T) {
 			}
 			w.fail("close", rows.Close())
 		}},
-	}, manyOf)
+	}, many)
 }
 
 func twoOnOneConnection(h *house, w *transcript, db *sql.DB) {
 	c, err := db.Conn(context.Background())
 	w.fail("conn", err)
 	defer c.Close()
-	a, err := c.QueryContext(context.Background(), "SELECT id, name FROM manyOf ORDER BY id")
+	a, err := c.QueryContext(context.Background(), "SELECT id, name FROM many ORDER BY id")
 	w.fail("a", err)
 	w.say("%v", a.Next())
 	b, err := c.QueryContext(context.Background(), "SELECT id FROM stuff ORDER BY id")

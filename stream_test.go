@@ -15,16 +15,16 @@ import (
 // failsAtRow are reads that fail at a row in their middle, and what stops them failing.
 var failsAtRow = map[string]struct{ reads, cures []string }{
 	"postgres": {
-		[]string{"SELECT id, 1/(id-%d) FROM manyOf ORDER BY id", "SELECT id, name, CASE WHEN id = %d THEN name ELSE '1' END::int FROM many ORDER BY id", "SELECT id, 1/(id-%d) FROM many"},
-		[]string{"DELETE FROM manyOf WHERE id = %d"},
+		[]string{"SELECT id, 1/(id-%d) FROM many ORDER BY id", "SELECT id, name, CASE WHEN id = %d THEN name ELSE '1' END::int FROM many ORDER BY id", "SELECT id, 1/(id-%d) FROM many"},
+		[]string{"DELETE FROM many WHERE id = %d"},
 	},
 	"sqlite": {
-		[]string{"SELECT id, CASE WHEN id = %d THEN json('{') ELSE id END FROM manyOf ORDER BY id", "SELECT id, name, CASE WHEN id = %d THEN abs(-9223372036854775807-1) END FROM many"},
-		[]string{"DELETE FROM manyOf WHERE id = %d"},
+		[]string{"SELECT id, CASE WHEN id = %d THEN json('{') ELSE id END FROM many ORDER BY id", "SELECT id, name, CASE WHEN id = %d THEN abs(-9223372036854775807-1) END FROM many"},
+		[]string{"DELETE FROM many WHERE id = %d"},
 	},
 	"mysql": {
-		[]string{"SELECT id, CASE WHEN id = %d THEN (SELECT id FROM stuff) ELSE id END FROM manyOf ORDER BY id"},
-		[]string{"DELETE FROM manyOf WHERE id = %d"},
+		[]string{"SELECT id, CASE WHEN id = %d THEN (SELECT id FROM stuff) ELSE id END FROM many ORDER BY id"},
+		[]string{"DELETE FROM many WHERE id = %d"},
 	},
 }
 
@@ -35,7 +35,7 @@ func TestErrorAtARow(t *testing.T) {
 		for _, size := range []int{1 << 20, 4 << 10} {
 			t.Run(fmt.Sprintf("%s/%d", k.name, size), func(t *testing.T) {
 				h := newHouse(t, k, &Options{MaxBytes: 16 << 20, MaxEntryBytes: size})
-				manyOf(h)
+				many(h)
 				fails := failsAtRow[h.dialect]
 				for _, at := range []int{0, 1, 500, 999} {
 					for _, read := range fails.reads {
@@ -55,7 +55,7 @@ func TestErrorAtARow(t *testing.T) {
 							t.Errorf("%s: the error was kept: %s", text, got)
 						}
 					}
-					h.exec(h.db, "DELETE FROM manyOf WHERE id < 0")
+					h.exec(h.db, "DELETE FROM many WHERE id < 0")
 				}
 			})
 		}
@@ -82,13 +82,13 @@ func TestErrorsAreNotKept(t *testing.T) {
 }
 
 // large is a result of 200,000 rows, some 40 MB.
-const large = "SELECT a.id, b.id, 'some text so that a row is long some text so that a row is long some text so that a row is long', a.name FROM manyOf a, many b WHERE b.grp < 2"
+const large = "SELECT a.id, b.id, 'some text so that a row is long some text so that a row is long some text so that a row is long', a.name FROM many a, many b WHERE b.grp < 2"
 
 // TestLargeResultStreams: a result larger than an entry may be passes through; not
 // more than that of it is in memory, and it is not kept.
 func TestLargeResultStreams(t *testing.T) {
 	eachKind(t, func(h *house) {
-		manyOf(h)
+		many(h)
 		want, _ := drain(h, h.bare)
 		for range 2 {
 			before := heap()
@@ -147,8 +147,8 @@ func TestPartOfLargeResult(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			h := newHouse(t, k, &Options{MaxBytes: 1 << 20, MaxEntryBytes: 2 << 10})
-			manyOf(h)
-			for _, text := range []string{"SELECT id, name FROM manyOf ORDER BY id", "SELECT * FROM sample ORDER BY id", "SELECT id, name FROM many WHERE id < 20 ORDER BY id"} {
+			many(h)
+			for _, text := range []string{"SELECT id, name FROM many ORDER BY id", "SELECT * FROM sample ORDER BY id", "SELECT id, name FROM many WHERE id < 20 ORDER BY id"} {
 				h.same(t, func(w *transcript, db *sql.DB) { ask(w, db, text) })
 				for n := range 40 {
 					h.same(t, func(w *transcript, db *sql.DB) {
