@@ -180,7 +180,6 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		if unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
 		}
-		s.doubtAfter(err)
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
@@ -251,12 +250,17 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	if !current && !callsNothing(c.st) {
 		return s.queryWrite(ctx, c, o)
 	}
+	reading := false
+	defer func() {
+		if !reading { // after an error, or a panic of the driver's or of an argument's
+			caller.End()
+		}
+	}()
 	o.ask()
 	live, err := s.rows(ctx, c)
 	o.answered()
 	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
 	if err != nil {
-		caller.End()
 		s.doubtAfter(err)
 		if p != nil && p.facts != nil && unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
@@ -269,6 +273,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		watched := rows.finish
 		rows.finish = func(err error) error { caller.End(); return watched(err) }
 	}
+	reading = true
 	return rows, nil
 }
 
