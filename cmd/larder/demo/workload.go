@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,7 @@ func (w *workload) run(ctx context.Context, until time.Time, seed uint64) (*tall
 				if err := w.step(context.WithoutCancel(ctx), w.handles[i%len(w.handles)], random, &tallies[i]); err != nil {
 					fail(err)
 				}
+				runtime.Gosched() // between operations, not within one that is being timed
 			}
 		})
 	}
