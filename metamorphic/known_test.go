@@ -42,7 +42,7 @@ func TestKnown(t *testing.T) {
 	for _, k := range known {
 		for _, e := range k.engines {
 			t.Run(k.name+"/"+e.driver, func(t *testing.T) {
-				if failed := e.rerun(t, 0, slices.Clone(k.program)); failed != nil {
+				if failed := e.rerun(t, 0, slices.Clone(k.program), nil); failed != nil {
 					t.Errorf("after\n%v\nanswers differ:\n%s", failed.program, failed.difference)
 				}
 			})

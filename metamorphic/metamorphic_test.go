@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/store"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -60,8 +61,8 @@ var (
 		"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)&_pragma=synchronous(0)")}
 	mattn = engine{lite, "sqlite3", sqliteFile("sqlite3",
 		"?_busy_timeout=1&_foreign_keys=1&_synchronous=0&_journal_mode=WAL", "?_busy_timeout=1&_foreign_keys=1&_synchronous=0")}
-	pgx   = engine{pg, "pgx", server("pgx", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off")}
-	pq    = engine{pg, "postgres", server("postgres", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off")}
+	pgx   = engine{pg, "pgx", server("pgx", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
+	pq    = engine{pg, "postgres", server("postgres", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
 	mysql = engine{maria, "mysql", server("mysql", dbtest.MariaDB, "innodb_lock_wait_timeout=0", "lock_wait_timeout=0",
 		"collation=utf8mb4_bin", "parseTime=true", "innodb_flush_log_at_trx_commit=0")}
 )
@@ -84,7 +85,7 @@ func (e engine) test(t *testing.T, steps int) {
 	count := newTally()
 	start := time.Now()
 	for count.steps < steps || *flagForever {
-		if failed := e.live(t, seed, life, count, nil); failed != nil {
+		if failed := e.live(t, seed, life, count, nil, nil); failed != nil {
 			e.report(t, seed, failed)
 		}
 		seed++
@@ -104,13 +105,13 @@ type failure struct {
 }
 
 // live runs one random program in a world of its own.
-func (e engine) live(t testing.TB, seed uint64, steps int, count *tally, change mutation) *failure {
+func (e engine) live(t testing.TB, seed uint64, steps int, count *tally, s store.Store, change mutation) *failure {
 	r := rand.New(rand.NewPCG(seed, 1))
-	w, err := newWorld(e.place(t, int(seed)), options(r, nil), count)
+	w, err := newWorld(e.place(t, int(seed)), options(r, s), count)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
+	defer w.closeUnlessPanicking()
 	m := &maker{g: &gen{r: r, d: e.lang}, r: r}
 	done := schema(m.g)
 	for _, s := range done {
@@ -133,13 +134,13 @@ func (e engine) live(t testing.TB, seed uint64, steps int, count *tally, change 
 
 // rerun runs a program on a fresh database and returns the first difference, and the
 // program up to it.
-func (e engine) rerun(t testing.TB, seed uint64, p program) *failure {
+func (e engine) rerun(t testing.TB, seed uint64, p program, s store.Store) *failure {
 	r := rand.New(rand.NewPCG(seed, 1))
-	w, err := newWorld(e.place(t, int(seed)), options(r, nil), newTally())
+	w, err := newWorld(e.place(t, int(seed)), options(r, s), newTally())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
+	defer w.closeUnlessPanicking()
 	for i, s := range p {
 		if _, difference := w.do(s); difference != "" {
 			return &failure{program: p[:i+1], difference: difference, seed: seed}
@@ -152,10 +153,10 @@ func (e engine) rerun(t testing.TB, seed uint64, p program) *failure {
 const shrinkWithin = 40 * time.Second
 
 // shrunk returns the shortest program that was found to fail, or f if it doesn't fail again.
-func (e engine) shrunk(t testing.TB, f *failure) *failure {
+func (e engine) shrunk(t testing.TB, f *failure, s store.Store) *failure {
 	shortest := f
 	fails := func(p program) bool {
-		again := e.rerun(t, f.seed, p)
+		again := e.rerun(t, f.seed, p, s)
 		if again != nil {
 			shortest = again
 		}
@@ -173,7 +174,7 @@ func (e engine) shrunk(t testing.TB, f *failure) *failure {
 
 func (e engine) report(t testing.TB, seed uint64, f *failure) {
 	t.Helper()
-	short := e.shrunk(t, f)
+	short := e.shrunk(t, f, nil)
 	t.Fatalf("seed %d (-run '%s' -seed %d): after %d steps an answer of the cache differs. %d steps remain:\n%v\nthe last one's answers:\n%s",
 		seed, t.Name(), seed, len(f.program), len(short.program), short.program, short.difference)
 }
@@ -184,6 +185,7 @@ func (c *tally) log(t *testing.T, took time.Duration) {
 	for _, feature := range features {
 		t.Logf("  %-16q hits %5d, others %5d", feature, c.hitsOn[feature], c.missesOn[feature])
 	}
+	logMost(t, c.took)
 	logMost(t, c.reasons)
 	logMost(t, c.errors)
 }

@@ -15,6 +15,8 @@ type maker struct {
 	saved [kept]*model // of the beginning of the transaction
 	lost  [kept]bool   // PostgreSQL: the transaction has aborted
 	stmts [kept][4]*step
+
+	before *model // of the last change of the schema
 }
 
 // A txKind tells how a client began its transaction.
@@ -98,6 +100,7 @@ func (m *maker) statement(on int) step {
 	case n < 83:
 		return m.write(on)
 	case n < 86:
+		m.before = m.g.m.clone()
 		return step{do: exec, text: m.g.ddl()}
 	case on == clean:
 		return m.read(on)
@@ -185,6 +188,10 @@ func (m *maker) useStmt(on int) step {
 
 // saw learns from what a step did.
 func (m *maker) saw(s step, failure error) {
+	if failure != nil && m.before != nil {
+		m.g.m = m.before
+	}
+	m.before = nil
 	if s.on == clean {
 		return
 	}

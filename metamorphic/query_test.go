@@ -234,7 +234,7 @@ func (g *gen) relation() (name string, extra []string) {
 	if len(g.ctes) > 0 && g.chance(40) {
 		return pick(g.r, g.ctes), nil
 	}
-	if len(g.m.views) > 0 && g.chance(30) {
+	if len(g.m.views) > 0 && g.chance(map[bool]int{true: 12, false: 28}[g.plain]) {
 		return pick(g.r, g.m.views), nil
 	}
 	t := pick(g.r, g.m.tables)
@@ -310,7 +310,7 @@ func (g *gen) from(outer []source, most int) (string, []source) {
 func (g *gen) core(outer []source) string {
 	g.depth++
 	defer func() { g.depth-- }()
-	from, scope := g.from(outer, 3)
+	from, scope := g.from(outer, 1+g.r.IntN(3))
 	all := append(scope[:len(scope):len(scope)], outer...)
 	if g.chance(25) {
 		return g.grouped(from, scope, all)
@@ -328,7 +328,7 @@ func (g *gen) grouped(from string, scope, all []source) string {
 
 // query is a whole statement that reads. ordered tells whether the order of its rows is prescribed.
 func (g *gen) query() (text string, ordered bool) {
-	if g.chance(8) {
+	if g.chance(30) {
 		return g.special(), false
 	}
 	with := ""
@@ -372,9 +372,14 @@ func (g *gen) with() string {
 // special is a read of a form of its own.
 func (g *gen) special() string {
 	t := pick(g.r, g.m.tables)
-	switch g.r.IntN(9) {
+	switch g.r.IntN(14) {
 	case 0:
 		return "SELECT * FROM " + t.name
+	case 8, 9:
+		return "SELECT count(*), sum(a), max(b), min(c) FROM " + t.name
+	case 10, 11:
+		name, _ := g.relation()
+		return "SELECT id, a, b, c FROM " + name + " WHERE id > " + g.intArg()
 	case 1:
 		return "SELECT s1.*, s2.id FROM " + t.name + " s1, " + pick(g.r, g.m.tables).name + " s2 WHERE s1.a = s2.id"
 	case 2:

@@ -55,9 +55,8 @@ func asSteps(texts []string) program {
 
 // Functions, procedures, partitions and the like, which stay for the life of a world.
 var postgresObjects = []string{
-	"CREATE FUNCTION f1(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'",
 	"CREATE FUNCTION f1(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'",
-	"CREATE FUNCTION f2(n bigint) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM t1 WHERE id < $1'",
+	"CREATE FUNCTION f2(n numeric) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM t1 WHERE id < $1'",
 	"CREATE FUNCTION writes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE t2 SET a = n WHERE id = 1; RETURN n; END $$",
 	"CREATE PROCEDURE proc1(n int) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t5 (id, a) VALUES (n, 7); END $$",
 	"CREATE TABLE p1 (id int, a int, b int, c text) PARTITION BY RANGE (id)",
@@ -90,7 +89,7 @@ var mariaObjects = []string{
 
 // createView is the text of a view; nested if there are views.
 func (g *gen) createView(name string) string {
-	g.plain = true
+	g.plain, g.depth = true, 1 // views of views grow
 	body := g.core(nil)
 	if g.chance(30) { // one that can be written to
 		body = "SELECT id, a, b, c FROM " + pick(g.r, g.m.tables).name + " WHERE a > 1"
@@ -104,7 +103,7 @@ func (g *gen) createTrigger() string {
 	g.m.nextID++
 	i := g.r.IntN(4)
 	on, to := g.m.tables[i].name, g.m.tables[i+1+g.r.IntN(4-i)].name
-	event := g.pick("INSERT", "UPDATE", "DELETE")
+	event := g.pick("INSERT", "INSERT", "UPDATE", "DELETE")
 	row := map[string]string{"INSERT": "NEW", "UPDATE": g.pick("OLD", "NEW"), "DELETE": "OLD"}[event]
 	body := g.pick(
 		"UPDATE "+to+" SET b = (b + 1) % 9 WHERE id = "+row+".id",
@@ -206,8 +205,8 @@ func (g *gen) particularDDL(t *table) string {
 	switch g.d {
 	case pg:
 		return g.pick(
-			"CREATE OR REPLACE FUNCTION f2(n bigint) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM "+t.name+" WHERE id < $1'",
-			"CREATE OR REPLACE FUNCTION f2(n bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT max(a) FROM "+t.name+"); END'",
+			"CREATE OR REPLACE FUNCTION f2(n numeric) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM "+t.name+" WHERE id < $1'",
+			"CREATE OR REPLACE FUNCTION f2(n numeric) RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT max(a) FROM "+t.name+"); END'",
 			"CREATE OR REPLACE FUNCTION writes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE "+t.name+" SET a = n WHERE id = 1; RETURN n; END $$",
 			"ALTER TABLE p1 DETACH PARTITION p1_2", "ALTER TABLE p1 ATTACH PARTITION p1_2 FOR VALUES FROM (3) TO (7)",
 			"ALTER TABLE "+t.name+" DISABLE TRIGGER ALL", "ALTER TABLE "+t.name+" ENABLE TRIGGER ALL",

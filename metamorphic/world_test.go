@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/store"
 )
 
 // A world is one database with its handles: two that share a cache and one without.
@@ -39,12 +41,13 @@ type tally struct {
 	again            int // …, the second time
 	refused          int // not compared because of locks
 	errors           map[string]int
+	took             map[string]int // microseconds, by kind of step
 	reasons          map[string]int // why compared reads were not hits the second time
 	hitsOn, missesOn map[string]int // by feature of the text
 }
 
 func newTally() *tally {
-	return &tally{errors: map[string]int{}, reasons: map[string]int{}, hitsOn: map[string]int{}, missesOn: map[string]int{}}
+	return &tally{errors: map[string]int{}, reasons: map[string]int{}, took: map[string]int{}, hitsOn: map[string]int{}, missesOn: map[string]int{}}
 }
 
 // A place is where a database is reached.
@@ -54,13 +57,16 @@ type place struct {
 }
 
 // options of the caches vary, so that entries are evicted, and results stream, in some programs.
-func options(r *rand.Rand, observe func(context.Context, larder.Event)) *larder.Options {
-	o := &larder.Options{MaxBytes: 16 << 20, Observe: observe, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+func options(r *rand.Rand, s store.Store) *larder.Options {
+	o := &larder.Options{MaxBytes: 16 << 20, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	switch r.IntN(6) {
 	case 0:
 		o.MaxBytes, o.MaxEntryBytes = 64<<10, 8<<10
 	case 1:
 		o.MaxEntryBytes = 1500
+	}
+	if s != nil {
+		o.Store, o.MaxBytes = s, 0
 	}
 	return o
 }
@@ -94,6 +100,14 @@ func (w *world) close() {
 	w.second.Close()
 	w.bare.Close()
 	w.cache.Close()
+}
+
+// closeUnlessPanicking is close; after a panic inside a driver call that would wait forever.
+func (w *world) closeUnlessPanicking() {
+	if r := recover(); r != nil {
+		panic(r)
+	}
+	w.close()
 }
 
 func (c *client) close() {
@@ -141,7 +155,13 @@ func (w *world) session(s step) (session, error) {
 // do runs a step. It returns what the database said, and what differed.
 func (w *world) do(s step) (failure error, difference string) {
 	w.count.steps++
+	start := time.Now()
 	failure, difference = w.doStep(s)
+	took := string(s.do)
+	if s.do == exec {
+		took += " " + word(s.text)
+	}
+	w.count.took[took] += int(time.Since(start).Microseconds())
 	if failure != nil {
 		w.count.failed++
 		w.count.errors[string(s.do)+": "+generalize(failure.Error())]++
