@@ -1,8 +1,12 @@
 package session
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"reflect"
+	"slices"
+	"sort"
+	"time"
 )
 
 // A column is what a driver says of one column of a result, asked before the
@@ -59,14 +63,73 @@ type typeChange struct {
 	columns []column
 }
 
+// What a typeChange takes in memory, in bytes.
+const typeChangeSize = 32
+
 // columnsAfter returns the description in force once n rows have been read.
 func (s *rowSet) columnsAfter(n int) []column {
-	columns := s.columns
-	for _, change := range s.typeChanges {
-		if change.row > n {
-			break
-		}
-		columns = change.columns
+	later := sort.Search(len(s.typeChanges), func(i int) bool { return s.typeChanges[i].row > n })
+	if later == 0 {
+		return s.columns
 	}
+	return s.typeChanges[later-1].columns
+}
+
+// typeNotes notes the changes of column types while rows are read. The driver is asked
+// once for each combination of Go types that the values of a row have.
+type typeNotes struct {
+	kinds []byte // of the row before
+	row   []byte
+	seen  map[string][]column
+}
+
+// note records a change of the column types at the current row.
+func (t *typeNotes) note(s *rowSet, rows driver.Rows, row []driver.Value) {
+	t.row = t.row[:0]
+	for _, value := range row {
+		t.row = append(t.row, goKind(value))
+	}
+	if bytes.Equal(t.row, t.kinds) && s.rows > 1 {
+		return
+	}
+	t.kinds, t.row = t.row, t.kinds
+	columns, ok := t.seen[string(t.kinds)]
+	if !ok {
+		columns = t.describe(s, rows, len(row))
+	}
+	if before := s.columnsAfter(s.rows); !slices.Equal(columns, before) {
+		s.typeChanges = append(s.typeChanges, typeChange{s.rows, columns})
+		s.size += typeChangeSize
+	}
+}
+
+// describe asks the driver for a combination that has not been seen yet.
+func (t *typeNotes) describe(s *rowSet, rows driver.Rows, n int) []column {
+	if t.seen == nil {
+		t.seen = make(map[string][]column)
+	}
+	columns := describeColumns(rows, n)
+	t.seen[string(t.kinds)] = columns
+	s.size += n * columnSize
 	return columns
+}
+
+func goKind(value driver.Value) byte {
+	switch value.(type) {
+	case nil:
+		return 0
+	case int64:
+		return 1
+	case float64:
+		return 2
+	case string:
+		return 3
+	case []byte:
+		return 4
+	case bool:
+		return 5
+	case time.Time:
+		return 6
+	}
+	return 7
 }

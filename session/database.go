@@ -47,14 +47,14 @@ var registry = struct {
 	m  map[databaseKey]*database
 }{m: make(map[databaseKey]*database)}
 
-// acquire returns the database of a key; options are of its domain if it is new.
-func acquire(key databaseKey, options coherence.Options) *database {
+// acquire returns the database of a key; what it is besides is said by whoever is first.
+func acquire(key databaseKey, private bool, options coherence.Options) *database {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	db := registry.m[key]
 	if db == nil {
 		domain := coherence.NewDomain(key.store, key.identity, options)
-		db = &database{key: key, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
+		db = &database{key: key, private: private, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
 		registry.m[key] = db
 	}
 	db.refs++

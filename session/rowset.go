@@ -62,7 +62,7 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 	}
 	r := readAhead{set: set}
 	var arena byteArena
-	columns := set.columns
+	var types typeNotes
 	for {
 		start := len(set.values)
 		set.values = appendNils(set.values, n)
@@ -75,7 +75,7 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 		set.rows++
 		r.keep(row, &arena)
 		if typedByRow {
-			columns = set.noteTypes(rows, columns)
+			types.note(set, rows, row)
 		}
 		if r.unkeepable {
 			break
@@ -129,20 +129,6 @@ func (r *readAhead) keep(row []driver.Value, arena *byteArena) {
 			r.unkeepable = true
 		}
 	}
-}
-
-// noteTypes records a change of the column types at the current row.
-func (s *rowSet) noteTypes(rows driver.Rows, before []column) []column {
-	for i := range before {
-		now := describeColumn(rows, i)
-		if now != before[i] {
-			columns := describeColumns(rows, len(before))
-			s.typeChanges = append(s.typeChanges, typeChange{s.rows, columns})
-			s.size += len(before) * columnSize
-			return columns
-		}
-	}
-	return before
 }
 
 // A byteArena copies byte slices into few large pieces of memory. Each copy has

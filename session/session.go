@@ -86,15 +86,14 @@ func (s *Session) identify(ctx context.Context) {
 	if id.Database == "" {
 		return
 	}
-	s.db = s.src.acquire(id.Database)
-	s.db.private = id.Private
+	s.db = s.src.acquire(id.Database, id.Private)
 	for _, other := range id.Attached {
-		s.attached = append(s.attached, s.src.acquire(other))
+		s.attached = append(s.attached, s.src.acquire(other, false))
 	}
 }
 
-func (s *Source) acquire(identity string) *database {
-	return acquire(databaseKey{store: s.Store, identity: identity}, s.Domain)
+func (s *Source) acquire(identity string, private bool) *database {
+	return acquire(databaseKey{store: s.Store, identity: identity}, private, s.Domain)
 }
 
 // leave lets go of the databases that the session is of.
