@@ -36,6 +36,12 @@ var known = []struct {
 		{on: 2, do: exec, text: `INSERT INTO nosuch VALUES (1)`},
 		{on: 2, do: query, text: `SELECT * FROM t1`},
 	}},
+	{"empty bytes are not nil", []engine{mysql, mattn}, program{
+		{on: clean, do: exec, text: `CREATE TABLE t1 (id INTEGER, c VARBINARY(20))`, unseen: true},
+		{on: clean, do: exec, text: `INSERT INTO t1 VALUES (1, ''), (2, 'x'), (3, ''), (4, NULL)`, unseen: true},
+		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id = 1`},
+		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id > ? ORDER BY id`, args: []any{0}, ordered: true},
+	}},
 }
 
 func TestKnown(t *testing.T) {

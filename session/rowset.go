@@ -136,8 +136,11 @@ func (r *readAhead) keep(row []driver.Value, arena *byteArena) {
 type byteArena struct{ free []byte }
 
 func (a *byteArena) copy(b []byte) []byte {
-	if b == nil {
+	switch {
+	case b == nil:
 		return nil
+	case len(b) == 0:
+		return []byte{} // not nil, as a piece of nothing would be
 	}
 	if len(b) > cap(a.free) {
 		a.free = make([]byte, 0, max(len(b), 512))
