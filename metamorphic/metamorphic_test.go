@@ -64,7 +64,7 @@ var (
 	pgx   = engine{pg, "pgx", server("pgx", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
 	pq    = engine{pg, "postgres", server("postgres", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
 	mysql = engine{maria, "mysql", server("mysql", dbtest.MariaDB, "innodb_lock_wait_timeout=0", "lock_wait_timeout=0",
-		"collation=utf8mb4_bin", "parseTime=true", "innodb_flush_log_at_trx_commit=0")}
+		"collation=utf8mb4_bin", "parseTime=true")}
 )
 
 func TestSQLite(t *testing.T)      { modernc.test(t, *flagSteps) }
