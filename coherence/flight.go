@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/larderdb/larder/store"
 )
 
 // A flight is one reader's way to the database and back, for which other
@@ -12,6 +14,7 @@ import (
 // store, for a write may have overtaken the flight.
 type flight struct {
 	key    string
+	tokens []store.Token // of its tags when it began
 	landed chan struct{} // closed when it has landed; made for the first who waits, under the shard's mu
 
 	value  any // set only for JoinOvertakenFlights
@@ -44,7 +47,8 @@ func (fs *flights) shard(key string) *flightShard {
 }
 
 // board returns the flight of key, and whether it is the caller's own, who must land it.
-func (fs *flights) board(key string) (f *flight, own bool) {
+// tokens are those that the caller has seen.
+func (fs *flights) board(key string, tokens []store.Token) (f *flight, own bool) {
 	sh := fs.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -54,7 +58,7 @@ func (fs *flights) board(key string) (f *flight, own bool) {
 		}
 		return f, false
 	}
-	f = &flight{key: strings.Clone(key)}
+	f = &flight{key: strings.Clone(key), tokens: tokens}
 	sh.air[f.key] = f
 	return f, true
 }

@@ -2,6 +2,7 @@ package coherence
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +47,13 @@ func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join 
 	if !join || err != nil || v.Held {
 		return d.read(ctx, strings.Clone(key), tags, v, err)
 	}
-	f, own := d.flights.board(key)
-	if !own {
+	f, own := d.flights.board(key, v.Tokens)
+	switch {
+	case own:
+	case slices.Equal(f.tokens, v.Tokens) || d.mutant == JoinOvertakenFlights:
 		return d.wait(ctx, f, key, tags)
+	default: // a write has overtaken it: what it brings is of no use
+		return d.read(ctx, strings.Clone(key), tags, v, err)
 	}
 	return d.fly(ctx, f, landed, tags, v, err)
 }
