@@ -1,0 +1,189 @@
+package larder
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"io"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A gate is a connector that stops statements at points which a test names: "before
+// COMMIT", "after UPDATE …" (the database has answered, the caller doesn't know
+// yet), "rows SELECT …" (the last row has been read).
+type gate struct {
+	driver.Connector
+	mu    sync.Mutex
+	stops map[string]*stop // guarded by mu
+}
+
+// A stop is one point at which one statement is stopped, once.
+type stop struct {
+	t        testing.TB
+	reached  chan struct{}
+	resume   chan struct{}
+	resumed  sync.Once
+	fault    error // what the statement is said to have ended with, if not nil
+	severing bool  // the driver's connection is closed at that point
+}
+
+// gated opens a handle whose statements pass a gate.
+func (h *house) gated() (*sql.DB, *gate) {
+	h.Helper()
+	inner, err := driverOf(h.driver)
+	if err != nil {
+		h.Fatal(err)
+	}
+	connector, err := connectorOf(inner, h.dsn)
+	if err != nil {
+		h.Fatal(err)
+	}
+	dialect, err := h.cache.dialectOf(inner, h.driver)
+	if err != nil {
+		h.Fatal(err)
+	}
+	g := &gate{Connector: connector, stops: make(map[string]*stop)}
+	return h.opened(sql.OpenDB(h.cache.connector(g, inner, dialect, h.dsn, true)), nil), g
+}
+
+// at makes the next statement that comes to a point stop there.
+func (g *gate) at(t testing.TB, point string) *stop {
+	s := &stop{t: t, reached: make(chan struct{}), resume: make(chan struct{})}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stops[point] = s
+	t.Cleanup(s.go_)
+	return s
+}
+
+// wait returns when the statement has come to the point.
+func (s *stop) wait() {
+	s.t.Helper()
+	select {
+	case <-s.reached:
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("no statement comes to the point where it should stop")
+	}
+}
+
+// go_ lets the statement go on.
+func (s *stop) go_() { s.resumed.Do(func() { close(s.resume) }) }
+
+func (g *gate) pass(conn driver.Conn, point string) error {
+	g.mu.Lock()
+	s := g.stops[point]
+	delete(g.stops, point)
+	g.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	close(s.reached)
+	<-s.resume
+	if s.severing {
+		conn.Close()
+	}
+	return s.fault
+}
+
+// Connect implements driver.Connector.
+func (g *gate) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := g.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &gatedConn{c, g}, nil
+}
+
+type gatedConn struct {
+	driver.Conn
+	gate *gate
+}
+
+func (c *gatedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.gate.pass(c.Conn, "before "+query); err != nil {
+		return nil, err
+	}
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	return &gatedRows{rows, c, query}, nil
+}
+
+func (c *gatedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.gate.pass(c.Conn, "before "+query); err != nil {
+		return nil, err
+	}
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	if fault := c.gate.pass(c.Conn, "after "+query); fault != nil {
+		return nil, fault
+	}
+	return result, err
+}
+
+func (c *gatedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &gatedTx{tx, c}, nil
+}
+
+func (c *gatedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+}
+
+func (c *gatedConn) CheckNamedValue(nv *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(nv)
+	}
+	return driver.ErrSkip
+}
+
+type gatedTx struct {
+	driver.Tx
+	conn *gatedConn
+}
+
+func (t *gatedTx) Commit() error {
+	if err := t.conn.gate.pass(t.conn.Conn, "before COMMIT"); err != nil {
+		return err
+	}
+	err := t.Tx.Commit()
+	if fault := t.conn.gate.pass(t.conn.Conn, "after COMMIT"); fault != nil {
+		return fault
+	}
+	return err
+}
+
+type gatedRows struct {
+	driver.Rows
+	conn  *gatedConn
+	query string
+}
+
+func (r *gatedRows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err == io.EOF {
+		if fault := r.conn.gate.pass(r.conn.Conn, "rows "+r.query); fault != nil {
+			return fault
+		}
+	}
+	return err
+}
+
+// inBackground runs f; the function that it returns waits for its end.
+func inBackground(t testing.TB, f func()) (wait func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	return func() {
+		t.Helper()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a statement doesn't end")
+		}
+	}
+}
