@@ -28,19 +28,54 @@ func (w *pgWalker) call(f *ast.FuncCall, s *pgScope) {
 }
 
 // atTimeZone judges the operand of AT TIME ZONE. A time without a date is moved
-// by the daylight saving of today; whether a column is one, the catalog knows.
+// by the daylight saving of today.
 func (w *pgWalker) atTimeZone(e ast.Node, s *pgScope) {
-	switch e := e.(type) {
-	case *ast.ParenExpr:
-		w.atTimeZone(e.Expr, s)
-	case *ast.ColumnRef:
-		w.timeColumn(e, s)
-	case *ast.TypeCast:
-		if pgTypeName(e.TypeName).Name == "time" {
-			w.because(Volatile, "time AT TIME ZONE")
-		}
+	if !w.dated(e, s) {
+		w.because(Volatile, "time AT TIME ZONE")
 	}
 }
+
+// dated reports whether e has a date, if it can have a time at all. Columns it notes
+// for the catalog, which knows those that are times.
+func (w *pgWalker) dated(e ast.Node, s *pgScope) bool {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return w.dated(e.Expr, s)
+	case *ast.A_Const, *ast.ParamRef, *ast.SQLValueFunction: // those that are times have a reason of their own
+		return true
+	case *ast.ColumnRef:
+		return w.timeColumn(e, s)
+	case *ast.TypeCast:
+		return pgDatedTypes[pgTypeName(e.TypeName).Name]
+	case *ast.A_Expr:
+		return pgArithmetic(e) && (w.dated(e.Lexpr, s) || w.dated(e.Rexpr, s))
+	case *ast.CoalesceExpr:
+		return w.allDated(pgItems(e.Args), s)
+	case *ast.MinMaxExpr:
+		return w.allDated(pgItems(e.Args), s)
+	case *ast.FuncCall:
+		name, args := pgCallName(e), pgItems(e.Args)
+		return pgDatedFunctions[name.Name] || len(args) > 0 && pgDatePassingFunctions[name.Name] && w.dated(args[len(args)-1], s)
+	}
+	return false
+}
+
+func (w *pgWalker) allDated(items []ast.Node, s *pgScope) bool {
+	for _, item := range items {
+		if !w.dated(item, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// pgDatedFunctions return a date, whatever they are given; pgDatePassingFunctions if
+// their last argument has one.
+var (
+	pgDatedTypes           = pgSet("timestamp timestamptz date")
+	pgDatedFunctions       = pgSet("now to_timestamp to_date make_timestamp make_timestamptz make_date date_bin")
+	pgDatePassingFunctions = pgSet("timezone date_trunc min max")
+)
 
 // pgCallName is the name of the called function. The parser puts pg_catalog in
 // front of overlay(…) and substring(…) even where the server looks along the

@@ -98,7 +98,11 @@ var pgFunctionClasses = sync.OnceValue(func() map[string]pgClass {
 
 var (
 	pgSystemRelationSet = sync.OnceValue(func() map[string]bool { return pgSet(pgSystemRelations) })
-	pgTypeSet           = sync.OnceValue(func() map[string]bool { return pgSet(pgBuiltinTypes) })
+	pgStableSet         = sync.OnceValue(func() map[string]bool {
+		return pgSet(pgOtherFunctions + pgStableFunctions + pgWriterFunctions + pgSessionFunctions +
+			pgSettingFunctions + pgCatalogFunctions)
+	})
+	pgTypeSet = sync.OnceValue(func() map[string]bool { return pgSet(pgBuiltinTypes) })
 )
 
 func pgSet(words string) map[string]bool {

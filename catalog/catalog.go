@@ -40,10 +40,13 @@ type Snapshot struct {
 
 	functions  map[string][]*function // those that users have defined, by name
 	operators  map[string][]*function // the functions behind operators that users have defined
-	builtin    map[string]bool        // PostgreSQL's own functions; true: volatile
+	builtin    map[string]volatility  // PostgreSQL's own functions; of several with one name the worst
 	attributes []*function            // PostgreSQL: those that a text may call like a column: s.name for name(s)
 	columns    map[string]bool        // PostgreSQL: the names of all columns and fields
-	everywhere []*function            // behind casts and domains: any statement may call them
+	everywhere []*function            // behind casts, domains, orders: any statement may call them
+
+	eventTriggers bool            // PostgreSQL: DDL runs code
+	shadows       map[string]bool // PostgreSQL: schemas with types that are called like the server's own
 
 	fold     bool  // MySQL: names of relations are compared in lower case
 	routines reach // MySQL: what any stored routine may change beside rows
@@ -57,6 +60,7 @@ func Load(ctx context.Context, q Querier, d analyze.Dialect) (*Snapshot, error) 
 		functions: map[string][]*function{},
 		operators: map[string][]*function{},
 		columns:   map[string]bool{},
+		shadows:   map[string]bool{},
 	}
 	var err error
 	switch d {

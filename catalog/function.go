@@ -72,15 +72,32 @@ func (p *planner) sameSchema(a, b string) bool {
 	return a == b || p.snapshot.fold && strings.EqualFold(a, b)
 }
 
+// A volatility is what PostgreSQL says of a function: i, s or v, for immutable,
+// stable and volatile.
+type volatility string
+
+// settled reports whether a name of a function of the server doesn't stand for one whose
+// result may change by itself, other than package analyze says. Stable functions
+// that it doesn't know may read the session, the clock or statistics.
+func (s *Snapshot) settled(name string) bool {
+	switch s.builtin[name] {
+	case "v":
+		return false
+	case "s":
+		return analyze.PostgresStable(name)
+	}
+	return true
+}
+
 // builtinPostgres judges a name that may be of a function of the server: of
-// those that are newer than the analysis the catalog says if they are volatile.
+// those that are newer than the analysis the catalog says what they are.
 func (p *planner) builtinPostgres(n analyze.Name, found bool) {
-	volatile, ok := p.snapshot.builtin[n.Name]
+	_, ok := p.snapshot.builtin[n.Name]
 	if n.Schema != "" && n.Schema != "pg_catalog" && n.Schema != "information_schema" {
 		ok = false
 	}
 	switch {
-	case ok && volatile:
+	case ok && !p.snapshot.settled(n.Name):
 		p.because(analyze.Volatile, n.Name+"()")
 	case ok || found:
 	case n.Schema == "" && p.snapshot.columns[n.Name]: // a field, as in (x).name

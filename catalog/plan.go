@@ -54,12 +54,24 @@ func (p *planner) statement(st *analyze.Statement) {
 	if st.Reason != analyze.NoRelation { // see finish
 		p.because(st.Reason, st.Detail)
 	}
+	p.misread(st)
+	p.beside(st)
+	p.names(st)
+}
+
+// misread notes a text that the session reads in another way than package analyze, or
+// whose names lead elsewhere than its path tells.
+func (p *planner) misread(st *analyze.Statement) {
 	if p.state.misreads(st.Text) {
 		p.because(analyze.Setting, p.state.lexing.setting)
 		p.everything()
 	}
-	p.beside(st)
-	p.names(st)
+	for _, schema := range p.state.absent {
+		if len(p.snapshot.schemas[schema]) > 0 {
+			p.because(analyze.Setting, "search_path")
+			p.everything()
+		}
+	}
 }
 
 // beside adds what a statement does to other things than rows.
@@ -115,7 +127,7 @@ func (p *planner) schema(st *analyze.Statement) {
 }
 
 func (p *planner) onlyTemporary(st *analyze.Statement) bool {
-	if len(st.TempTables) == 0 || st.WritesAll {
+	if len(st.TempTables) == 0 || st.WritesAll || p.snapshot.eventTriggers {
 		return false
 	}
 	for _, w := range st.Writes {
@@ -165,6 +177,19 @@ func (p *planner) names(st *analyze.Statement) {
 	}
 	p.functions(st)
 	p.casts(st)
+	p.types()
+}
+
+// types allows for types of users that hide the server's own.
+func (p *planner) types() {
+	for _, schema := range p.path {
+		if schema == "pg_catalog" {
+			return
+		}
+		if p.snapshot.shadows[schema] {
+			p.because(analyze.Setting, "search_path")
+		}
+	}
 }
 
 // read adds what a name that is read stands for.
@@ -296,6 +321,9 @@ func (p *planner) inside(d *definition, st *analyze.Statement) {
 	}
 	p.beside(st)
 	if !d.bound {
+		if p.snapshot.dialect == analyze.Postgres {
+			p.misread(st)
+		}
 		p.names(st)
 		return
 	}
@@ -316,7 +344,7 @@ func (p *planner) systemNames(st *analyze.Statement) {
 		}
 	}
 	for _, n := range st.Functions {
-		if p.snapshot.builtin[n.Name] {
+		if !p.snapshot.settled(n.Name) {
 			p.because(analyze.Volatile, n.Name+"()")
 		}
 	}

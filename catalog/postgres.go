@@ -79,7 +79,10 @@ func (l *pgLoader) load() error {
 		{"trigger", l.trigger},
 		{"reference", l.reference},
 		{"depend", l.depend},
-		{"cast", l.cast},
+		{"cast", l.implicit},
+		{"class", l.support},
+		{"shadow", l.shadow},
+		{"event", func(json.RawMessage) error { l.snapshot.eventTriggers = true; return nil }},
 	} {
 		for _, row := range l.rows[step.tag] {
 			if err := step.add(row); err != nil {
@@ -98,9 +101,9 @@ func fields(row json.RawMessage, into ...any) error { return json.Unmarshal(row,
 func (l *pgLoader) relation(row json.RawMessage) error {
 	var oid int64
 	var schema, name, relkind, persistence, code string
-	var secured bool
+	var secured, zoned bool
 	var columns map[string]bool
-	if err := fields(row, &oid, &schema, &name, &relkind, &persistence, &secured, &code, &columns); err != nil {
+	if err := fields(row, &oid, &schema, &name, &relkind, &persistence, &secured, &code, &columns, &zoned); err != nil {
 		return err
 	}
 	for column := range columns {
@@ -122,6 +125,9 @@ func (l *pgLoader) relation(row json.RawMessage) error {
 	}
 	if secured {
 		r.because(analyze.RowSecurity, string(r.name))
+	}
+	if zoned { // a time that meets one with a zone takes that of today's daylight saving
+		r.because(analyze.Volatile, string(r.name)+" (time with time zone)")
 	}
 	l.relations[oid] = r
 	return nil
@@ -279,7 +285,31 @@ func (l *pgLoader) operator(row json.RawMessage) error {
 	return nil
 }
 
-func (l *pgLoader) cast(row json.RawMessage) error {
+// support adds a function of an operator class. Those in C write nothing, and what they
+// compare doesn't change by itself, unless they are volatile.
+func (l *pgLoader) support(row json.RawMessage) error {
+	var code int64
+	if err := fields(row, &code); err != nil {
+		return err
+	}
+	if src := l.sources[code]; src != nil && (src.language != "c" || src.volatility == "v") {
+		l.snapshot.anywhere(src.function)
+	}
+	return nil
+}
+
+func (l *pgLoader) shadow(row json.RawMessage) error {
+	var schema string
+	if err := fields(row, &schema); err != nil {
+		return err
+	}
+	l.snapshot.shadows[schema] = true
+	return nil
+}
+
+// implicit adds a function that is called without being named: behind a cast, or to
+// sort and group values.
+func (l *pgLoader) implicit(row json.RawMessage) error {
 	var code int64
 	if err := fields(row, &code); err != nil {
 		return err

@@ -144,7 +144,7 @@ func (src *pgFunction) readPath(d *definition) bool {
 				return false
 			}
 			d.ownPath, d.path = true, path
-		case "role", "session_authorization", "row_security":
+		case "role", "session_authorization", "row_security", "standard_conforming_strings":
 			return false
 		}
 	}
@@ -176,23 +176,48 @@ func allQualified(statements []*analyze.Statement) bool {
 // parsePath reads the value of search_path. It reports false if it depends on
 // the role.
 func parsePath(value string) ([]string, bool) {
-	var path []string
-	for _, item := range strings.Split(value, ",") {
-		item = strings.TrimSpace(item)
-		if strings.HasPrefix(item, `"`) {
-			item = strings.ReplaceAll(strings.Trim(item, `"`), `""`, `"`)
-		}
-		if item == "$user" {
-			return nil, false
-		}
-		if item != "" {
-			path = append(path, item)
-		}
+	path := splitPath(value)
+	if slices.Contains(path, "$user") {
+		return nil, false
 	}
 	if !slices.Contains(path, "pg_catalog") {
 		path = append([]string{"pg_catalog"}, path...)
 	}
 	return path, true
+}
+
+// splitPath returns the names in a list of schemas. The server folds those that aren't
+// quoted.
+func splitPath(value string) []string {
+	var path []string
+	for value = strings.TrimSpace(value); value != ""; value = strings.TrimSpace(value) {
+		var name string
+		if quoted, ok := strings.CutPrefix(value, `"`); ok {
+			end := closingQuote(quoted)
+			name, value = strings.ReplaceAll(quoted[:end], `""`, `"`), quoted[min(end+1, len(quoted)):]
+			_, value, _ = strings.Cut(value, ",")
+		} else {
+			name, value, _ = strings.Cut(value, ",")
+			name = strings.ToLower(strings.TrimSpace(name))
+		}
+		if name != "" {
+			path = append(path, name)
+		}
+	}
+	return path
+}
+
+// closingQuote returns where the quote stands that isn't doubled.
+func closingQuote(s string) int {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' {
+			if i+1 == len(s) || s[i+1] != '"' {
+				return i
+			}
+			i++
+		}
+	}
+	return len(s)
 }
 
 // triggerBody is what runs when the function is called by a trigger.

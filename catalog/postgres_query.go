@@ -15,11 +15,18 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname
     AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','c']::pg_catalog."char"[])
     THEN (SELECT pg_catalog.json_object_agg(a.attname,
       t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
-      AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid)
+      AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
+      AND COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.time', 'pg_catalog.timetz']::pg_catalog.regtype[]::pg_catalog.oid[]))
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
       LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
-      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) END
+      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) END,
+  EXISTS (SELECT FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+    LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
+    WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+    AND (COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.timetz', 'pg_catalog.timetz[]']::pg_catalog.regtype[]::pg_catalog.oid[])
+      OR t.typcategory OPERATOR(pg_catalog.=) 'D' AND b.typtype OPERATOR(pg_catalog.=) 'd'))
 )::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f','c']::pg_catalog."char"[])`
@@ -78,9 +85,7 @@ SELECT 'function', pg_catalog.json_build_array(p.oid::pg_catalog.int8, n.nspname
     AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid LIMIT 1),
   p.prosupport::pg_catalog.oid::pg_catalog.int8,
-  p.pronargs OPERATOR(pg_catalog.>=) 1 AND p.pronargs OPERATOR(pg_catalog.-) p.pronargdefaults OPERATOR(pg_catalog.<=) 1
-  AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) p.proargtypes[0]
-    AND t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c','p','d']::pg_catalog."char"[])))::pg_catalog.text
+  p.pronargs OPERATOR(pg_catalog.>=) 1 AND p.pronargs OPERATOR(pg_catalog.-) p.pronargdefaults OPERATOR(pg_catalog.<=) 1)::pg_catalog.text
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
@@ -95,13 +100,35 @@ SELECT 'aggregate', pg_catalog.json_build_array(aggfnoid::pg_catalog.oid::pg_cat
 FROM pg_catalog.pg_aggregate WHERE aggfnoid::pg_catalog.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
 
 	pgBuiltins = `
-SELECT 'builtins', pg_catalog.json_object_agg(f.name, f.volatile)::pg_catalog.text
-FROM (SELECT proname::pg_catalog.text AS name, pg_catalog.bool_or(provolatile OPERATOR(pg_catalog.=) 'v') AS volatile
+SELECT 'builtins', pg_catalog.json_object_agg(f.name, f.volatility)::pg_catalog.text
+FROM (SELECT proname::pg_catalog.text AS name, pg_catalog.max(provolatile::pg_catalog.text) AS volatility
   FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid GROUP BY 1) f`
 
 	pgOperators = `
 SELECT 'operator', pg_catalog.json_build_array(oid::pg_catalog.int8, oprname, oprcode::pg_catalog.oid::pg_catalog.int8)::pg_catalog.text
 FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+
+	// Functions that sorting, grouping and comparing values of a type call without being named.
+	pgClasses = `
+SELECT 'class', pg_catalog.json_build_array(f)::pg_catalog.text FROM (
+  SELECT amproc::pg_catalog.oid::pg_catalog.int8 AS f FROM pg_catalog.pg_amproc
+  UNION SELECT o.oprcode::pg_catalog.oid::pg_catalog.int8 FROM pg_catalog.pg_amop a
+    JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) a.amopopr
+    WHERE a.amopopr OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid) c
+WHERE f OPERATOR(pg_catalog.>=) 16384`
+
+	// Schemas with types that are called like the server's own.
+	pgShadows = `
+SELECT 'shadow', pg_catalog.json_build_array(n.nspname)::pg_catalog.text
+FROM pg_catalog.pg_type b JOIN pg_catalog.pg_type t ON t.typname OPERATOR(pg_catalog.=) b.typname
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+WHERE b.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid AND b.typrelid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+  AND b.typcategory OPERATOR(pg_catalog.<>) 'A' AND t.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+GROUP BY n.nspname`
+
+	pgEventTriggers = `
+SELECT 'event', pg_catalog.json_build_array(oid::pg_catalog.int8)::pg_catalog.text
+FROM pg_catalog.pg_event_trigger WHERE evtenabled OPERATOR(pg_catalog.<>) 'D'`
 
 	pgCasts = `
 SELECT 'cast', pg_catalog.json_build_array(castfunc::pg_catalog.int8)::pg_catalog.text
@@ -116,6 +143,7 @@ func postgresQuery(version int64) string {
 	}
 	return strings.Join([]string{
 		pgRelations, pgInherits, pgForeignKeys, pgTriggers, pgRules, pgDependencies,
-		strings.Replace(pgFunctions, "SQLBODY", body, 1), pgAggregates, pgBuiltins, pgOperators, pgCasts,
+		strings.Replace(pgFunctions, "SQLBODY", body, 1), pgAggregates, pgBuiltins, pgOperators, pgClasses,
+		pgShadows, pgEventTriggers, pgCasts,
 	}, "\nUNION ALL")
 }

@@ -36,7 +36,7 @@ type relation struct {
 	reading []*function // called by every read or write: row-level security
 	writing []*function // called by inserts and updates: defaults, constraints, indexes
 
-	columns  map[string]bool // false: of a type that may hold text
+	columns  map[string]bool // false: of a type that may hold text, or a time without a date
 	replaces bool            // SQLite: a constraint says ON CONFLICT REPLACE
 }
 

@@ -24,6 +24,7 @@ type State struct {
 	plainTemp    map[string]bool // those of Temp that are tables which nothing hangs on
 	tempTriggers bool            // SQLite: temporary triggers, which may hang on any table
 	attached     bool            // SQLite: further databases are attached
+	absent       []string        // PostgreSQL: schemas that the path names, and that weren't there for this role
 	lexing       lexing
 }
 

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,8 @@ var stateOnlyPostgres = wordSet(`role session_authorization default_transaction_
 	default_transaction_read_only default_transaction_deferrable transaction_isolation transaction_read_only
 	transaction_deferrable`)
 
-// A session that has made temporary relations is asked for them in a second query.
+// A session that has made temporary relations is asked for them in a second query, and
+// for temporary types of other kinds, which may hide those that others see.
 // "Plain" is a table without triggers, rules, and defaults or constraints that call
 // functions of users. A temporary child of a permanent table adds rows to it that only
 // this session sees.
@@ -55,7 +57,10 @@ const pgTempRelations = `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) c.oid
     AND k.conbin::pg_catalog.text OPERATOR(pg_catalog.~) 'funcid [1-9][0-9]{4}'),
   EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) h.inhparent
-    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid AND p.relnamespace OPERATOR(pg_catalog.<>) c.relnamespace)))::pg_catalog.text
+    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid AND p.relnamespace OPERATOR(pg_catalog.<>) c.relnamespace)))::pg_catalog.text,
+  EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+    AND t.typtype OPERATOR(pg_catalog.<>) 'b' AND NOT EXISTS (SELECT FROM pg_catalog.pg_class r
+      WHERE r.oid OPERATOR(pg_catalog.=) t.typrelid AND r.relkind OPERATOR(pg_catalog.<>) 'c'))
 FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
   AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f']::pg_catalog."char"[])`
 
@@ -74,7 +79,7 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	if err != nil {
 		return nil, err
 	}
-	row, err := one(rows, 6)
+	row, err := one(rows, 8)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +93,7 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 		}
 		s.Key += strconv.Quote(schema)
 	}
+	s.absent = s.notInPath(text(row[6]), text(row[7]))
 	s.judgePostgres(text(row[4]), text(row[5]))
 	if number(row[3]) != 0 {
 		err = s.readPostgresTemp(ctx, q)
@@ -103,8 +109,24 @@ func postgresStateQuery(names []string) string {
 	}
 	b.WriteString(`)::pg_catalog.text, pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
 pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.pg_my_temp_schema()::pg_catalog.int8,
-pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding')`)
+pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding'),
+current_user::pg_catalog.text, pg_catalog.current_setting('search_path')`)
 	return b.String()
+}
+
+// notInPath returns the schemas that search_path names and that the server leaves out:
+// they don't exist, or the role may not use them.
+func (s *State) notInPath(role, setting string) []string {
+	var absent []string
+	for _, name := range splitPath(setting) {
+		if name == "$user" {
+			name = role
+		}
+		if name != "pg_temp" && !slices.Contains(s.Path, name) {
+			absent = append(absent, name)
+		}
+	}
+	return absent
 }
 
 // readPostgresTemp reads the list of the session's temporary relations.
@@ -113,9 +135,12 @@ func (s *State) readPostgresTemp(ctx context.Context, q Querier) error {
 	if err != nil {
 		return err
 	}
-	row, err := one(rows, 1)
+	row, err := one(rows, 2)
 	if err != nil {
 		return err
+	}
+	if truth(row[1]) {
+		s.Reason = analyze.Temporary
 	}
 	var temp [][3]any
 	if err := decode(row[0], &temp); err != nil {
