@@ -19,9 +19,9 @@ import (
 // Connector returns a connector that puts the cache in front of inner. It panics if the
 // dialect can't be told; set Options.Dialect then.
 //
-// What a connector does to its connections when it opens or resets them isn't
-// known. Unless the driver's own type shows that it does nothing, a connection is opened
-// before the cache is asked, and its state is read again at each use by a new caller.
+// What a connector does to its connections when it opens or resets them isn't known: a
+// connection is opened before the cache is asked, and unless the connector's own type
+// shows that it does nothing then, its state is read again at each use by a new caller.
 func (c *Cache) Connector(inner driver.Connector) driver.Connector {
 	dialect, err := c.dialectOf(inner.Driver(), "")
 	if err != nil {
@@ -31,7 +31,8 @@ func (c *Cache) Connector(inner driver.Connector) driver.Connector {
 }
 
 // Driver returns a driver that puts the cache in front of inner, to be registered
-// under a name of the caller's. It panics if the dialect can't be told.
+// under a name of the caller's. It panics if the dialect can't be told. A driver that
+// isn't of a known package is treated as Connector treats a connector.
 func (c *Cache) Driver(inner driver.Driver) driver.Driver {
 	dialect, err := c.dialectOf(inner, "")
 	if err != nil {
@@ -82,13 +83,14 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		dsn = "unknown" // not "", which SQLite takes for a database of the connection's own
 		name = fmt.Sprintf("%T connector %d", inner, connectors.Add(1))
 	}
+	known := named && dialectOfType(d) != "" // else it is somebody's wrapper, of which nothing is known
 	config := session.Config{
 		Dialect:       dialect,
 		Connect:       inner.Connect,
 		DSN:           dsn,
 		Name:          name,
-		Lazy:          named,
-		Steady:        named || steady(inner),
+		Lazy:          known,
+		Steady:        known || steady(inner),
 		Store:         c.store,
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,
@@ -132,12 +134,19 @@ func steady(inner driver.Connector) bool {
 }
 
 // Connect implements driver.Connector. It opens no connection to the database: that
-// waits until a statement needs one.
+// waits until a statement needs one. Only if a connection's state may follow from the
+// context that it is opened with, it is opened now.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &conn{c, c.source.New()}, nil
+	s := c.source.New()
+	if !c.source.Lazy {
+		if err := s.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return &conn{c, s}, nil
 }
 
 // Driver implements driver.Connector: it is the inner driver, which programs look at.
