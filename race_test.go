@@ -336,9 +336,9 @@ func (h *house) untilBlocked() {
 	}
 }
 
-// TestCancelledWrite: a write whose context ends while it waits for a lock may have been
+// TestWriteCancelledUnderWay: a write whose context ends while it waits for a lock may have been
 // done or not; either way the readers see what is so.
-func TestCancelledWrite(t *testing.T) {
+func TestWriteCancelledUnderWay(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)
 		h.wantCached(h.db, names)
