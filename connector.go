@@ -79,6 +79,9 @@ var connectors atomic.Int64
 
 func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analyze.Dialect, dsn string, named bool) *connector {
 	name := fmt.Sprintf("%T %s", d, dsn)
+	if reflect.TypeOf(d).Kind() == reflect.Pointer {
+		name = fmt.Sprintf("%p %s", d, name) // two of one type may differ in their hooks
+	}
 	if !named {
 		dsn = "unknown" // not "", which SQLite takes for a database of the connection's own
 		name = fmt.Sprintf("%T connector %d", inner, connectors.Add(1))
