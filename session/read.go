@@ -204,6 +204,10 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 		return analyze.Cacheable
 	case s.tx.open && s.tx.wrote():
 		return analyze.Wrote
+	case s.live > 0:
+		// SQLite reads by the snapshot of the result that is still open, which may be
+		// older than a write that the tokens tell of.
+		return analyze.Isolation
 	}
 	r.Fill(ctx, rows.ahead.set, rows.ahead.set.size, s.ttl(st))
 	return analyze.Cacheable
