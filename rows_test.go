@@ -144,17 +144,19 @@ func (s scene) isFor(k kind) bool {
 // playAll runs scenes on one database for each kind.
 func playAll(t *testing.T, scenes []scene, prepare func(*house)) {
 	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			h := newHouse(t, k, nil)
-			prepare(h)
-			for _, s := range scenes {
-				if s.isFor(k) {
-					t.Run(s.name, func(t *testing.T) {
-						h.same(t, func(w *transcript, db *sql.DB) { s.run(h, w, db) })
-					})
-				}
-			}
-		})
+		t.Run(k.name, func(t *testing.T) { playOn(t, k, scenes, prepare) })
+	}
+}
+
+func playOn(t *testing.T, k kind, scenes []scene, prepare func(*house)) {
+	h := newHouse(t, k, nil)
+	prepare(h)
+	for _, s := range scenes {
+		if s.isFor(k) {
+			t.Run(s.name, func(t *testing.T) {
+				h.same(t, func(w *transcript, db *sql.DB) { s.run(h, w, db) })
+			})
+		}
 	}
 }
 
@@ -250,45 +252,79 @@ func asking(texts ...string) func(*house, *transcript, *sql.DB) {
 
 // TestResults: results of all shapes are the bare handle's, with their column types
 // at every moment.
-func TestResults(t *testing.T) {
-	playAll(t, []scene{
-		{"every type", "", asking("SELECT * FROM sample ORDER BY id", "SELECT * FROM sample WHERE id = 2", "SELECT * FROM sample WHERE id < 0")},
-		{"every type with an argument", "", func(h *house, w *transcript, db *sql.DB) {
-			ask(w, db, h.marks("SELECT * FROM sample WHERE id >= ? ORDER BY id"), 1)
-			ask(w, db, h.marks("SELECT * FROM sample WHERE id > ? ORDER BY id DESC"), 1)
-			ask(w, db, h.marks("SELECT * FROM sample WHERE id < ?"), 0)
-		}},
-		{"expressions", "", asking("SELECT 1, 'a', NULL, 1.5, count(*), max(price), min(name), avg(price) FROM stuff",
-			"SELECT NULL AS n FROM stuff", "SELECT id AS same, name AS same FROM stuff ORDER BY id", "SELECT id + 1 AS \"odd name\" FROM stuff ORDER BY id")},
-		{"union", "", asking("SELECT id, name FROM stuff UNION ALL SELECT 9, 'x' ORDER BY 1")},
-		{"no columns", "postgres", asking("SELECT FROM stuff", "SELECT", "SELECT FROM stuff WHERE false")},
-		{"semicolons and comments", "", asking("SELECT id FROM stuff ORDER BY id;", "SELECT id FROM stuff ORDER BY id ;  ", "SELECT id FROM stuff ORDER BY id; -- end",
-			"-- first\nSELECT id FROM stuff ORDER BY id", "/* a */ SELECT /* b */ id FROM stuff ORDER BY id /* c */;", "SELECT id FROM stuff ORDER BY id;;", "SELECT id FROM stuff -- no newline")},
-		// mattn/go-sqlite3 crashes when a statement prepared from nothing is run; pgx leaves it prepared.
-		{"nothing", "modernc ncruces pq mysql", asking("", ";", "-- nothing", " ", "/* nothing */")},
-		{"errors", "", asking("SELECT * FROM nowhere", "SELECT nothing FROM stuff", "SELEC", "SELECT nofunction(1)", "SELECT 'open", "SELECT 1 FROM stuff GROUP BY nothing", "SELECT id FROM stuff WHERE name = ?")},
-		{"several", "", asking("SELECT 1 AS a; SELECT id, name FROM stuff ORDER BY id; SELECT 'x' AS c, NULL AS d",
-			"SELECT id FROM stuff WHERE id < 0; SELECT id FROM stuff ORDER BY id", "SELECT id FROM stuff ORDER BY id; SELECT * FROM nowhere", "SELECT * FROM nowhere; SELECT id FROM stuff",
-			"SELECT id FROM stuff ORDER BY id; UPDATE stuff SET price = 1.5 WHERE id = 1; SELECT id, price FROM stuff ORDER BY id", "UPDATE stuff SET price = 1.5 WHERE id = 1")},
-		{"values", "postgres sqlite", asking("VALUES (1, 'a'), (2, NULL)")},
-		{"with", "", asking("WITH a AS (SELECT id, name FROM stuff) SELECT * FROM a ORDER BY id")},
-		{"returning", "", asking("INSERT INTO stuff (id, name) VALUES (1, 'again') RETURNING id", "DELETE FROM stuff WHERE id < 0 RETURNING id, name")},
-		{"returning from an update", "sqlite postgres", asking("UPDATE stuff SET name = 'bread' WHERE id = 1 RETURNING id, name, price",
-			"UPDATE stuff SET name = name WHERE id < 0 RETURNING *")},
-		{"explain", "", asking("EXPLAIN SELECT id FROM stuff WHERE id < 0")},
-		{"show", "mysql", asking("SHOW TABLES", "SHOW COLUMNS FROM stuff", "DESCRIBE stuff", "SELECT @@sql_mode")},
-		{"show a setting", "postgres", asking("SHOW server_encoding", "SELECT current_setting('server_encoding')", "TABLE stuff", "SELECT relname FROM pg_class WHERE relname = 'stuff'")},
-		{"pragma", "sqlite", asking("PRAGMA table_info(stuff)", "PRAGMA user_version", "PRAGMA nothing", "SELECT name FROM sqlite_schema ORDER BY name")},
-		{"long", "", asking("SELECT id, grp, name FROM many ORDER BY id")},
-		{"procedure", "mysql", asking("CALL two()", "CALL none()", "CALL nowhere()", "CALL breaks()")},
-	}, func(h *house) {
-		many(h)
-		if h.dialect == "mysql" {
-			h.exec(h.bare, "CREATE PROCEDURE two() BEGIN SELECT id FROM stuff ORDER BY id; SELECT name, price FROM stuff ORDER BY id; END")
-			h.exec(h.bare, "CREATE PROCEDURE none() BEGIN DO 1; END")
-			h.exec(h.bare, "CREATE PROCEDURE breaks() BEGIN SELECT id FROM stuff ORDER BY id; SELECT 1 FROM nowhere; END")
+func TestResults(t *testing.T) { playAll(t, resultScenes, manyAndProcedures) }
+
+// TestResultsByDSN: the same where a driver's settings give other Go types, or take
+// another way to the server.
+func TestResultsByDSN(t *testing.T) {
+	for _, k := range kinds {
+		for _, params := range settingsOfDrivers[k.name] {
+			t.Run(k.name+" "+params, func(t *testing.T) {
+				plain := k.open
+				k.open = func(t testing.TB) string {
+					dsn, mark := plain(t), "?"
+					if strings.Contains(dsn, "?") {
+						mark = "&"
+					}
+					return dsn + mark + params
+				}
+				playOn(t, k, resultScenes, manyAndProcedures)
+			})
 		}
-	})
+	}
+}
+
+var settingsOfDrivers = map[string][]string{
+	"modernc": {"_texttotime=1&_inttotime=1", "_time_format=sqlite"},
+	"mattn":   {"_loc=America/St_Johns"},
+	"ncruces": {"_timefmt=unixepoch"},
+	"pgx": {"default_query_exec_mode=cache_describe", "default_query_exec_mode=describe_exec", "default_query_exec_mode=exec",
+		"default_query_exec_mode=simple_protocol", "statement_cache_capacity=0", "timezone=America/St_Johns"},
+	"pq":    {"binary_parameters=yes", "timezone=America/St_Johns"},
+	"mysql": {"parseTime=true", "interpolateParams=true", "parseTime=true&loc=America%2FSt_Johns&clientFoundRows=true", "columnsWithAlias=true&compress=true"},
+}
+
+// resultScenes are reads of all kinds.
+var resultScenes = []scene{
+	{"every type", "", asking("SELECT * FROM sample ORDER BY id", "SELECT * FROM sample WHERE id = 2", "SELECT * FROM sample WHERE id < 0")},
+	{"every type with an argument", "", func(h *house, w *transcript, db *sql.DB) {
+		ask(w, db, h.marks("SELECT * FROM sample WHERE id >= ? ORDER BY id"), 1)
+		ask(w, db, h.marks("SELECT * FROM sample WHERE id > ? ORDER BY id DESC"), 1)
+		ask(w, db, h.marks("SELECT * FROM sample WHERE id < ?"), 0)
+	}},
+	{"expressions", "", asking("SELECT 1, 'a', NULL, 1.5, count(*), max(price), min(name), avg(price) FROM stuff",
+		"SELECT NULL AS n FROM stuff", "SELECT id AS same, name AS same FROM stuff ORDER BY id", "SELECT id + 1 AS \"odd name\" FROM stuff ORDER BY id")},
+	{"union", "", asking("SELECT id, name FROM stuff UNION ALL SELECT 9, 'x' ORDER BY 1")},
+	{"no columns", "postgres", asking("SELECT FROM stuff", "SELECT", "SELECT FROM stuff WHERE false")},
+	{"semicolons and comments", "", asking("SELECT id FROM stuff ORDER BY id;", "SELECT id FROM stuff ORDER BY id ;  ", "SELECT id FROM stuff ORDER BY id; -- end",
+		"-- first\nSELECT id FROM stuff ORDER BY id", "/* a */ SELECT /* b */ id FROM stuff ORDER BY id /* c */;", "SELECT id FROM stuff ORDER BY id;;", "SELECT id FROM stuff -- no newline")},
+	// mattn/go-sqlite3 crashes when a statement prepared from nothing is run; pgx leaves it prepared.
+	{"nothing", "modernc ncruces pq mysql", asking("", ";", "-- nothing", " ", "/* nothing */")},
+	{"errors", "", asking("SELECT * FROM nowhere", "SELECT nothing FROM stuff", "SELEC", "SELECT nofunction(1)", "SELECT 'open", "SELECT 1 FROM stuff GROUP BY nothing", "SELECT id FROM stuff WHERE name = ?")},
+	{"several", "", asking("SELECT 1 AS a; SELECT id, name FROM stuff ORDER BY id; SELECT 'x' AS c, NULL AS d",
+		"SELECT id FROM stuff WHERE id < 0; SELECT id FROM stuff ORDER BY id", "SELECT id FROM stuff ORDER BY id; SELECT * FROM nowhere", "SELECT * FROM nowhere; SELECT id FROM stuff",
+		"SELECT id FROM stuff ORDER BY id; UPDATE stuff SET price = 1.5 WHERE id = 1; SELECT id, price FROM stuff ORDER BY id", "UPDATE stuff SET price = 1.5 WHERE id = 1")},
+	{"values", "postgres sqlite", asking("VALUES (1, 'a'), (2, NULL)")},
+	{"with", "", asking("WITH a AS (SELECT id, name FROM stuff) SELECT * FROM a ORDER BY id")},
+	{"returning", "", asking("INSERT INTO stuff (id, name) VALUES (1, 'again') RETURNING id", "DELETE FROM stuff WHERE id < 0 RETURNING id, name")},
+	{"returning from an update", "sqlite postgres", asking("UPDATE stuff SET name = 'bread' WHERE id = 1 RETURNING id, name, price",
+		"UPDATE stuff SET name = name WHERE id < 0 RETURNING *")},
+	{"explain", "", asking("EXPLAIN SELECT id FROM stuff WHERE id < 0")},
+	{"show", "mysql", asking("SHOW TABLES", "SHOW COLUMNS FROM stuff", "DESCRIBE stuff", "SELECT @@sql_mode")},
+	{"show a setting", "postgres", asking("SHOW server_encoding", "SELECT current_setting('server_encoding')", "TABLE stuff", "SELECT relname FROM pg_class WHERE relname = 'stuff'")},
+	{"pragma", "sqlite", asking("PRAGMA table_info(stuff)", "PRAGMA user_version", "PRAGMA nothing", "SELECT name FROM sqlite_schema ORDER BY name")},
+	{"long", "", asking("SELECT id, grp, name FROM many ORDER BY id")},
+	{"procedure", "mysql", asking("CALL two()", "CALL none()", "CALL nowhere()", "CALL breaks()")},
+}
+
+// manyAndProcedures makes what resultScenes read.
+func manyAndProcedures(h *house) {
+	many(h)
+	if h.dialect == "mysql" {
+		h.exec(h.bare, "CREATE PROCEDURE two() BEGIN SELECT id FROM stuff ORDER BY id; SELECT name, price FROM stuff ORDER BY id; END")
+		h.exec(h.bare, "CREATE PROCEDURE none() BEGIN DO 1; END")
+		h.exec(h.bare, "CREATE PROCEDURE breaks() BEGIN SELECT id FROM stuff ORDER BY id; SELECT 1 FROM nowhere; END")
+	}
 }
 
 // TestPartlyRead: results closed before their end, by programs that pick what they want.
