@@ -1,0 +1,434 @@
+package larder
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+// The registers: table reg_N has one row. Clients read and write them through the cache, on several handles, and
+// note when each call began and ended. A register is linearizable if every read can be explained by one order of all
+// calls in which none stands before another that had ended when it began.
+
+const registers = 12 // at most
+
+// A call is one read or write of a register, as the checker's input.
+type call struct {
+	register int
+	write    bool
+	value    int64
+}
+
+// register is a row without a cache, for the checker: one value, at first 0.
+var register = porcupine.Model{
+	Partition: byRegister,
+	Init:      func() any { return int64(0) },
+	Step: func(state, input, output any) (bool, any) {
+		if c := input.(call); c.write {
+			return true, c.value
+		}
+		return state == output, state
+	},
+}
+
+func byRegister(all []porcupine.Operation) [][]porcupine.Operation {
+	parts := make([][]porcupine.Operation, registers)
+	for _, op := range all {
+		i := op.Input.(call).register
+		parts[i] = append(parts[i], op)
+	}
+	return parts
+}
+
+// A history is what clients have noted.
+type history struct {
+	start time.Time
+	mu    sync.Mutex
+	ops   []porcupine.Operation // guarded by mu
+	lost  []porcupine.Operation // writes of unknown outcome; guarded by mu
+	next  int64                 // the last value written; guarded by mu
+}
+
+func (h *history) now() int64 { return time.Since(h.start).Nanoseconds() }
+
+// fresh returns a value that nobody has written.
+func (h *history) fresh() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next++
+	return h.next
+}
+
+func (h *history) noteRead(client, register int, called, value int64) {
+	returned := h.now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: call{register: register}, Call: called, Output: value, Return: returned})
+}
+
+// noteWrite notes a write. One that failed may have been done all the same, or be done at any later time.
+func (h *history) noteWrite(client, register int, called, value int64, err error) {
+	op := porcupine.Operation{ClientId: client, Input: call{register, true, value}, Call: called, Return: h.now()}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		op.Return = math.MaxInt64
+		h.lost = append(h.lost, op)
+		return
+	}
+	h.ops = append(h.ops, op)
+}
+
+// check asks the checker. A write of unknown outcome whose value nobody has read need not have been done.
+func (h *history) check() porcupine.CheckResult {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[any]bool{}
+	for _, op := range h.ops {
+		seen[op.Output] = true
+	}
+	ops := h.ops
+	for i, op := range h.lost {
+		if seen[op.Input.(call).value] {
+			op.ClientId = 1000 + i // its client goes on meanwhile
+			ops = append(ops, op)
+		}
+	}
+	return porcupine.CheckOperationsTimeout(register, ops, 20*time.Second)
+}
+
+// A lab is one database with cached handles and clients.
+type lab struct {
+	testing.TB
+	kind
+	cache   *Cache
+	handles []*sql.DB
+	bare    *sql.DB
+	history *history
+	active  int  // registers in use
+	cancels bool // some statements are cancelled
+	kills   bool // some connections are cut by the server
+}
+
+// newLab opens a database with two cached handles; w, if not nil, slows their connections down.
+func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
+	t.Helper()
+	l := &lab{TB: t, kind: k, active: 3, history: &history{start: time.Now()}}
+	dsn := k.open(t)
+	l.cache = l.newCache(mutant)
+	l.bare = l.opened(sql.Open(k.driver, dsn))
+	for range 2 {
+		if w == nil {
+			l.handles = append(l.handles, l.opened(l.cache.Open(k.driver, dsn)))
+			continue
+		}
+		inner, err := connectorOf(l.bare.Driver(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.handles = append(l.handles, l.opened(sql.OpenDB(l.cache.Connector(slowConnector{inner, w})), nil))
+	}
+	for i := range registers {
+		l.must(fmt.Sprintf("CREATE TABLE reg_%d (k INTEGER PRIMARY KEY, v BIGINT)", i))
+		l.must(fmt.Sprintf("INSERT INTO reg_%d VALUES (0, 0)", i))
+	}
+	return l
+}
+
+func (l *lab) newCache(mutant coherence.Mutant) *Cache {
+	cache, err := New(&Options{MaxBytes: 8 << 20, Dialect: l.dialect, Lease: time.Second,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { cache.Close() })
+	return cache
+}
+
+func (l *lab) opened(db *sql.DB, err error) *sql.DB {
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (l *lab) must(text string) {
+	if _, err := l.bare.Exec(text); err != nil {
+		l.Fatal(text, err)
+	}
+}
+
+// run has clients call until the time is over. The first of them writes more than the others.
+func (l *lab) run(clients int, d time.Duration) {
+	end := time.Now().Add(d)
+	var all sync.WaitGroup
+	for id := range clients {
+		c := &labClient{lab: l, id: id, db: l.handles[id%len(l.handles)], r: rand.New(rand.NewPCG(uint64(id), rand.Uint64()))}
+		all.Go(func() {
+			for time.Now().Before(end) {
+				c.step()
+			}
+		})
+	}
+	all.Wait()
+}
+
+type labClient struct {
+	*lab
+	id int
+	db *sql.DB
+	r  *rand.Rand
+}
+
+func (c *labClient) step() {
+	reads := 93
+	if c.id == 0 {
+		reads = 50
+	}
+	if c.r.IntN(100) < reads {
+		c.stepRead()
+		return
+	}
+	switch n := c.r.IntN(100); {
+	case n < 50:
+		c.writeAlone()
+	case n < 65:
+		c.writeTx(true)
+	case n < 80:
+		c.writeTx(false)
+	case n < 90:
+		c.writeFailing()
+	default:
+		c.interfere()
+	}
+}
+
+func (c *labClient) stepRead() {
+	i := c.r.IntN(c.active)
+	ctx := context.Background()
+	switch n := c.r.IntN(100); {
+	case n < 15:
+		ctx = Bypass(ctx)
+	case n < 25 && c.dialect != "sqlite":
+		c.readTx(i)
+		return
+	case n < 26 && c.cancels:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.r.IntN(800))*time.Microsecond)
+		defer cancel()
+	}
+	called := c.history.now()
+	if value, err := read(ctx, c.db, c.dialect, i); err == nil {
+		c.history.noteRead(c.id, i, called, value)
+	}
+}
+
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func read(ctx context.Context, q rowQuerier, dialect string, i int) (value int64, err error) {
+	place := "?"
+	if dialect == "postgres" {
+		place = "$1"
+	}
+	err = q.QueryRowContext(ctx, fmt.Sprintf("SELECT v FROM reg_%d WHERE k = %s", i, place), 0).Scan(&value)
+	return value, err
+}
+
+// readTx reads in a transaction of which each statement sees what is committed.
+func (c *labClient) readTx(i int) {
+	tx, err := c.db.BeginTx(context.Background(), &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return
+	}
+	defer tx.Rollback()
+	for range 2 {
+		called := c.history.now()
+		value, err := read(context.Background(), tx, c.dialect, i)
+		if err != nil {
+			return
+		}
+		c.history.noteRead(c.id, i, called, value)
+	}
+}
+
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func write(ctx context.Context, e execer, dialect string, i int, value int64) error {
+	places := [2]string{"?", "?"}
+	if dialect == "postgres" {
+		places = [2]string{"$1", "$2"}
+	}
+	_, err := e.ExecContext(ctx, fmt.Sprintf("UPDATE reg_%d SET v = %s WHERE k = %s", i, places[0], places[1]), value, 0)
+	return err
+}
+
+func (c *labClient) writeAlone() {
+	ctx, i, value := context.Background(), c.r.IntN(c.active), c.history.fresh()
+	if c.cancels && c.r.IntN(map[bool]int{true: 8, false: 40}[c.dialect == "sqlite"]) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.r.IntN(800))*time.Microsecond)
+		defer cancel()
+	}
+	called := c.history.now()
+	err := write(ctx, c.db, c.dialect, i, value)
+	c.history.noteWrite(c.id, i, called, value, err)
+}
+
+// writeTx writes two registers in a transaction. What is rolled back isn't noted: nobody may read it.
+func (c *labClient) writeTx(commit bool) {
+	tx, err := c.db.Begin()
+	if err != nil {
+		return
+	}
+	defer tx.Rollback()
+	first := c.r.IntN(c.active - 1)
+	values := [2]int64{c.history.fresh(), c.history.fresh()}
+	for n, value := range values {
+		if write(context.Background(), tx, c.dialect, first+n, value) != nil {
+			return
+		}
+	}
+	if !commit {
+		return
+	}
+	called := c.history.now()
+	err = tx.Commit()
+	for n, value := range values {
+		c.history.noteWrite(c.id, first+n, called, value, err)
+	}
+}
+
+// writeFailing fails at the key, and so writes nothing.
+func (c *labClient) writeFailing() {
+	if _, err := c.db.Exec(fmt.Sprintf("INSERT INTO reg_%d VALUES (0, -1)", c.r.IntN(c.active))); err == nil {
+		c.Error("a second row with the same key was taken")
+	}
+}
+
+// interfere cuts a connection, whatever it is doing.
+func (c *labClient) interfere() {
+	if c.kills && c.r.IntN(10) == 0 {
+		c.bare.Exec("SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database() " +
+			"AND pid <> pg_backend_pid() AND query LIKE '%reg_%' ORDER BY random() LIMIT 1) victim")
+	}
+}
+
+// mustBeLinearizable checks what was noted, and that enough of it came from the cache to mean anything.
+func (l *lab) mustBeLinearizable() {
+	l.Helper()
+	s := l.cache.Stats()
+	l.Logf("%d calls, %d of unknown outcome; %d hits, %d misses, %d held, %d bypasses, %d abandoned", len(l.history.ops)+len(l.history.lost),
+		len(l.history.lost), s.Hits, s.Misses, s.Held, s.Bypasses, s.Abandoned)
+	if result := l.history.check(); result != porcupine.Ok {
+		l.Errorf("the history is not linearizable: %s", result)
+	}
+	if s.Hits < int64(len(l.history.ops))/20 || s.Hits == 0 {
+		l.Errorf("only %d hits in %d calls", s.Hits, len(l.history.ops))
+	}
+}
+
+// TestLinearizable: concurrent clients of every driver, as they come.
+func TestLinearizable(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			l := newLab(t, k, coherence.NoMutant, nil)
+			l.run(6, 1200*time.Millisecond)
+			l.mustBeLinearizable()
+		})
+	}
+}
+
+// TestLinearizableInWideWindows: the moments between the database's answer and what the cache does next are long.
+func TestLinearizableInWideWindows(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			l := newLab(t, k, coherence.NoMutant, &window{longest: 2 * time.Millisecond})
+			l.run(6, 1200*time.Millisecond)
+			l.mustBeLinearizable()
+		})
+	}
+}
+
+// TestLinearizableUnderFaults: statements are cancelled, and PostgreSQL's connections cut.
+func TestLinearizableUnderFaults(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			l := newLab(t, k, coherence.NoMutant, nil)
+			l.active, l.cancels, l.kills = registers, true, k.dialect == "postgres"
+			l.run(6, 1500*time.Millisecond)
+			l.mustBeLinearizable()
+			if len(l.history.lost) == 0 {
+				t.Error("every write ended as it should: there were no faults")
+			}
+		})
+	}
+}
+
+// TestMutantsAreSeen: without each of these steps of the protocol some history isn't linearizable.
+func TestMutantsAreSeen(t *testing.T) {
+	for _, m := range []coherence.Mutant{coherence.TokensAfterRead, coherence.NoHold, coherence.ReleaseBeforeCommit, coherence.JoinOvertakenFlights} {
+		t.Run(m.String(), func(t *testing.T) {
+			for _, k := range []kind{kinds[0], kinds[2]} {
+				t.Run(k.name, func(t *testing.T) { mustSee(t, k, m) })
+			}
+		})
+	}
+}
+
+// mustSee runs a mutant until the checker sees it.
+func mustSee(t *testing.T, k kind, m coherence.Mutant) {
+	start := time.Now()
+	for round := 1; time.Since(start) < 15*time.Second; round++ {
+		l := newLab(t, k, m, &window{longest: 2 * time.Millisecond})
+		l.run(6, 300*time.Millisecond)
+		if l.history.check() == porcupine.Illegal {
+			t.Logf("seen in round %d, after %v", round, time.Since(start).Round(time.Millisecond))
+			return
+		}
+	}
+	t.Errorf("every history was linearizable")
+}
+
+// TestHitsReturnAfterFailedWrite: a write that failed lets go of what it held. Without that, which is no
+// fault against linearizability, nothing would be a hit any more.
+func TestHitsReturnAfterFailedWrite(t *testing.T) {
+	for _, mutant := range []coherence.Mutant{coherence.NoMutant, coherence.RollbackKeepsHold} {
+		t.Run(mutant.String(), func(t *testing.T) {
+			l := newLab(t, kinds[0], mutant, nil)
+			c := &labClient{lab: l, db: l.handles[0], r: rand.New(rand.NewPCG(1, 1))}
+			for range 20 {
+				c.writeFailing()
+			}
+			before := l.cache.Stats()
+			for i := range 2 * l.active {
+				if _, err := read(t.Context(), c.db, l.dialect, i%l.active); err != nil {
+					t.Fatal(err)
+				}
+			}
+			after := l.cache.Stats()
+			hits, held := after.Hits-before.Hits, after.Held-before.Held
+			if mutant == coherence.NoMutant && (hits != int64(l.active) || held != 0) {
+				t.Errorf("%d hits and %d held, want %d and 0", hits, held, l.active)
+			}
+			if mutant == coherence.RollbackKeepsHold && (hits != 0 || held == 0) {
+				t.Errorf("%d hits and %d held: the mutant isn't seen", hits, held)
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package larder
+
+import (
+	"context"
+	"database/sql/driver"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// A window is how long, at most, a slow connection waits around what the database does with a register.
+type window struct{ longest time.Duration }
+
+// wait waits, half of the times.
+func (w *window) wait() {
+	if rand.IntN(2) == 0 {
+		time.Sleep(rand.N(w.longest))
+	}
+}
+
+func (w *window) waitFor(text string) {
+	if strings.Contains(text, "reg_") {
+		w.wait()
+	}
+}
+
+// A slowConnector wraps another's connections: they are late with what the database has answered, and with
+// commits. The cache knows nothing of its type.
+type slowConnector struct {
+	driver.Connector
+	window *window
+}
+
+func (c slowConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slowConn{conn, c.window}, nil
+}
+
+// A slowConn offers what all drivers of these tests offer.
+type slowConn struct {
+	driver.Conn
+	window *window
+}
+
+func (c slowConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
+	if err == nil {
+		c.window.waitFor(text)
+	}
+	return rows, err
+}
+
+func (c slowConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	c.window.waitFor(text)
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, text, args)
+	if err == nil {
+		c.window.waitFor(text)
+	}
+	return result, err
+}
+
+func (c slowConn) PrepareContext(ctx context.Context, text string) (driver.Stmt, error) {
+	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return slowStmt{stmt, c.window, text}, nil
+}
+
+func (c slowConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return slowTx{tx, c.window}, nil
+}
+
+func (c slowConn) ResetSession(ctx context.Context) error {
+	if r, ok := c.Conn.(driver.SessionResetter); ok {
+		return r.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c slowConn) IsValid() bool {
+	if v, ok := c.Conn.(driver.Validator); ok {
+		return v.IsValid()
+	}
+	return true
+}
+
+func (c slowConn) CheckNamedValue(value *driver.NamedValue) error {
+	if n, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return n.CheckNamedValue(value)
+	}
+	return driver.ErrSkip
+}
+
+// A slowStmt is late as its connection is. MySQL's driver sends every statement with arguments by one.
+type slowStmt struct {
+	driver.Stmt
+	window *window
+	text   string
+}
+
+func (s slowStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+	if err == nil {
+		s.window.waitFor(s.text)
+	}
+	return rows, err
+}
+
+func (s slowStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.window.waitFor(s.text)
+	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	if err == nil {
+		s.window.waitFor(s.text)
+	}
+	return result, err
+}
+
+func (s slowStmt) CheckNamedValue(value *driver.NamedValue) error {
+	if n, ok := s.Stmt.(driver.NamedValueChecker); ok {
+		return n.CheckNamedValue(value)
+	}
+	return driver.ErrSkip
+}
+
+// A slowTx is late before and after it commits.
+type slowTx struct {
+	driver.Tx
+	window *window
+}
+
+func (t slowTx) Commit() error {
+	t.window.wait()
+	err := t.Tx.Commit()
+	t.window.wait()
+	return err
+}
