@@ -226,7 +226,7 @@ func (c *labClient) stepRead() {
 		return
 	case n < 26 && c.cancels:
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.r.IntN(800))*time.Microsecond)
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(1<<c.r.IntN(20)))
 		defer cancel()
 	}
 	called := c.history.now()
@@ -282,7 +282,7 @@ func (c *labClient) writeAlone() {
 	ctx, i, value := context.Background(), c.r.IntN(c.active), c.history.fresh()
 	if c.cancels && c.r.IntN(map[bool]int{true: 8, false: 40}[c.dialect == "sqlite"]) == 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.r.IntN(800))*time.Microsecond)
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(1<<c.r.IntN(20)))
 		defer cancel()
 	}
 	called := c.history.now()
@@ -348,7 +348,7 @@ func TestLinearizable(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			l := newLab(t, k, coherence.NoMutant, nil)
-			l.run(6, 1200*time.Millisecond)
+			l.run(6, time.Second)
 			l.mustBeLinearizable()
 		})
 	}
@@ -358,8 +358,8 @@ func TestLinearizable(t *testing.T) {
 func TestLinearizableInWideWindows(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			l := newLab(t, k, coherence.NoMutant, &window{longest: 2 * time.Millisecond})
-			l.run(6, 1200*time.Millisecond)
+			l := newLab(t, k, coherence.NoMutant, &window{2 * time.Millisecond, 2 * time.Millisecond})
+			l.run(6, time.Second)
 			l.mustBeLinearizable()
 		})
 	}
@@ -370,8 +370,10 @@ func TestLinearizableUnderFaults(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			l := newLab(t, k, coherence.NoMutant, nil)
-			l.active, l.cancels, l.kills = registers, true, k.dialect == "postgres"
-			l.run(6, 1500*time.Millisecond)
+			l.active = registers
+			l.run(6, 300*time.Millisecond)
+			l.cancels, l.kills = true, k.dialect == "postgres"
+			l.run(6, 1200*time.Millisecond)
 			l.mustBeLinearizable()
 			if len(l.history.lost) == 0 {
 				t.Error("every write ended as it should: there were no faults")
@@ -382,20 +384,28 @@ func TestLinearizableUnderFaults(t *testing.T) {
 
 // TestMutantsAreSeen: without each of these steps of the protocol some history isn't linearizable.
 func TestMutantsAreSeen(t *testing.T) {
-	for _, m := range []coherence.Mutant{coherence.TokensAfterRead, coherence.NoHold, coherence.ReleaseBeforeCommit, coherence.JoinOvertakenFlights} {
-		t.Run(m.String(), func(t *testing.T) {
-			for _, k := range []kind{kinds[0], kinds[2]} {
-				t.Run(k.name, func(t *testing.T) { mustSee(t, k, m) })
-			}
-		})
+	reads, writes := window{read: 3 * time.Millisecond}, window{write: 3 * time.Millisecond}
+	for _, m := range []struct {
+		mutant coherence.Mutant
+		window window
+	}{
+		{coherence.TokensAfterRead, reads},
+		{coherence.JoinOvertakenFlights, reads},
+		{coherence.NoHold, writes},
+		{coherence.ReleaseBeforeCommit, writes},
+	} {
+		for _, k := range []kind{sqlite3, kinds[2]} {
+			t.Run(m.mutant.String()+"/"+k.name, func(t *testing.T) { mustSee(t, k, m.mutant, &m.window) })
+		}
 	}
 }
 
 // mustSee runs a mutant until the checker sees it.
-func mustSee(t *testing.T, k kind, m coherence.Mutant) {
+func mustSee(t *testing.T, k kind, m coherence.Mutant, w *window) {
 	start := time.Now()
 	for round := 1; time.Since(start) < 15*time.Second; round++ {
-		l := newLab(t, k, m, &window{longest: 2 * time.Millisecond})
+		l := newLab(t, k, m, w)
+		l.active = 2
 		l.run(6, 300*time.Millisecond)
 		if l.history.check() == porcupine.Illegal {
 			t.Logf("seen in round %d, after %v", round, time.Since(start).Round(time.Millisecond))

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// A window is how long, at most, a slow connection waits around what the database does with a register.
-type window struct{ longest time.Duration }
+// A window is how long, at most, a slow connection waits after the database has answered a read of a register, and
+// around what writes it.
+type window struct{ read, write time.Duration }
 
 // wait waits, half of the times.
-func (w *window) wait() {
-	if rand.IntN(2) == 0 {
-		time.Sleep(rand.N(w.longest))
+func wait(longest time.Duration) {
+	if longest > 0 && rand.IntN(2) == 0 {
+		time.Sleep(rand.N(longest))
 	}
 }
 
-func (w *window) waitFor(text string) {
+func waitFor(text string, longest time.Duration) {
 	if strings.Contains(text, "reg_") {
-		w.wait()
+		wait(longest)
 	}
 }
 
@@ -48,16 +49,16 @@ type slowConn struct {
 func (c slowConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
 	if err == nil {
-		c.window.waitFor(text)
+		waitFor(text, c.window.read)
 	}
 	return rows, err
 }
 
 func (c slowConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	c.window.waitFor(text)
+	waitFor(text, c.window.write)
 	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, text, args)
 	if err == nil {
-		c.window.waitFor(text)
+		waitFor(text, c.window.write)
 	}
 	return result, err
 }
@@ -109,16 +110,16 @@ type slowStmt struct {
 func (s slowStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 	if err == nil {
-		s.window.waitFor(s.text)
+		waitFor(s.text, s.window.read)
 	}
 	return rows, err
 }
 
 func (s slowStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s.window.waitFor(s.text)
+	waitFor(s.text, s.window.write)
 	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 	if err == nil {
-		s.window.waitFor(s.text)
+		waitFor(s.text, s.window.write)
 	}
 	return result, err
 }
@@ -137,8 +138,8 @@ type slowTx struct {
 }
 
 func (t slowTx) Commit() error {
-	t.window.wait()
+	wait(t.window.write)
 	err := t.Tx.Commit()
-	t.window.wait()
+	wait(t.window.write)
 	return err
 }
