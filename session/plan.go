@@ -33,6 +33,12 @@ type planned struct {
 	proven atomic.Bool
 }
 
+// acts reports whether the query does more than read: it writes, or a function that it
+// calls may change the state of the session.
+func (p *planned) acts() bool {
+	return !p.write.none() || p.plan != nil && (p.plan.StateUnknown || p.plan.TempUnknown)
+}
+
 // maxPlans bounds the plans kept of one query: sessions differ in their state.
 const maxPlans = 8
 

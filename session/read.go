@@ -33,7 +33,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p != nil && !p.write.none() {
+		if p != nil && p.acts() {
 			return s.queryWrite(ctx, c, &o)
 		}
 		if reason != analyze.Cacheable {
@@ -85,7 +85,7 @@ func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, anal
 	switch {
 	case reason != analyze.Cacheable:
 		return s.unplanned(c, reason)
-	case !p.write.none():
+	case p.acts():
 		return p, analyze.Cacheable, nil
 	case w == bypassed:
 		return p, analyze.Asked, nil

@@ -142,9 +142,10 @@ func (s *Session) before(ctx context.Context, c call) *write {
 	return w
 }
 
-// executed is the query that a statement runs: EXECUTE runs what was prepared.
+// executed is the query that a statement runs: EXECUTE runs what was prepared, after
+// what its arguments call.
 func (s *Session) executed(q *query) *query {
-	if q.st.Executes == "" {
+	if q.st.Executes == "" || !callsNothing(q.st) {
 		return q
 	}
 	if prepared := s.prepared[q.st.Executes]; prepared != nil {
@@ -185,7 +186,9 @@ func (s *Session) ending(st *analyze.Statement) effect {
 func (s *Session) effectOf(ctx context.Context, q *query, w *write) (*planned, effect) {
 	if q.st.Control != analyze.CommitPrepared && q.st.Kind != analyze.Call && !q.st.Writing() && callsNothing(q.st) {
 		p, _ := s.currentPlan(ctx, q)
-		return p, effect{}
+		if p == nil || p.write.none() { // a view may call what writes
+			return p, effect{}
+		}
 	}
 	if s.db == nil {
 		return nil, wideEffect(q.st)
@@ -235,22 +238,64 @@ func (s *Session) after(ctx context.Context, w *write, err error) {
 // afterStatement moves what the session knows of itself.
 func (s *Session) afterStatement(w *write, err error) {
 	if w.plan == nil || w.plan.plan.StateUnknown {
-		s.stateStale = s.stateStale || w.st.Kind != analyze.Modify
+		s.stateLost(w)
 	}
 	if w.plan != nil && w.plan.plan.TempUnknown && !notUnderstood(w.st.Text, err) {
 		s.opaque = analyze.Temporary
 	}
-	if w.st.ImplicitCommit {
-		s.ended(nil)
-	}
 	if w.st.Parts == nil {
 		s.noteSession(w.st, err)
+		s.applyCommit(w.st, err)
 		s.apply(w.st, err)
 		return
 	}
+	s.afterParts(w, err)
+}
+
+// stateLost notes that a statement may have changed what the session doesn't know of:
+// settings, also those by which names are resolved, and what names are prepared for.
+func (s *Session) stateLost(w *write) {
+	kind := w.st.Kind
+	named := kind == analyze.Session || kind == analyze.Schema // what they set they name
+	if named || w.plan == nil && callsNothing(w.st) && kind != analyze.Call && kind != analyze.Unknown {
+		s.stateStale = s.stateStale || kind != analyze.Modify
+		return
+	}
+	s.stateStale, s.namesStale, s.prepared = true, true, nil
+}
+
+// applyCommit notes that a statement of MySQL's has committed the open transaction. One
+// that failed may not have been sent, or not understood.
+func (s *Session) applyCommit(st *analyze.Statement, err error) {
+	switch {
+	case !st.ImplicitCommit:
+	case err != nil && s.tx.open:
+		s.tx.doubt = true
+	default:
+		s.ended(nil)
+	}
+}
+
+// afterParts notes what several statements in one text did. If one has failed it isn't known
+// which; and what they wrote after a BEGIN is to be committed yet.
+func (s *Session) afterParts(w *write, err error) {
 	for _, part := range w.st.Parts {
 		s.noteSession(part, err)
-		s.apply(part, err)
+		switch {
+		case err == nil:
+			s.applyCommit(part, nil)
+			s.apply(part, nil)
+		case part.Control != analyze.NoControl || part.ImplicitCommit:
+			s.tx.doubt, s.tx.begun, s.tx.level = true, false, unknownLevel
+			s.stateStale = true
+		}
+	}
+	if (s.tx.open || s.tx.doubt) && !w.effect.none() {
+		if s.tx.writer == nil && w.writer == nil && s.db != nil {
+			w.writer = s.db.domain.BeginWrite()
+		}
+		s.tx.gather(&w.effect)
+		s.joinWriters(w)
 	}
 }
 
@@ -262,7 +307,10 @@ func (s *Session) noteSession(st *analyze.Statement, err error) {
 	if len(st.TempTables) > 0 {
 		s.noteTemp(st)
 	}
-	if err != nil {
+	if err != nil { // of several statements, some may have run
+		if st.Prepares != "" || st.Deallocates != "" {
+			s.prepared = nil
+		}
 		return
 	}
 	if st.Prepares != "" {
