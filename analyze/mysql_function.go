@@ -118,4 +118,4 @@ func mysqlSet(names string) map[string]bool {
 // time of day.
 var mysqlDates = mysqlSet(`convert_tz date date_format datediff day dayname dayofmonth dayofweek dayofyear last_day month
 	monthname quarter timestamp timestampadd timestampdiff to_days to_seconds unix_timestamp week weekday weekofyear year
-	yearweek`)
+	yearweek date_add date_sub adddate subdate from_unixtime extract`)

@@ -29,6 +29,7 @@ func mysqlParsedStatement(s *Statement, tokens []mysqlToken) error {
 		return errors.New("parse: a subquery is missing in the tree")
 	}
 	w.restore(p.removed)
+	w.finishTimes()
 	if s.Kind == Read && len(s.Reads) == 0 {
 		w.because(NoRelation, "")
 	}

@@ -14,6 +14,8 @@ type mysqlWalk struct {
 	scopes  []mysqlScope
 	targets map[*ast.TableName]bool // names in the tree that don't stand for a read
 	selects int                     // SELECTs met
+	derived bool                    // a name may stand for a column of a query
+	aliases map[string]bool         // names that the statement gives to what it returns
 }
 
 // A mysqlScope is the names that the WITH of a statement binds in it.
@@ -36,6 +38,9 @@ func (w *mysqlWalk) Enter(n ast.Node) (ast.Node, bool) {
 		w.open(x, x.With)
 	case *ast.SetOprSelectList:
 		w.open(x, x.With)
+		w.unites(x)
+	case *ast.Join:
+		w.joins(x)
 	case *ast.UpdateStmt:
 		w.open(x, x.With)
 	case *ast.DeleteStmt:
@@ -44,6 +49,8 @@ func (w *mysqlWalk) Enter(n ast.Node) (ast.Node, bool) {
 		w.relation(x)
 	default:
 		w.expression(n)
+		w.meeting(n)
+		w.names(n)
 	}
 	return n, false
 }
@@ -62,6 +69,7 @@ func (w *mysqlWalk) open(owner ast.Node, with *ast.WithClause) {
 	if with == nil {
 		return
 	}
+	w.derived = true
 	w.scopes = append(w.scopes, mysqlScope{owner: owner, defining: true})
 	scope := len(w.scopes) - 1
 	for _, cte := range with.CTEs {

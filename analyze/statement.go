@@ -115,9 +115,10 @@ type Statement struct {
 	Functions []Name
 	Operators []string
 
-	// TimeCasts (PostgreSQL) are the columns that are cast to a date or time
-	// type: if such a column is a text, the result may depend on the clock
-	// ('now'::timestamp), so a catalog must know its type.
+	// TimeCasts are columns whose type a catalog must know, because the result may
+	// depend on the clock. PostgreSQL: those that are cast to a date or time type
+	// ('now'::timestamp, if it is a text). MySQL: those that may meet a date (which gives
+	// a time of day today's date), in lower case; "*" stands for any.
 	TimeCasts []string
 
 	// Reason says why the rows that this statement returns can't be cached, as
