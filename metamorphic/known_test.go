@@ -42,6 +42,25 @@ var known = []struct {
 		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id = 1`},
 		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id > ? ORDER BY id`, args: []any{0}, ordered: true},
 	}},
+	{"autocommit is off already", []engine{mysql}, program{
+		{on: clean, do: exec, text: `CREATE TABLE t1 (id INT)`, unseen: true},
+		{on: 2, do: exec, text: `SET autocommit = 0`},
+		{on: 2, do: exec, text: `INSERT INTO t1 VALUES (1)`},
+		{on: 2, do: exec, text: `SET autocommit = 0`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `COMMIT`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `SET autocommit = 1`},
+		{on: 2, do: exec, text: `BEGIN`},
+		{on: 2, do: exec, text: `INSERT INTO t1 VALUES (2)`},
+		{on: 2, do: exec, text: `SET autocommit = 1`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `SET autocommit = 0`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+		{on: 2, do: exec, text: `INSERT INTO t1 VALUES (3)`},
+		{on: 2, do: exec, text: `COMMIT`},
+		{on: clean, do: query, text: `SELECT * FROM t1`},
+	}},
 }
 
 func TestKnown(t *testing.T) {

@@ -38,33 +38,48 @@ type engine struct {
 	place  func(t testing.TB, variant int) place // of a fresh database
 }
 
-func sqliteFile(driver string, params ...string) func(testing.TB, int) place {
+func sqliteFile(driver string, variants ...string) func(testing.TB, int) place {
 	return func(t testing.TB, variant int) place {
 		dir, err := os.MkdirTemp("", "metamorphic")
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { os.RemoveAll(dir) })
-		return place{driver, "file:" + filepath.Join(dir, "x.db") + params[variant%len(params)]}
+		params, other := variants[variant%len(variants)], filepath.Join(dir, "other.db")
+		return place{driver: driver, dsn: "file:" + filepath.Join(dir, "x.db") + params, otherDSN: "file:" + other + params, name: other}
 	}
 }
 
-func server(driver string, start func(testing.TB) *dbtest.Server, params ...string) func(testing.TB, int) place {
-	return func(t testing.TB, _ int) place {
-		return place{driver, start(t).Database(t).DSN(params...)}
+func postgres(first, second string, variants ...string) func(testing.TB, int) place {
+	return func(t testing.TB, variant int) place {
+		database := dbtest.Postgres(t).Database(t)
+		params := []string{"lock_timeout=5", "synchronous_commit=off", "jit=off"}
+		p := place{driver: first, dsn: database.DSN(append(params, variants[variant%len(variants)])...), name: database.Name}
+		if variant%3 == 0 {
+			p.secondDriver, p.secondDSN = second, database.DSN(params...)
+		}
+		return p
+	}
+}
+
+func mariaDB(variants ...string) func(testing.TB, int) place {
+	return func(t testing.TB, variant int) place {
+		server := dbtest.MariaDB(t)
+		params := []string{"innodb_lock_wait_timeout=0", "lock_wait_timeout=0", "collation=utf8mb4_bin", variants[variant%len(variants)]}
+		database, other := server.Database(t), server.Database(t)
+		return place{driver: "mysql", dsn: database.DSN(params...), otherDSN: other.DSN(params...), main: database.Name, name: other.Name}
 	}
 }
 
 var (
 	modernc = engine{lite, "sqlite", sqliteFile("sqlite",
 		"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)&_pragma=synchronous(0)&_pragma=journal_mode(WAL)",
-		"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)&_pragma=synchronous(0)")}
+		"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)&_pragma=synchronous(0)&_txlock=immediate")}
 	mattn = engine{lite, "sqlite3", sqliteFile("sqlite3",
-		"?_busy_timeout=1&_foreign_keys=1&_synchronous=0&_journal_mode=WAL", "?_busy_timeout=1&_foreign_keys=1&_synchronous=0")}
-	pgx   = engine{pg, "pgx", server("pgx", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
-	pq    = engine{pg, "postgres", server("postgres", dbtest.Postgres, "lock_timeout=5", "synchronous_commit=off", "jit=off")}
-	mysql = engine{maria, "mysql", server("mysql", dbtest.MariaDB, "innodb_lock_wait_timeout=0", "lock_wait_timeout=0",
-		"collation=utf8mb4_bin", "parseTime=true")}
+		"?_busy_timeout=1&_foreign_keys=1&_synchronous=0&_journal_mode=WAL", "?_busy_timeout=1&_foreign_keys=1&_synchronous=0&_loc=auto")}
+	pgx   = engine{pg, "pgx", postgres("pgx", "postgres", "default_query_exec_mode=cache_statement", "default_query_exec_mode=simple_protocol")}
+	pq    = engine{pg, "postgres", postgres("postgres", "pgx", "application_name=x", "binary_parameters=yes")}
+	mysql = engine{maria, "mysql", mariaDB("parseTime=true", "multiStatements=true", "interpolateParams=true")}
 )
 
 func TestSQLite(t *testing.T)      { modernc.test(t, *flagSteps) }

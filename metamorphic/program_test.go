@@ -32,6 +32,9 @@ const (
 func (m *maker) next() step {
 	m.g.marked, m.g.ctes, m.g.plain, m.g.n, m.g.depth = nil, nil, false, 0, 0
 	on := m.choose()
+	if on == clean && m.g.d != pg && chance(m.r, 12) {
+		return m.elsewhere()
+	}
 	if on != clean {
 		if s, ok := m.transaction(on); ok {
 			return s
@@ -39,6 +42,21 @@ func (m *maker) next() step {
 	}
 	s := m.statement(on)
 	s.on = on
+	return s
+}
+
+// elsewhere reads or writes the other database.
+func (m *maker) elsewhere() step {
+	s := step{on: elsewhere, do: query}
+	switch g := m.g; m.r.IntN(5) {
+	case 0:
+		s.do, s.text = exec, g.pick("UPDATE t1 SET a = a + 1", "DELETE FROM t1 WHERE id = "+g.int(), g.insert(&table{name: "t1"}))
+	case 1:
+		s.text = "SELECT * FROM t1 WHERE id > 1"
+	default:
+		s.text = "SELECT count(*), sum(a), max(c) FROM t1"
+	}
+	s.text, s.args = m.g.settle(s.text)
 	return s
 }
 
@@ -56,6 +74,9 @@ func (m *maker) choose() int {
 func (m *maker) transaction(on int) (step, bool) {
 	kind := m.inTx[on]
 	s := step{on: on, do: exec}
+	if s.text = m.unusualEnd(kind); s.text != "" {
+		return s, true
+	}
 	switch {
 	case kind != noTx && m.lost[on] && chance(m.r, 70):
 		s.do, s.text = rollback, "ROLLBACK"
@@ -77,6 +98,21 @@ func (m *maker) transaction(on int) (step, bool) {
 		s.text = ""
 	}
 	return s, true
+}
+
+// unusualEnd is an end of a transaction in SQL of which it isn't noted how it ends.
+func (m *maker) unusualEnd(kind txKind) string {
+	switch {
+	case m.g.d == lite || !chance(m.r, 3):
+		return ""
+	case kind == textTx && m.g.d == maria:
+		return m.g.pick("COMMIT AND CHAIN", "ROLLBACK AND CHAIN")
+	case kind == textTx:
+		return m.g.pick("COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "PREPARE TRANSACTION 'OTHERx'", "PREPARE TRANSACTION 'OTHERx'")
+	case kind == noTx && m.g.d == pg:
+		return m.g.pick("COMMIT PREPARED 'OTHERx'", "ROLLBACK PREPARED 'OTHERx'")
+	}
+	return ""
 }
 
 func (m *maker) begin(on int) step {
@@ -192,7 +228,7 @@ func (m *maker) saw(s step, failure error) {
 		m.g.m = m.before
 	}
 	m.before = nil
-	if s.on == clean {
+	if s.on >= clean {
 		return
 	}
 	m.sawEnd(s, failure)
@@ -265,7 +301,9 @@ func (m *maker) setting() string {
 			"DROP TABLE IF EXISTS temp."+t, "INSERT INTO temp1 SELECT 1, 2, 3, 'x'", "CREATE TEMP VIEW v2 AS SELECT 1 AS id, 2 AS a, 3 AS b, 'tmp' AS c",
 			"DROP VIEW IF EXISTS temp.v2", "PRAGMA short_column_names = OFF", "PRAGMA short_column_names = ON", "PRAGMA defer_foreign_keys = ON",
 			"CREATE TEMP TRIGGER ttrg AFTER INSERT ON "+t+" BEGIN UPDATE t5 SET a = 8; END", "DROP TRIGGER IF EXISTS ttrg",
-			"ATTACH ':memory:' AS aux1", "CREATE TABLE aux1.t1 (id, a, b, c)", "DETACH aux1")
+			"ATTACH ':memory:' AS aux1", "CREATE TABLE aux1.t1 (id, a, b, c)", "DETACH aux1", "ATTACH 'OTHER' AS aux1", "ATTACH 'OTHER' AS aux1",
+			"INSERT INTO aux1.t1 (id, a) VALUES ("+g.int()+", 7)", "UPDATE aux1.t1 SET a = 3", "DELETE FROM aux1.t1 WHERE id < 4",
+			"INSERT INTO aux1.t1 SELECT id + 10, a, b, c FROM t1", "ALTER TABLE aux1.t1 ADD COLUMN more")
 	case pg:
 		return g.pick("SET search_path = s2, public", "SET search_path = public", "SET LOCAL search_path = s2, public", "RESET search_path",
 			"SET TIME ZONE 'Asia/Tokyo'", "SET TIME ZONE DEFAULT", "SET DateStyle = 'German'", "RESET DateStyle", "SET bytea_output = 'escape'",
@@ -285,5 +323,6 @@ func (m *maker) setting() string {
 		"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "SET div_precision_increment = 1", "SET NAMES latin1", "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
 		"CREATE TEMPORARY TABLE temp1 AS SELECT * FROM "+t, "DROP TEMPORARY TABLE IF EXISTS temp1", "CREATE TEMPORARY TABLE "+t+" (id INT, a INT, b INT, c TEXT)",
 		"DROP TEMPORARY TABLE IF EXISTS "+t, "PREPARE e1 FROM 'SELECT * FROM "+t+"'", "PREPARE e2 FROM 'UPDATE "+t+" SET a = 9 WHERE id < 3'",
-		"DEALLOCATE PREPARE e1", "SET collation_connection = utf8mb4_general_ci", "INSERT INTO temp1 (id) VALUES (5)", "USE mysql", "SET sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'")
+		"DEALLOCATE PREPARE e1", "SET collation_connection = utf8mb4_general_ci", "INSERT INTO temp1 (id) VALUES (5)", "USE OTHER", "USE MAIN", "USE MAIN", "USE MAIN",
+		"CREATE OR REPLACE VIEW v2 AS SELECT id, a, b, c FROM OTHER.t1", "SET sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'")
 }

@@ -26,7 +26,7 @@ const (
 
 // A step is one thing that a client does. It says all that it takes to do it again.
 type step struct {
-	on   int // the client; clean has connections whose state is never changed
+	on   int // the client; clean and elsewhere have connections whose state is never changed
 	do   action
 	text string
 	args []any
@@ -40,10 +40,11 @@ type step struct {
 	unseen   bool // done by the bare handle: the cache can't know
 }
 
-// The clients: connections that are kept, and the handle.
+// The clients: connections that are kept, a second handle, and a handle of another database.
 const (
-	kept  = 3
-	clean = kept
+	kept      = 3
+	clean     = kept
+	elsewhere = kept + 1
 )
 
 // String is the step as Go text, to be run again by TestKnown.

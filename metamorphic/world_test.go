@@ -3,6 +3,7 @@ package metamorphic
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,7 +21,10 @@ type world struct {
 	handle  *sql.DB // the kept connections are of this one
 	second  *sql.DB // cached, too; its connections are left as they are
 	bare    *sql.DB
+	other   *sql.DB // cached, of another database that statements may reach
+	barest  *sql.DB // of that one, not cached
 	clients [kept]*client
+	place   place
 
 	last  larder.Event // of the last statement
 	count *tally
@@ -50,10 +54,12 @@ func newTally() *tally {
 	return &tally{errors: map[string]int{}, reasons: map[string]int{}, took: map[string]int{}, hitsOn: map[string]int{}, missesOn: map[string]int{}}
 }
 
-// A place is where a database is reached.
+// A place is where a database is reached, by two handles, perhaps with different drivers.
 type place struct {
-	driver string
-	dsn    string
+	driver, dsn             string
+	secondDriver, secondDSN string // if not as the first
+	otherDSN                string // of another database; may be ""
+	main, name              string // what statements call the two: MAIN and OTHER in texts
 }
 
 // options of the caches vary, so that entries are evicted, and results stream, in some programs.
@@ -72,7 +78,7 @@ func options(r *rand.Rand, s store.Store) *larder.Options {
 }
 
 func newWorld(p place, o *larder.Options, count *tally) (*world, error) {
-	w := &world{count: count}
+	w := &world{count: count, place: p}
 	o.Observe = func(_ context.Context, e larder.Event) { w.last = e }
 	var err error
 	if w.cache, err = larder.New(o); err != nil {
@@ -81,13 +87,30 @@ func newWorld(p place, o *larder.Options, count *tally) (*world, error) {
 	if w.handle, err = w.cache.Open(p.driver, p.dsn); err != nil {
 		return nil, err
 	}
-	if w.second, err = w.cache.Open(p.driver, p.dsn); err != nil {
+	if p.secondDriver == "" {
+		p.secondDriver, p.secondDSN = p.driver, p.dsn
+	}
+	if w.second, err = w.cache.Open(p.secondDriver, p.secondDSN); err != nil {
 		return nil, err
 	}
-	if w.bare, err = sql.Open(p.driver, p.dsn); err != nil {
+	if w.bare, err = sql.Open(p.secondDriver, p.secondDSN); err != nil {
 		return nil, err
 	}
-	return w, nil
+	return w, w.openOther(p)
+}
+
+func (w *world) openOther(p place) (err error) {
+	if p.otherDSN == "" {
+		return nil
+	}
+	if w.other, err = w.cache.Open(p.driver, p.otherDSN); err != nil {
+		return err
+	}
+	if w.barest, err = sql.Open(p.driver, p.otherDSN); err != nil {
+		return err
+	}
+	_, err = w.barest.Exec("CREATE TABLE t1 (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(40))")
+	return err
 }
 
 func (w *world) close() {
@@ -99,6 +122,10 @@ func (w *world) close() {
 	w.handle.Close()
 	w.second.Close()
 	w.bare.Close()
+	if w.other != nil {
+		w.other.Close()
+		w.barest.Close()
+	}
 	w.cache.Close()
 }
 
@@ -144,6 +171,10 @@ func (w *world) session(s step) (session, error) {
 		return w.bare, nil
 	case s.on == clean:
 		return w.second, nil
+	case s.on == elsewhere && w.other != nil:
+		return w.other, nil
+	case s.on == elsewhere:
+		return nil, errors.New("there is no other database")
 	}
 	c, err := w.client(s.on)
 	if err != nil {
@@ -171,6 +202,7 @@ func (w *world) do(s step) (failure error, difference string) {
 
 func (w *world) doStep(s step) (failure error, difference string) {
 	ctx := context.Background()
+	s.text = strings.NewReplacer("OTHER", w.place.name, "MAIN", w.place.main).Replace(s.text)
 	on, err := w.session(s)
 	if err != nil {
 		return err, ""
@@ -197,7 +229,7 @@ func (w *world) doStep(s step) (failure error, difference string) {
 
 // doOnClient runs the steps that need a connection of their own.
 func (w *world) doOnClient(ctx context.Context, s step) (failure error, difference string) {
-	if s.on == clean {
+	if s.on >= clean {
 		return fmt.Errorf("%s needs a connection", s.do), ""
 	}
 	c, err := w.client(s.on)
@@ -296,8 +328,12 @@ func (w *world) compare(s step, on session) (failure error, difference string) {
 		want, _ = ask(larder.Bypass(ctx), on)
 	}
 	checks := []check{{"first, " + how, first}, {"again, " + howAgain, second}}
-	if s.on == clean && !ofSession(s.text) {
-		bare, _ := ask(ctx, w.bare)
+	if s.on >= clean && !ofSession(s.text) {
+		database := w.bare
+		if s.on == elsewhere {
+			database = w.barest
+		}
+		bare, _ := ask(ctx, database)
 		checks = append(checks, check{"bare handle", bare})
 	}
 	return w.judge(s, want, checks)
