@@ -17,11 +17,11 @@ func convert(conn driver.Conn, stmt driver.Stmt, raw []driver.NamedValue) ([]dri
 	if stmt != nil {
 		want = stmt.NumInput()
 	}
-	checkers := checkersOf(conn, stmt, want)
+	c := converterOf(conn, stmt, want)
 	args := make([]driver.NamedValue, 0, len(raw))
 	for _, arg := range raw {
 		arg.Ordinal = len(args) + 1
-		err := check(checkers, &arg)
+		err := c.convert(&arg)
 		if err == driver.ErrRemoveArgument {
 			continue
 		}
@@ -36,32 +36,37 @@ func convert(conn driver.Conn, stmt driver.Stmt, raw []driver.NamedValue) ([]dri
 	return args, nil
 }
 
-type checker func(*driver.NamedValue) error
-
-func checkersOf(conn driver.Conn, stmt driver.Stmt, want int) []checker {
-	var checkers []checker
-	if c, ok := stmt.(driver.NamedValueChecker); ok {
-		checkers = append(checkers, c.CheckNamedValue)
-	} else if c, ok := conn.(driver.NamedValueChecker); ok {
-		checkers = append(checkers, c.CheckNamedValue)
-	}
-	if c, ok := stmt.(driver.ColumnConverter); ok {
-		checkers = append(checkers, func(nv *driver.NamedValue) error { return convertColumn(c, want, nv) })
-	}
-	return append(checkers, func(nv *driver.NamedValue) (err error) {
-		nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
-		return err
-	})
+// A converter holds what a driver offers to convert arguments with.
+type converter struct {
+	checker driver.NamedValueChecker // nil if neither statement nor connection has one
+	column  driver.ColumnConverter   // nil if the statement has none
+	want    int                      // arguments of the statement, -1 if unknown
 }
 
-// check asks one checker after the other until one doesn't pass the argument on.
-func check(checkers []checker, arg *driver.NamedValue) error {
-	for _, c := range checkers {
-		if err := c(arg); err != driver.ErrSkip {
+func converterOf(conn driver.Conn, stmt driver.Stmt, want int) converter {
+	c := converter{want: want}
+	if checker, ok := stmt.(driver.NamedValueChecker); ok {
+		c.checker = checker
+	} else if checker, ok := conn.(driver.NamedValueChecker); ok {
+		c.checker = checker
+	}
+	c.column, _ = stmt.(driver.ColumnConverter)
+	return c
+}
+
+// convert asks one after the other until one doesn't pass the argument on.
+func (c *converter) convert(arg *driver.NamedValue) error {
+	if c.checker != nil {
+		if err := c.checker.CheckNamedValue(arg); err != driver.ErrSkip {
 			return err
 		}
 	}
-	return nil
+	if c.column != nil {
+		return convertColumn(c.column, c.want, arg)
+	}
+	value, err := driver.DefaultParameterConverter.ConvertValue(arg.Value)
+	arg.Value = value
+	return err
 }
 
 func convertColumn(c driver.ColumnConverter, want int, nv *driver.NamedValue) error {

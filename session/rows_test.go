@@ -74,13 +74,23 @@ func (r *sheetRows) Next(dest []driver.Value) error {
 	return nil
 }
 
-// typedRows say what their columns are, some of it by the current row.
+// typedRows say what their columns are, some of it by the values of the current row.
 type typedRows struct{ *sheetRows }
 
-func (r typedRows) ColumnTypeDatabaseTypeName(i int) string { return fmt.Sprintf("T%d.%d", i, r.row) }
-func (r typedRows) ColumnTypeScanType(i int) reflect.Type   { return reflect.TypeFor[int32]() }
-func (r typedRows) ColumnTypeLength(i int) (int64, bool)    { return int64(i), i%2 == 0 }
-func (r typedRows) ColumnTypeNullable(i int) (bool, bool)   { return r.row%3 == 0, i%2 == 1 }
+// value is that of a column in the row that was read last, of a type of its own before the first.
+func (r typedRows) value(i int) driver.Value {
+	if r.row == 0 {
+		return struct{}{}
+	}
+	return r.sets[r.set].rows[r.row-1][i]
+}
+
+func (r typedRows) ColumnTypeDatabaseTypeName(i int) string {
+	return fmt.Sprintf("T%d.%T", i, r.value(i))
+}
+func (r typedRows) ColumnTypeScanType(i int) reflect.Type { return reflect.TypeFor[int32]() }
+func (r typedRows) ColumnTypeLength(i int) (int64, bool)  { return int64(i), i%2 == 0 }
+func (r typedRows) ColumnTypeNullable(i int) (bool, bool) { return r.value(i) == nil, i%2 == 1 }
 func (r typedRows) ColumnTypePrecisionScale(i int) (int64, int64, bool) {
 	return int64(i), int64(r.set), i > 0
 }
