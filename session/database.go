@@ -15,10 +15,11 @@ import (
 // A database is what all sessions of one database in one store share: its domain
 // and the facts of its catalog.
 type database struct {
-	key    databaseKey
-	domain *coherence.Domain
-	all    coherence.Tag // changed by every write to unknown relations; every entry depends on it
-	schema coherence.Tag // changed by every change of the schema; facts depend on it
+	key        databaseKey
+	domain     *coherence.Domain
+	all        coherence.Tag   // changed by every write to unknown relations; every entry depends on it
+	schema     coherence.Tag   // changed by every change of the schema; facts depend on it
+	schemaOnly []coherence.Tag // just schema
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
@@ -55,6 +56,7 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	if db == nil {
 		domain := coherence.NewDomain(key.store, key.identity, options)
 		db = &database{key: key, private: private, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
+		db.schemaOnly = []coherence.Tag{db.schema}
 		registry.m[key] = db
 	}
 	db.refs++
@@ -96,7 +98,7 @@ func (db *database) current(ctx context.Context, f *facts) bool {
 	if f == nil {
 		return false
 	}
-	tokens, held, err := db.domain.Observe(ctx, []coherence.Tag{db.schema})
+	tokens, held, err := db.domain.Observe(ctx, db.schemaOnly)
 	return err == nil && !held && tokens[0] == f.token
 }
 
@@ -118,7 +120,7 @@ func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Diale
 	if time.Since(db.failed) < failurePause {
 		return nil, fmt.Errorf("session: catalog failed a moment ago")
 	}
-	tokens, held, err := db.domain.Observe(ctx, []coherence.Tag{db.schema})
+	tokens, held, err := db.domain.Observe(ctx, db.schemaOnly)
 	if err != nil {
 		return nil, err
 	}

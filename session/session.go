@@ -252,7 +252,7 @@ func (s *Session) takeBack(ctx context.Context) {
 		s.opaque = analyze.Cacheable
 	}
 	for _, hold := range s.handed {
-		if err := hold.Release(context.WithoutCancel(ctx)); err != nil {
+		if err := hold.Release(detached(ctx)); err != nil {
 			s.warn(ctx, "release of a handed out connection", err)
 		}
 	}

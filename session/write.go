@@ -122,7 +122,7 @@ func (w *write) abandonUnless(returned *bool) {
 func (s *Session) before(ctx context.Context, c call) *write {
 	q := s.executed(c.query)
 	w := &write{st: c.st}
-	s.refresh(ctx)
+	s.refreshForRead(ctx)
 	visible := s.ending(c.st)
 	w.plan, w.effect = s.effectOf(ctx, q, w)
 	if !w.effect.none() {
@@ -193,9 +193,16 @@ func (s *Session) effectOf(ctx context.Context, q *query, w *write) (*planned, e
 	if s.db == nil {
 		return nil, wideEffect(q.st)
 	}
-	w.writer = s.db.domain.BeginWrite()
-	p := s.effectPlan(q)
-	if p == nil || s.tx.schema || !s.db.current(ctx, p.facts) {
+	p, current := s.enterWrite(ctx, q, w)
+	if !current { // what is known may be read again, now that nobody relies on it
+		w.writer.End()
+		w.writer = nil
+		if s.refresh(ctx); s.db == nil {
+			return nil, wideEffect(q.st)
+		}
+		p, current = s.enterWrite(ctx, q, w)
+	}
+	if !current {
 		return p, wideEffect(q.st)
 	}
 	if p.plan.UnknownRelation {
@@ -208,6 +215,13 @@ func (s *Session) effectOf(ctx context.Context, q *query, w *write) (*planned, e
 		return p, effect{}
 	}
 	return p, p.write
+}
+
+// enterWrite registers a writer, and reports whether the plan of q still holds after that.
+func (s *Session) enterWrite(ctx context.Context, q *query, w *write) (p *planned, current bool) {
+	w.writer = s.db.domain.BeginWrite()
+	p = s.effectPlan(q)
+	return p, p != nil && !s.tx.schema && s.db.current(ctx, p.facts)
 }
 
 // callsNothing reports whether a statement calls nothing that a user may have defined.
@@ -365,6 +379,9 @@ func (h *holds) abandon() {
 
 // and adds another effect to e.
 func (e effect) and(other *effect) effect {
+	if e.none() {
+		return *other
+	}
 	e.relations = append(e.relations, other.relations...)
 	e.tags = append(e.tags, other.tags...)
 	e.wide = e.wide || other.wide
@@ -394,7 +411,7 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 }
 
 func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag) *coherence.Hold {
-	hold, err := db.domain.Hold(context.WithoutCancel(ctx), tags)
+	hold, err := db.domain.Hold(detached(ctx), tags)
 	if err != nil {
 		s.warn(ctx, "a write can't be held", err)
 	}
@@ -413,7 +430,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		h.abandon()
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx = detached(ctx)
 	for _, hold := range h.marks {
 		if err := releaseOne(ctx, hold, h, err); err != nil {
 			s.warn(ctx, "a write can't be announced", err)
@@ -427,10 +444,19 @@ func (s *Session) alive(ctx context.Context) bool {
 	if s.live > 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aliveTimeout)
+	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)
 	defer cancel()
 	_, err := querier{s.inner}.Query(ctx, "SELECT 1")
 	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, err)
+}
+
+// detached returns ctx without its end: what has begun in the database is announced
+// even if nobody waits for it any more.
+func detached(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // aliveTimeout bounds how long a connection is waited for after an error.
