@@ -169,7 +169,7 @@ func (c *liteCollector) expr(x *liteExpr, scope *liteScope) {
 	}
 	switch x.op {
 	case liteLiteral:
-		c.clock = c.clock || x.token == liteString && liteClockWord(x.text)
+		c.clock = c.clock || x.token == liteBlob || x.token == liteString && liteClockWord(x.text)
 	case liteColumn:
 		// SQLite takes a name in double quotes for a text if there is no such column.
 		c.clock = c.clock || x.token == liteQuoted && liteClockWord(x.text)

@@ -53,10 +53,35 @@ func (p *planner) function(n analyze.Name) {
 		p.builtinPostgres(n, found)
 		return
 	}
+	if p.snapshot.dialect == analyze.SQLite && p.virtual(n) {
+		return
+	}
 	if !found && (n.Schema != "" || !analyze.Builtin(p.snapshot.dialect, n.Name)) {
 		p.stranger(n)
 	}
 }
+
+// virtual reports whether a call in FROM may be of a virtual table that hides a table
+// function of SQLite: FROM json_each('x') asks a table of that name.
+func (p *planner) virtual(n analyze.Name) bool {
+	if !sqliteTableFunctions[n.Name] { // of others the statement says that they are read
+		return false
+	}
+	r := p.snapshot.lookup("main", n.Name)
+	switch {
+	case p.state.hides(n.Name) && !p.permanent:
+		p.because(analyze.Temporary, n.Name)
+	case r != nil && r.kind == foreign:
+		p.because(analyze.ForeignTable, n.Name)
+		return true
+	case p.state.attached:
+		p.because(analyze.Attached, n.Name)
+	}
+	return false
+}
+
+// sqliteTableFunctions are those that have no rows of their own.
+var sqliteTableFunctions = wordSet("json_each json_tree jsonb_each jsonb_tree generate_series")
 
 func (p *planner) visible(f *function, n analyze.Name) bool {
 	if f.schema == "" {

@@ -136,3 +136,20 @@ func TestSQLiteState(t *testing.T) {
 		t.Errorf("read_uncommitted: %v", r)
 	}
 }
+
+// A virtual table hides a table function of the same name.
+func TestSQLiteVirtualTableFunction(t *testing.T) {
+	c := openSQLite(t, "CREATE TABLE stuff (id INT, j TEXT)", "CREATE VIRTUAL TABLE json_tree USING fts5 (a)",
+		"CREATE VIEW v AS SELECT s.id FROM stuff s, json_tree('hello')")
+	c.checkPlans([]want{
+		{"SELECT s.id FROM stuff s, json_each(s.j)", "reads stuff"},
+		{"SELECT s.id FROM stuff s, json_tree('hello')", "reads stuff; foreign or virtual table"},
+		{"SELECT s.id FROM stuff s, main.json_tree('hello')", "reads stuff; foreign or virtual table"},
+		{"SELECT * FROM v", "reads stuff; foreign or virtual table"},
+		{"SELECT date(x'6e6f77') FROM stuff", "reads stuff; volatile"},
+	})
+	c.exec("CREATE VIRTUAL TABLE temp.json_each USING fts5 (a)")
+	c.checkPlans([]want{{"SELECT s.id FROM stuff s, json_each(s.j)", "reads stuff; temporary table"}})
+	c = openSQLite(t, "CREATE TABLE stuff (id INT, j TEXT)", "ATTACH ':memory:' AS aux")
+	c.checkPlans([]want{{"SELECT s.id FROM stuff s, json_each(s.j)", "reads stuff; attached database"}})
+}
