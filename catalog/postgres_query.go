@@ -11,24 +11,22 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname
   c.relpersistence::pg_catalog.text, c.relrowsecurity,
   CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
     THEN pg_catalog.pg_get_viewdef(c.oid) END,
-  CASE WHEN c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
-    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','c']::pg_catalog."char"[])
-    THEN (SELECT pg_catalog.json_object_agg(a.attname,
+  CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','c']::pg_catalog."char"[]) THEN x.columns END,
+  COALESCE(x.zoned, false))::pg_catalog.text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+LEFT JOIN (
+  SELECT a.attrelid, pg_catalog.json_object_agg(a.attname,
       t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
       AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
-      AND COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.time', 'pg_catalog.timetz']::pg_catalog.regtype[]::pg_catalog.oid[]))
-      FROM pg_catalog.pg_attribute a
-      JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
-      LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
-      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) END,
-  EXISTS (SELECT FROM pg_catalog.pg_attribute a
-    JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
-    LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
-    WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-    AND (COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.timetz', 'pg_catalog.timetz[]']::pg_catalog.regtype[]::pg_catalog.oid[])
-      OR t.typcategory OPERATOR(pg_catalog.=) 'D' AND b.typtype OPERATOR(pg_catalog.=) 'd'))
-)::pg_catalog.text
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+      AND COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.time', 'pg_catalog.timetz']::pg_catalog.regtype[]::pg_catalog.oid[])) AS columns,
+    pg_catalog.bool_or(
+      COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.timetz', 'pg_catalog.timetz[]']::pg_catalog.regtype[]::pg_catalog.oid[])
+      OR t.typcategory OPERATOR(pg_catalog.=) 'D' AND b.typtype OPERATOR(pg_catalog.=) 'd') AS zoned
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+  LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
+  WHERE a.attrelid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+  GROUP BY a.attrelid) x ON x.attrelid OPERATOR(pg_catalog.=) c.oid
 WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f','c']::pg_catalog."char"[])`
 
 	pgInherits = `
