@@ -241,7 +241,7 @@ func (s *Session) apply(st *analyze.Statement, err error) {
 		s.applyIsolation(st)
 	case analyze.AutocommitOff:
 		s.tx.manual = true
-		s.tx.start(s.level(""), true)
+		s.tx.start(s.level(""), false) // what is open stays so
 	case analyze.AutocommitOn:
 		s.applyAutocommit()
 	case analyze.OtherControl:
