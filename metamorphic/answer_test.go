@@ -138,6 +138,7 @@ func (a answer) refused() bool {
 		"Error 1205", "Error 1213", // MySQL: lock wait timeout, deadlock
 		"locked", "SQLITE_BUSY",
 		"stmtcache_", "cached plan must not change result type",
+		"Invalid use of group function", // MariaDB, of some prepared statements when they are executed again
 	} {
 		if strings.Contains(a.err, sign) {
 			return true
