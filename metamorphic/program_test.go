@@ -3,6 +3,7 @@ package metamorphic
 import (
 	"database/sql"
 	"math/rand/v2"
+	"strings"
 )
 
 // A maker makes the steps of one program, one after the other, as a scheduler would: it knows which
@@ -14,6 +15,7 @@ type maker struct {
 	inTx  [kept + 1]txKind
 	saved [kept]*model // of the beginning of the transaction
 	lost  [kept]bool   // PostgreSQL: the transaction has aborted
+	stuck [kept]bool   // MariaDB: other tables are locked
 	stmts [kept][4]*step
 
 	before *model // of the last change of the schema
@@ -74,6 +76,10 @@ func (m *maker) choose() int {
 func (m *maker) transaction(on int) (step, bool) {
 	kind := m.inTx[on]
 	s := step{on: on, do: exec}
+	if m.stuck[on] && chance(m.r, 60) {
+		s.text = "UNLOCK TABLES"
+		return s, true
+	}
 	if s.text = m.unusualEnd(kind); s.text != "" {
 		return s, true
 	}
@@ -233,6 +239,7 @@ func (m *maker) saw(s step, failure error) {
 	}
 	m.sawEnd(s, failure)
 	m.lost[s.on] = failure != nil && m.g.d == pg && m.inTx[s.on] != noTx
+	m.stuck[s.on] = failure != nil && strings.Contains(failure.Error(), "LOCK TABLES")
 	if failure != nil {
 		return
 	}
