@@ -1,7 +1,5 @@
 package catalog
 
-import "slices"
-
 // stepMySQL reads what only MySQL and MariaDB have.
 func (b *bodyReader) stepMySQL() bool {
 	switch t := b.peek(0); {
@@ -24,9 +22,7 @@ func (b *bodyReader) stepMySQL() bool {
 		b.at++
 		b.expression(b.until(";"))
 	case t.is("signal"), t.is("resignal"), t.is("leave"), t.is("iterate"), t.is("open"), t.is("fetch"), t.is("close"):
-		if slices.ContainsFunc(b.until(";"), func(t token) bool { return t.is("(") }) { // arguments of a cursor
-			b.fail()
-		}
+		b.until(";")
 	default:
 		return false
 	}

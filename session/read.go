@@ -33,14 +33,17 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.outdated(ctx, p, reason) {
+			if err := s.bind(ctx); err != nil {
+				return nil, err
+			}
+			s.refresh(ctx)
+			continue
+		}
 		if p != nil && p.acts() {
 			return s.queryWrite(ctx, c, &o)
 		}
 		if reason != analyze.Cacheable {
-			if s.outdated(ctx, p, reason) {
-				s.refresh(ctx)
-				continue
-			}
 			return s.bypass(ctx, c, &o, p, reason)
 		}
 		key, ok := s.keyOf(p, &c)
@@ -111,9 +114,9 @@ func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, anal
 }
 
 // unplanned is what is done with a read of which the catalog can't tell more than its
-// text: it is a bypass, and a write if it calls what may be a function of a user.
+// text: it is a bypass, and a write if it may call a function of a user.
 func (s *Session) unplanned(c *call, reason analyze.Reason) (*planned, analyze.Reason, error) {
-	if callsNothing(c.st) {
+	if inert(c.st) || s.readOnlyServer() {
 		return nil, reason, nil
 	}
 	if p := s.effectPlan(c.query); p != nil {
@@ -251,7 +254,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		return nil, err
 	}
 	caller, current := s.enter(ctx, &c, p)
-	if !current && !callsNothing(c.st) {
+	if !current && s.mayWriteMore(c.st) {
 		return s.queryWrite(ctx, c, o)
 	}
 	reading := false
@@ -281,7 +284,17 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	return rows, nil
 }
 
-// enter counts a statement that calls functions among the writers while it runs, and
+// mayWriteMore reports whether a statement may write what its session doesn't announce anyway.
+func (s *Session) mayWriteMore(st *analyze.Statement) bool {
+	return !inert(st) && !s.readOnlyServer() && !(s.tx.open && s.tx.wide)
+}
+
+// readOnlyServer reports whether the server refuses every write, as a standby of PostgreSQL does.
+func (s *Session) readOnlyServer() bool {
+	return s.inner != nil && s.barred == analyze.Replica && s.src.Dialect == analyze.Postgres
+}
+
+// enter counts a statement that may call functions among the writers while it runs, and
 // reports whether its plan still holds. Without that:
 //
 //  1. a reader plans SELECT f(), which doesn't write;
@@ -295,7 +308,7 @@ func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Wr
 		return nil, false
 	}
 	var caller *coherence.Writer
-	if !callsNothing(c.st) {
+	if !inert(c.st) {
 		caller = p.db.domain.BeginWrite()
 	}
 	if db, state := s.whereabouts(); db == p.db && (state == nil || state == p.state) && p.db.current(ctx, p.facts) {
@@ -305,13 +318,14 @@ func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Wr
 	return nil, false
 }
 
-// outdated reports whether a reason not to ask the cache comes from facts of the catalog
-// that are old, and can be read again.
+// outdated reports whether what keeps a read from the cache comes from facts of the
+// catalog that are old, and can be read again.
 func (s *Session) outdated(ctx context.Context, p *planned, reason analyze.Reason) bool {
-	if p == nil || p.facts == nil || reason <= analyze.Explain || p.plan.Reason != reason {
+	if p == nil || p.facts == nil || s.live > 0 || s.tx.open || s.tx.doubt {
 		return false
 	}
-	return s.inner != nil && s.live == 0 && !s.tx.open && !s.tx.doubt && !p.db.current(ctx, p.facts)
+	byCatalog := reason > analyze.Explain && p.plan.Reason == reason
+	return (byCatalog || p.acts()) && !p.db.current(ctx, p.facts)
 }
 
 // watch counts a result of the driver's as open until it is closed.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/larderdb/larder/analyze"
@@ -145,7 +146,7 @@ func (s *Session) before(ctx context.Context, c call) *write {
 // executed is the query that a statement runs: EXECUTE runs what was prepared, after
 // what its arguments call.
 func (s *Session) executed(q *query) *query {
-	if q.st.Executes == "" || !callsNothing(q.st) {
+	if q.st.Executes == "" || !inert(q.st) {
 		return q
 	}
 	if prepared := s.prepared[q.st.Executes]; prepared != nil {
@@ -184,7 +185,7 @@ func (s *Session) ending(st *analyze.Statement) effect {
 // registered before the catalog is trusted: a change of the schema that comes after
 // is released only when that writer has ended.
 func (s *Session) effectOf(ctx context.Context, q *query, w *write) (*planned, effect) {
-	if q.st.Control != analyze.CommitPrepared && q.st.Kind != analyze.Call && !q.st.Writing() && callsNothing(q.st) {
+	if q.st.Control != analyze.CommitPrepared && q.st.Kind != analyze.Call && !q.st.Writing() && inert(q.st) {
 		p, _ := s.currentPlan(ctx, q)
 		if p == nil || p.write.none() { // a view may call what writes
 			return p, effect{}
@@ -224,9 +225,11 @@ func (s *Session) enterWrite(ctx context.Context, q *query, w *write) (p *planne
 	return p, p != nil && !s.tx.schema && s.db.current(ctx, p.facts)
 }
 
-// callsNothing reports whether a statement calls nothing that a user may have defined.
-func callsNothing(st *analyze.Statement) bool {
-	return len(st.Functions) == 0 && len(st.Operators) == 0
+// inert reports whether a statement surely calls nothing that a user has defined: neither by
+// name nor, where functions can write, behind the name of a view.
+func inert(st *analyze.Statement) bool {
+	views := st.Dialect != analyze.SQLite && len(st.Reads) > 0
+	return len(st.Functions) == 0 && len(st.Operators) == 0 && !views
 }
 
 // joinWriters makes the statement's writer the transaction's.
@@ -257,6 +260,9 @@ func (s *Session) afterStatement(w *write, err error) {
 	if w.plan != nil && w.plan.plan.TempUnknown && !notUnderstood(w.st.Text, err) {
 		s.opaque = analyze.Temporary
 	}
+	if s.mayRenameTemp(w.st) {
+		s.opaque = analyze.Temporary
+	}
 	if w.st.Parts == nil {
 		s.noteSession(w.st, err)
 		s.applyCommit(w.st, err)
@@ -271,7 +277,7 @@ func (s *Session) afterStatement(w *write, err error) {
 func (s *Session) stateLost(w *write) {
 	kind := w.st.Kind
 	named := kind == analyze.Session || kind == analyze.Schema // what they set they name
-	if named || w.plan == nil && callsNothing(w.st) && kind != analyze.Call && kind != analyze.Unknown {
+	if named || w.plan == nil && inert(w.st) && kind != analyze.Call && kind != analyze.Unknown {
 		s.stateStale = s.stateStale || kind != analyze.Modify
 		return
 	}
@@ -343,6 +349,13 @@ func (s *Session) noteSession(st *analyze.Statement, err error) {
 	default:
 		delete(s.prepared, st.Deallocates)
 	}
+}
+
+// mayRenameTemp reports whether a statement may give a temporary table of MySQL's another
+// name, under which it hides another relation.
+func (s *Session) mayRenameTemp(st *analyze.Statement) bool {
+	return s.src.Dialect == analyze.MySQL && len(s.temp) > 0 && (st.Kind == analyze.Schema || st.Parts != nil) &&
+		strings.Contains(strings.ToUpper(st.Text), "RENAME")
 }
 
 // noteTemp notes temporary tables. A dropped one stays noted where the server
