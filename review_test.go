@@ -3,6 +3,7 @@ package larder
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -210,7 +211,7 @@ func TestRoleChanged(t *testing.T) {
 		h.texts(old, names)
 		var name string
 		h.ok(h.bare.QueryRow("SELECT current_database()").Scan(&name))
-		h.exec(h.db, "ALTER DATABASE "+name+" SET search_path = other")
+		h.exec(old, "ALTER DATABASE "+name+" SET search_path = other")
 		h.wantTexts(old, "bread,wine,milk", names)
 		h.bare.SetMaxIdleConns(-1)
 		h.wantTexts(h.bare, "other,other,other", names)
@@ -348,14 +349,9 @@ func TestRawLeftOpen(t *testing.T) {
 				return err
 			}
 			for _, text := range []string{"BEGIN", "UPDATE stuff SET name = 'new' WHERE id = 1"} {
-				st, err := inner.Prepare(text)
-				if err != nil {
+				if _, err := inner.(driver.ExecerContext).ExecContext(h.Context(), text, nil); err != nil {
 					return err
 				}
-				if _, err := st.Exec(nil); err != nil {
-					return err
-				}
-				st.Close()
 			}
 			return nil
 		}))
@@ -404,7 +400,8 @@ func TestRoleRevoked(t *testing.T) {
 	}, "postgres")
 }
 
-// TestRefreshJoinsNobody: a refreshing read asks the database itself.
+// TestCatalogBehindLock: a lock on one relation, or DDL of it that isn't committed, keeps no
+// read of another relation waiting.
 func TestCatalogBehindLock(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)

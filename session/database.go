@@ -21,6 +21,8 @@ type database struct {
 	schema     coherence.Tag   // changed by every change of the schema; facts depend on it
 	schemaOnly []coherence.Tag // just schema
 
+	epoch atomic.Int64 // of what new connections begin with
+
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
 

@@ -78,14 +78,14 @@ func (s *Session) inMySQLTransaction(ctx context.Context) (open, known bool) {
 }
 
 // doubtAfter notes an error inside a transaction. PostgreSQL answers nothing more in it
-// then. SQLite may have rolled it back by itself (a full disk, an interrupt, OR
-// ROLLBACK), and what follows commits by itself.
+// then. SQLite (a full disk, an interrupt, OR ROLLBACK) and MySQL (a deadlock) may have
+// rolled it back by themselves, and what follows commits by itself.
 func (s *Session) doubtAfter(err error) {
 	if err == nil || !s.tx.open {
 		return
 	}
 	switch s.src.Dialect {
-	case analyze.SQLite:
+	case analyze.SQLite, analyze.MySQL:
 		s.tx.doubt = true
 	case analyze.Postgres:
 		s.tx.failed = true

@@ -78,6 +78,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 		p.reads = append(p.reads, db.readTag(r))
 	}
 	p.write = effectOf(db, p.plan)
+	p.write.shared = p.write.schema && changesServer(q.st)
 	p.direct = s.keyPrefix(db, state, "direct", q.text)
 	p.prepared = s.keyPrefix(db, state, "prepared", q.text)
 	q.add(p)
@@ -102,6 +103,7 @@ type effect struct {
 	wide      bool // relations that can't be told: all of them
 	schema    bool // facts of the catalog
 	attached  bool // databases that are attached to this one
+	shared    bool // all databases of the server
 }
 
 func (e *effect) none() bool { return len(e.tags) == 0 && !e.wide && !e.schema && !e.attached }
@@ -127,7 +129,23 @@ func effectOf(db *database, p *catalog.Plan) effect {
 // wideEffect is the effect of a statement of which nothing is known: on every
 // database that the session may write to.
 func wideEffect(st *analyze.Statement) effect {
-	return effect{wide: true, attached: true, schema: st.Kind != analyze.Modify && st.Kind != analyze.Read}
+	e := effect{wide: true, attached: true, schema: st.Kind != analyze.Modify && st.Kind != analyze.Read}
+	e.shared = e.schema && changesServer(st)
+	return e
+}
+
+// changesServer reports whether DDL may be of roles or databases, which other databases
+// of the server have or are: it is if it names no relation.
+func changesServer(st *analyze.Statement) bool {
+	if st.Dialect != analyze.Postgres {
+		return false
+	}
+	for _, part := range st.Parts {
+		if changesServer(part) {
+			return true
+		}
+	}
+	return st.Kind == analyze.Schema && len(st.Writes) == 0
 }
 
 // names tells the relations of an effect for people.
@@ -151,8 +169,10 @@ func relationTexts(relations []catalog.Relation) []string {
 func (s *Session) currentPlan(ctx context.Context, q *query) (*planned, analyze.Reason) {
 	db, state := s.whereabouts()
 	switch {
-	case db == nil:
+	case db == nil && s.barred != analyze.Cacheable:
 		return nil, s.barred
+	case db == nil: // what a new connection is like isn't known any more
+		return nil, analyze.CatalogUnavailable
 	case state == nil:
 		return nil, analyze.Setting
 	}

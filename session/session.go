@@ -62,9 +62,13 @@ func (s *Session) bind(ctx context.Context) error {
 	}
 	s.inner = inner
 	s.identify(ctx)
+	var epoch int64
+	if s.db != nil {
+		epoch = s.db.epoch.Load()
+	}
 	s.readState(ctx)
 	if s.db != nil && s.state != nil && s.src.Lazy && !s.db.private && s.barred == analyze.Cacheable {
-		s.src.setBase(s.db, s.state)
+		s.src.setBase(s.db, s.state, epoch)
 	}
 	return nil
 }
@@ -134,7 +138,7 @@ func (s *Session) refresh(ctx context.Context) {
 	if s.tx.doubt {
 		s.settle(ctx)
 	}
-	if s.tx.open || s.tx.doubt {
+	if s.tx.open || s.tx.doubt || s.tx.unlike { // which is of the next statement, ours as well
 		return
 	}
 	if s.identStale {
@@ -161,7 +165,7 @@ func (s *Session) warn(ctx context.Context, what string, err error) {
 // connection, or those that the next connection is expected to have.
 func (s *Session) whereabouts() (*database, *catalog.State) {
 	if s.inner == nil {
-		if b := s.src.base.Load(); b != nil {
+		if b := s.src.base.Load(); b.valid() {
 			return b.db, b.state
 		}
 		return nil, nil
@@ -229,7 +233,8 @@ func (s *Session) HandOut(ctx context.Context) (driver.Conn, error) {
 	if len(s.handed) > 0 {
 		return s.inner, nil
 	}
-	for _, db := range s.databases() {
+	s.identStale = s.identStale || s.src.Dialect == analyze.SQLite // it may be attached to any
+	for _, db := range s.databases(&effect{wide: true}) {
 		hold, err := db.domain.Hold(ctx, []coherence.Tag{db.all, db.schema})
 		if err != nil {
 			return nil, errors.Join(errors.New("larder: hold all relations for the driver's connection"), err)
@@ -247,12 +252,16 @@ func (s *Session) takeBack(ctx context.Context) {
 		return
 	}
 	s.stateStale, s.namesStale, s.identStale = true, true, s.src.Dialect == analyze.SQLite
+	s.prepared = nil
 	s.tx.doubt = true
+	e := wideEffect(&analyze.Statement{})
+	s.tx.gather(&e) // a transaction that was left open may be committed later
 	if s.src.Dialect != analyze.MySQL {
 		s.opaque = analyze.Cacheable
 	}
 	for _, hold := range s.handed {
-		if err := hold.Release(detached(ctx)); err != nil {
+		// Writes that are under way may have been planned before the schema was changed.
+		if err := hold.ReleaseAfterWriters(ctx, s.tx.writer); err != nil {
 			s.warn(ctx, "release of a handed out connection", err)
 		}
 	}
@@ -260,9 +269,10 @@ func (s *Session) takeBack(ctx context.Context) {
 }
 
 // databases are all that a statement of this session may write to. While it can't be
-// told which database the connection is of, they are all that the store has.
-func (s *Session) databases() []*database {
-	if s.db == nil {
+// told which databases the connection is of, or if what it changes is of the whole
+// server, they are all that the store has.
+func (s *Session) databases(e *effect) []*database {
+	if s.db == nil || s.identStale || e.shared {
 		return registered(s.src.Store)
 	}
 	return append([]*database{s.db}, s.attached...)

@@ -61,7 +61,12 @@ type Source struct {
 type base struct {
 	db    *database
 	state *catalog.State
+	epoch int64 // of the database, before the state was read
 }
+
+// valid reports whether a new connection is expected to be as b says: nothing was
+// changed since that connections begin with (ALTER ROLE … SET, SET GLOBAL).
+func (b *base) valid() bool { return b != nil && b.epoch == b.db.epoch.Load() }
 
 // How much memory the texts of statements of one source may take, in bytes, as
 // near as it can be told.
@@ -96,7 +101,7 @@ func (s *Source) Close() error {
 // would read.
 func (s *Source) known() bool {
 	b := s.base.Load()
-	return b != nil && b.db.facts.Load() != nil
+	return b.valid() && b.db.facts.Load() != nil
 }
 
 // query returns the query of a text, analysed once.
@@ -138,8 +143,8 @@ func (s *Source) intern(state *catalog.State) *catalog.State {
 }
 
 // setBase keeps what a new connection turned out to be, for sessions that have none yet.
-func (s *Source) setBase(db *database, state *catalog.State) {
-	if b := s.base.Load(); b != nil && b.db == db && b.state == state {
+func (s *Source) setBase(db *database, state *catalog.State, epoch int64) {
+	if b := s.base.Load(); b != nil && b.db == db && b.state == state && b.epoch == epoch {
 		return
 	}
 	s.mu.Lock()
@@ -147,7 +152,7 @@ func (s *Source) setBase(db *database, state *catalog.State) {
 	if s.closed {
 		return
 	}
-	if old := s.base.Swap(&base{db.again(), state}); old != nil {
+	if old := s.base.Swap(&base{db.again(), state, epoch}); old != nil {
 		old.db.release()
 	}
 }

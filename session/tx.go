@@ -39,6 +39,7 @@ type transaction struct {
 	wide      bool // to relations that can't be told
 	schema    bool // the schema was changed
 	attached  bool // attached databases, too
+	shared    bool // all databases of the server, too
 	tags      map[coherence.Tag]bool
 
 	writer *coherence.Writer // since the first write
@@ -89,11 +90,12 @@ func (t *transaction) gather(e *effect) {
 	t.wide = t.wide || e.wide
 	t.schema = t.schema || e.schema
 	t.attached = t.attached || e.attached
+	t.shared = t.shared || e.shared
 }
 
 // effect is all that was gathered.
 func (t *transaction) effect() effect {
-	e := effect{wide: t.wide, schema: t.schema, attached: t.attached}
+	e := effect{wide: t.wide, schema: t.schema, attached: t.attached, shared: t.shared}
 	for tag := range t.tags {
 		e.tags = append(e.tags, tag)
 	}
@@ -108,7 +110,7 @@ func (t *transaction) effect() effect {
 // statement outside does, but for what the transaction has written itself.
 func (t *transaction) forbids(d analyze.Dialect, p *catalog.Plan) analyze.Reason {
 	switch {
-	case t.doubt || t.failed:
+	case t.doubt || t.failed || t.unlike:
 		return analyze.Isolation
 	case !t.open:
 		return analyze.Cacheable
@@ -271,8 +273,11 @@ func (s *Session) applyIsolation(st *analyze.Statement) {
 		s.tx.level = s.level(strings.ToLower(st.Isolation))
 		return
 	}
+	if !st.SessionWide && s.src.Dialect == analyze.MySQL {
+		s.tx.unlike = true
+		return
+	}
 	s.stateStale = true
-	s.tx.unlike = s.tx.unlike || (!st.SessionWide && s.src.Dialect == analyze.MySQL)
 }
 
 func (s *Session) applyFailed(st *analyze.Statement) {

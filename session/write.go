@@ -124,6 +124,9 @@ func (s *Session) before(ctx context.Context, c call) *write {
 	q := s.executed(c.query)
 	w := &write{st: c.st}
 	s.refreshForRead(ctx)
+	if slices.Contains(c.st.Settings, "attach") {
+		s.identStale = s.src.Dialect == analyze.SQLite
+	}
 	visible := s.ending(c.st)
 	w.plan, w.effect = s.effectOf(ctx, q, w)
 	if !w.effect.none() {
@@ -321,6 +324,9 @@ func (s *Session) afterParts(w *write, err error) {
 
 // noteSession notes settings, temporary tables and prepared statements.
 func (s *Session) noteSession(st *analyze.Statement, err error) {
+	if setsGlobally(st) && s.db != nil {
+		s.db.epoch.Add(1)
+	}
 	for _, name := range s.executed(&query{st: st}).st.Settings {
 		s.changed(name)
 	}
@@ -358,6 +364,18 @@ func (s *Session) mayRenameTemp(st *analyze.Statement) bool {
 		strings.Contains(strings.ToUpper(st.Text), "RENAME")
 }
 
+// setsGlobally reports whether a statement may change what MySQL's connections begin with.
+func setsGlobally(st *analyze.Statement) bool {
+	if st.Dialect != analyze.MySQL {
+		return false
+	}
+	if st.Kind == analyze.Session {
+		text := strings.ToLower(st.Text)
+		return strings.Contains(text, "global") || strings.Contains(text, "persist")
+	}
+	return st.Kind == analyze.Call || st.Kind == analyze.Unknown || st.Kind == analyze.Control && st.Control == analyze.OtherControl
+}
+
 // noteTemp notes temporary tables. A dropped one stays noted where the server
 // can't be asked: that costs no more than a bypass.
 func (s *Session) noteTemp(st *analyze.Statement) {
@@ -377,6 +395,8 @@ type holds struct {
 	effect effect
 	marks  []*coherence.Hold
 	own    *coherence.Writer // the writer that they belong to, if there is one
+
+	schemas []*database // of which the schema is changed
 }
 
 // abandon leaves the marks to lapse.
@@ -400,6 +420,7 @@ func (e effect) and(other *effect) effect {
 	e.wide = e.wide || other.wide
 	e.schema = e.schema || other.schema
 	e.attached = e.attached || other.attached
+	e.shared = e.shared || other.shared
 	return e
 }
 
@@ -413,10 +434,11 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 		h.marks = append(h.marks, s.holdIn(ctx, s.db, e.tags))
 		return h
 	}
-	for _, db := range s.databases() {
+	for _, db := range s.databases(&e) {
 		tags := []coherence.Tag{db.all}
 		if e.schema {
 			tags = append(tags, db.schema)
+			h.schemas = append(h.schemas, db)
 		}
 		h.marks = append(h.marks, s.holdIn(ctx, db, tags))
 	}
@@ -436,6 +458,9 @@ func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag
 func (s *Session) release(ctx context.Context, h holds, err error) {
 	if len(h.marks) == 0 {
 		return
+	}
+	for _, db := range h.schemas {
+		db.epoch.Add(1)
 	}
 	if !answered(s.src.Dialect, err) && !s.alive(ctx) {
 		s.count.abandoned.Add(1)
