@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // stepMySQL reads what only MySQL and MariaDB have.
 func (b *bodyReader) stepMySQL() bool {
 	switch t := b.peek(0); {
@@ -22,7 +24,9 @@ func (b *bodyReader) stepMySQL() bool {
 		b.at++
 		b.expression(b.until(";"))
 	case t.is("signal"), t.is("resignal"), t.is("leave"), t.is("iterate"), t.is("open"), t.is("fetch"), t.is("close"):
-		b.until(";")
+		if slices.ContainsFunc(b.until(";"), func(t token) bool { return t.is("(") }) { // arguments of a cursor
+			b.fail()
+		}
 	default:
 		return false
 	}

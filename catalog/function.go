@@ -162,6 +162,13 @@ func (p *planner) invoke(f *function) {
 	}
 }
 
+func (p *planner) bodyReadsTime(d *definition) bool {
+	path := p.path
+	p.path = d.path
+	defer func() { p.path = path }()
+	return slices.ContainsFunc(d.statements, func(st *analyze.Statement) bool { return p.readsTime(st, "*") })
+}
+
 // touch notes what code that can't be followed may change beside rows. In MySQL it may
 // call any other, but only procedures change the schema.
 func (p *planner) touch(r reach) {
@@ -184,6 +191,9 @@ func (p *planner) followFunction(f *function) {
 		return
 	}
 	p.followWriting(f.body)
+	if p.snapshot.dialect == analyze.MySQL && (f.timed || p.bodyReadsTime(f.body)) {
+		p.because(analyze.Volatile, f.String()) // an assignment may make it a datetime
+	}
 	for _, st := range f.body.statements {
 		if st.Writing() {
 			p.because(analyze.UserFunction, f.String())

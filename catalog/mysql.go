@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -28,6 +29,14 @@ FROM information_schema.TRIGGERS`
 	mysqlRoutines = `SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_BODY, ROUTINE_DEFINITION, SQL_MODE
 FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN ('mysql', 'sys')`
 
+	// Columns that are times of day, and those that are computed when they are read.
+	mysqlColumns = `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys')
+AND (DATA_TYPE = 'time' OR GENERATION_EXPRESSION <> '' AND EXTRA LIKE '%VIRTUAL%')`
+
+	mysqlTimeParameters = `SELECT DISTINCT SPECIFIC_SCHEMA, SPECIFIC_NAME FROM information_schema.PARAMETERS
+WHERE DATA_TYPE = 'time' AND SPECIFIC_SCHEMA NOT IN ('mysql', 'sys')`
+
 	mysqlGrants = "SHOW GRANTS" // of the user, and in MariaDB of the role that is set
 )
 
@@ -43,9 +52,9 @@ var transactionalEngines = wordSet("innodb rocksdb tokudb")
 var localEngines = wordSet("myisam aria memory archive csv blackhole")
 
 func (s *Snapshot) loadMySQL(ctx context.Context, q Querier) error {
-	var answers [7][][]driver.Value
+	var answers [9][][]driver.Value
 	for i, query := range [...]string{
-		mysqlServer, mysqlTables, mysqlViews, mysqlForeignKeys, mysqlTriggers, mysqlRoutines, mysqlGrants,
+		mysqlServer, mysqlTables, mysqlViews, mysqlForeignKeys, mysqlTriggers, mysqlRoutines, mysqlGrants, mysqlColumns, mysqlTimeParameters,
 	} {
 		rows, err := q.Query(ctx, query)
 		if err != nil {
@@ -74,6 +83,10 @@ func (s *Snapshot) loadMySQL(ctx context.Context, q Querier) error {
 		s.addMySQLRoutine(row)
 	}
 	s.widenHidden(answers[6])
+	for _, row := range answers[7] {
+		s.addMySQLColumn(row)
+	}
+	s.markTimed(answers[8])
 	return nil
 }
 
@@ -111,6 +124,51 @@ func (s *Snapshot) addMySQLView(schema, name, code string) {
 		return
 	}
 	r.def.take(analyze.Analyze(analyze.MySQL, code))
+}
+
+// addMySQLColumn adds what matters of a column: that it is a time of day, which gets
+// today's date where it meets a date, or what it is computed from.
+func (s *Snapshot) addMySQLColumn(row []driver.Value) {
+	r := s.find(text(row[0]), text(row[1]))
+	if r == nil {
+		return
+	}
+	if strings.EqualFold(text(row[3]), "time") {
+		if r.columns == nil {
+			r.columns = map[string]bool{}
+		}
+		r.columns[strings.ToLower(text(row[2]))], r.timed = false, true
+	}
+	if code := text(row[4]); code != "" {
+		code = strings.ReplaceAll(code, `\'`, "'") // MySQL escapes the quotes
+		r.computed = append(r.computed, analyze.Analyze(analyze.MySQL, "SELECT "+code))
+	}
+}
+
+// markTimed marks the functions that take or return a time of day, or have one as a variable.
+func (s *Snapshot) markTimed(parameters [][]driver.Value) {
+	timed := map[string]bool{}
+	for _, row := range parameters {
+		timed[s.foldName(text(row[0]))+"."+strings.ToLower(text(row[1]))] = true
+	}
+	for _, functions := range s.functions {
+		for _, f := range functions {
+			f.timed = f.timed || timed[f.schema+"."+strings.ToLower(f.name)]
+		}
+	}
+}
+
+// compute judges the columns of r that are computed when they are read.
+func (p *planner) compute(r *relation) {
+	for _, st := range r.computed {
+		switch {
+		case st.Reason != analyze.NoRelation:
+			p.because(st.Reason, string(r.name)+" (computed column)")
+		case r.timed: // perhaps one that becomes a date
+			p.because(analyze.Volatile, string(r.name)+" (computed column)")
+		}
+		p.functions(st)
+	}
 }
 
 func (s *Snapshot) addMySQLReference(row []driver.Value) {
@@ -186,10 +244,16 @@ func (s *Snapshot) addMySQLRoutine(row []driver.Value) {
 	if !strings.EqualFold(text(row[2]), "FUNCTION") {
 		return
 	}
-	f := &function{schema: schema, name: name, behaviour: following, body: d, reach: d.reach &^ ddl}
+	f := &function{schema: schema, name: name, behaviour: following, body: d, reach: d.reach &^ ddl, timed: hasTimeWord(code)}
 	if d.opaque {
 		f.behaviour = anything
 	}
 	key := strings.ToLower(name)
 	s.functions[key] = append(s.functions[key], f)
+}
+
+// hasTimeWord reports whether a body may declare a variable that is a time of day.
+func hasTimeWord(code string) bool {
+	tokens, _ := scan(analyze.MySQL, code)
+	return slices.ContainsFunc(tokens, func(t token) bool { return t.is("time") })
 }

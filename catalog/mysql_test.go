@@ -222,6 +222,7 @@ func TestMariaDBState(t *testing.T) {
 			t.Errorf("%s doesn't show in the key", set)
 		}
 	}
+	c.exec("SET sql_auto_is_null = 0")
 	if got := c.state("sql_mode", "wait_timeout", "database", "tx_isolation"); got.Isolation != "repeatable read" || got.Reason != analyze.Cacheable {
 		t.Errorf("state is %+v", got)
 	}

@@ -143,15 +143,10 @@ func (p *planner) call(st *analyze.Statement) {
 	if st.Executes != "" {
 		p.plan.StateUnknown = true
 	}
-	if !st.WritesAll {
-		return
+	if st.WritesAll {
+		p.everything()
+		p.touch(p.routines() | settings)
 	}
-	p.everything()
-	if st.Control != analyze.NoControl || len(st.Functions) == 0 { // EXECUTE IMMEDIATE, or a block: no stored routine
-		p.touch(anyReach)
-		return
-	}
-	p.touch(p.routines() | settings)
 }
 
 // routines is what a stored routine may change beside rows.
@@ -224,6 +219,7 @@ func (p *planner) readRelation(r *relation) {
 	for _, f := range r.reading {
 		p.invoke(f)
 	}
+	p.compute(r)
 	if r.kind == view {
 		p.follow(r.def)
 		return
@@ -256,12 +252,42 @@ func (r *relation) ownReason() (analyze.Reason, string) {
 
 // casts finds casts of texts to times, which may read the clock.
 func (p *planner) casts(st *analyze.Statement) {
+	if p.snapshot.dialect == analyze.MySQL {
+		p.meetings(st)
+		return
+	}
 	for _, column := range st.TimeCasts {
 		if !p.timeColumn(st, column) {
 			p.because(analyze.Volatile, column+" cast to a time")
 			return
 		}
 	}
+}
+
+// meetings finds times of day that may meet a date, and get today's.
+func (p *planner) meetings(st *analyze.Statement) {
+	for _, column := range st.TimeCasts {
+		if p.readsTime(st, column) {
+			p.because(analyze.Volatile, column+" as a datetime")
+			return
+		}
+	}
+}
+
+// readsTime reports whether a relation that st reads has a time of day of that name.
+func (p *planner) readsTime(st *analyze.Statement, column string) bool {
+	for _, n := range st.Reads {
+		r, where := p.resolve(n)
+		if where == known && r.timed && (column == "*" || hasTime(r, column)) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasTime(r *relation, column string) bool {
+	_, ok := r.columns[column]
+	return ok
 }
 
 // timeColumn reports whether a column so named is known, and can't hold a text

@@ -36,8 +36,10 @@ type relation struct {
 	reading []*function // called by every read or write: row-level security
 	writing []*function // called by inserts and updates: defaults, constraints, indexes
 
-	columns  map[string]bool // false: of a type that may hold text, or a time without a date
-	replaces bool            // SQLite: a constraint says ON CONFLICT REPLACE
+	columns  map[string]bool      // false: of a type that may hold text, or a time without a date
+	timed    bool                 // MySQL: columns has a time of day, and nothing else
+	computed []*analyze.Statement // MySQL: the expressions of columns that are computed when they are read
+	replaces bool                 // SQLite: a constraint says ON CONFLICT REPLACE
 }
 
 // A reference is a foreign key, as seen from the relation it refers to.
@@ -98,6 +100,7 @@ type function struct {
 	schema, name string
 	behaviour    behaviour
 	volatile     bool // its author says so
+	timed        bool // MySQL: a parameter, variable or result is a time of day
 	reach        reach
 	body         *definition
 	parts        []*function // PostgreSQL: what an aggregate is made of

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,9 @@ func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, 
 	s.Isolation = strings.ToLower(strings.ReplaceAll(text(row[0]), "-", " "))
 	if s.Isolation == "read uncommitted" {
 		s.Reason = analyze.Isolation
+	}
+	if autoIsNull := 9 + slices.Index(names, "sql_auto_is_null"); truth(row[autoIsNull]) {
+		s.Reason = analyze.Setting // id IS NULL finds the last row that the session has inserted
 	}
 	if database := text(row[1]); database != "" {
 		s.Path = []string{database}
