@@ -182,6 +182,8 @@ var sampleTables = map[string][]string{
 			(2, NULL, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 			(3, 'not a number', 'x', 7, 'text', 'text', 'no date', 0, 1700000000, 2, x'01', 'x', x''),
 			(4, 9223372036854775807, 9e999, '', x'', 1e300, 20240229, 1.5, 'x', 'yes', 1, NULL, 1)`,
+		"CREATE TABLE times (id INTEGER PRIMARY KEY, ts DATETIME)",
+		`INSERT INTO times VALUES (1, '2024-02-29 12:13:14'), (2, '0001-01-01 00:00:00'), (3, 1700000000), (4, 0), (5, '2024-02-29'), (6, 1.5), (7, 'x'), (8, NULL)`,
 	},
 	"postgres": {
 		`CREATE TABLE sample (id int PRIMARY KEY, bo bool, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric, nd numeric(10,2), t text NOT NULL,
@@ -275,7 +277,7 @@ func TestResultsByDSN(t *testing.T) {
 }
 
 var settingsOfDrivers = map[string][]string{
-	"modernc": {"_texttotime=1&_inttotime=1", "_time_format=sqlite"},
+	"modernc": {"_inttotime=1", "_texttotime=1&_inttotime=1", "_time_format=sqlite"},
 	"mattn":   {"_loc=America/St_Johns"},
 	"ncruces": {"_timefmt=unixepoch"},
 	"pgx": {"default_query_exec_mode=cache_describe", "default_query_exec_mode=describe_exec", "default_query_exec_mode=exec",
@@ -292,6 +294,7 @@ var resultScenes = []scene{
 		ask(w, db, h.marks("SELECT * FROM sample WHERE id > ? ORDER BY id DESC"), 1)
 		ask(w, db, h.marks("SELECT * FROM sample WHERE id < ?"), 0)
 	}},
+	{"one column", "sqlite", asking("SELECT ts FROM times ORDER BY id", "SELECT ts FROM times ORDER BY id DESC", "SELECT anything FROM sample ORDER BY id", "SELECT bo FROM sample ORDER BY id")},
 	{"expressions", "", asking("SELECT 1, 'a', NULL, 1.5, count(*), max(price), min(name), avg(price) FROM stuff",
 		"SELECT NULL AS n FROM stuff", "SELECT id AS same, name AS same FROM stuff ORDER BY id", "SELECT id + 1 AS \"odd name\" FROM stuff ORDER BY id")},
 	{"union", "", asking("SELECT id, name FROM stuff UNION ALL SELECT 9, 'x' ORDER BY 1")},

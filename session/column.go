@@ -76,7 +76,8 @@ func (s *rowSet) columnsAfter(n int) []column {
 }
 
 // typeNotes notes the changes of column types while rows are read. The driver is asked
-// once for each combination of Go types that the values of a row have.
+// once for each combination of Go types that the values of a row have, and for each
+// row that has times.
 type typeNotes struct {
 	kinds []byte // of the row before
 	row   []byte
@@ -89,7 +90,7 @@ func (t *typeNotes) note(s *rowSet, rows driver.Rows, row []driver.Value) {
 	for _, value := range row {
 		t.row = append(t.row, goKind(value))
 	}
-	if bytes.Equal(t.row, t.kinds) && s.rows > 1 {
+	if bytes.Equal(t.row, t.kinds) && s.rows > 1 && bytes.IndexByte(t.row, goTime) < 0 {
 		return
 	}
 	t.kinds, t.row = t.row, t.kinds
@@ -97,6 +98,7 @@ func (t *typeNotes) note(s *rowSet, rows driver.Rows, row []driver.Value) {
 	if !ok {
 		columns = t.describe(s, rows, len(row))
 	}
+	columns = t.askAgain(s, rows, columns)
 	if before := s.columnsAfter(s.rows); !slices.Equal(columns, before) {
 		s.typeChanges = append(s.typeChanges, typeChange{s.rows, columns})
 		s.size += typeChangeSize
@@ -114,6 +116,29 @@ func (t *typeNotes) describe(s *rowSet, rows driver.Rows, n int) []column {
 	return columns
 }
 
+// askAgain asks for the columns whose Go type doesn't tell: a time may have been read
+// from a text or from a number, and drivers say other things of these.
+func (t *typeNotes) askAgain(s *rowSet, rows driver.Rows, columns []column) []column {
+	own := false
+	for i, kind := range t.kinds {
+		if kind != goTime {
+			continue
+		}
+		now := describeColumn(rows, i)
+		if now == columns[i] {
+			continue
+		}
+		if !own {
+			columns, own = slices.Clone(columns), true
+			s.size += len(columns) * columnSize
+		}
+		columns[i] = now
+	}
+	return columns
+}
+
+const goTime = 6
+
 func goKind(value driver.Value) byte {
 	switch value.(type) {
 	case nil:
@@ -129,7 +154,7 @@ func goKind(value driver.Value) byte {
 	case bool:
 		return 5
 	case time.Time:
-		return 6
+		return goTime
 	}
 	return 7
 }

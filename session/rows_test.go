@@ -77,20 +77,26 @@ func (r *sheetRows) Next(dest []driver.Value) error {
 // typedRows say what their columns are, some of it by the values of the current row.
 type typedRows struct{ *sheetRows }
 
-// value is that of a column in the row that was read last, of a type of its own before the first.
+// value is what the driver tells the type of a column by.
 func (r typedRows) value(i int) driver.Value {
 	if r.row == 0 {
-		return struct{}{}
+		return nil
 	}
-	return r.sets[r.set].rows[r.row-1][i]
+	value := r.sets[r.set].rows[r.row-1][i]
+	if at, ok := value.(time.Time); ok && at.Year() == 1 {
+		return "" // it was a text
+	}
+	return value
 }
 
-func (r typedRows) ColumnTypeDatabaseTypeName(i int) string {
-	return fmt.Sprintf("T%d.%T", i, r.value(i))
+func (r typedRows) ColumnTypeDatabaseTypeName(i int) string { return fmt.Sprintf("T%d", i) }
+func (r typedRows) ColumnTypeScanType(i int) reflect.Type   { return reflect.TypeOf(r.value(i)) }
+func (r typedRows) ColumnTypeNullable(i int) (bool, bool)   { return r.value(i) == nil, i%2 == 1 }
+func (r typedRows) ColumnTypeLength(i int) (int64, bool) {
+	_, text := r.value(i).(string)
+	return int64(i), text
 }
-func (r typedRows) ColumnTypeScanType(i int) reflect.Type { return reflect.TypeFor[int32]() }
-func (r typedRows) ColumnTypeLength(i int) (int64, bool)  { return int64(i), i%2 == 0 }
-func (r typedRows) ColumnTypeNullable(i int) (bool, bool) { return r.value(i) == nil, i%2 == 1 }
+
 func (r typedRows) ColumnTypePrecisionScale(i int) (int64, int64, bool) {
 	return int64(i), int64(r.set), i > 0
 }
@@ -223,6 +229,9 @@ func sheets() map[string]*sheet {
 		"nothing":    {sets: []sheetSet{{}}},
 		"every type": {sets: []sheetSet{{names: []string{"a", "b", "a"}, rows: [][]driver.Value{
 			{nil, true, int64(1)}, {1.5, "text", []byte("bytes")}, {[]byte{}, []byte(nil), at}, {int(1), uint8(2), float32(3)}, {uint64(1) << 63, "", false},
+		}}}},
+		"times": {sets: []sheetSet{{names: []string{"a", "b"}, rows: [][]driver.Value{
+			{at, "x"}, {time.Time{}, "y"}, {at, "z"}, {at, nil}, {time.Time{}, nil}, {nil, nil}, {int64(1), time.Time{}}, {int64(2), at}, {time.Time{}, at}, {at, at},
 		}}}},
 		"strange types": {sets: []sheetSet{{names: []string{"a", "b"}, rows: [][]driver.Value{
 			{int64(1), "kept"}, {[]string{"not", "kept"}, []byte("x")}, {struct{ A int }{1}, int64(2)}, {map[string]int{"a": 1}, nil},
