@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // TestOldSnapshotNotKept: on SQLite a connection with an open result reads the snapshot
@@ -428,4 +430,46 @@ func TestCatalogBehindLock(t *testing.T) {
 		}
 		rows.Close()
 	})
+}
+
+// TestCommitNotSent: a COMMIT that the driver refuses has ended nothing.
+func TestCommitNotSent(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		c := h.conn(h.db)
+		h.texts(c, names)
+		h.exec(c, "BEGIN")
+		h.exec(c, "UPDATE stuff SET name = 'new' WHERE id = 1")
+		if _, err := c.ExecContext(h.Context(), "COMMIT", make(chan int)); err == nil {
+			t.Fatal("no error")
+		}
+		h.wantTexts(h.other, "bread,wine,milk", names)
+		h.exec(c, "COMMIT")
+		h.wantTexts(h.other, "new,wine,milk", names)
+	})
+}
+
+// A rewriter is an argument by which pgx runs another text than the one that it is given.
+type rewriter struct{}
+
+func (rewriter) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, []any, error) {
+	return "UPDATE stuff SET name = 'new' WHERE id = 1", nil, nil
+}
+
+// TestRewrittenQuery: what an argument makes of the text isn't known.
+func TestRewrittenQuery(t *testing.T) {
+	eachKind(t, func(h *house) {
+		if h.name != "pgx" {
+			return
+		}
+		h.prepare(base)
+		h.wantCached(h.db, names)
+		h.exec(h.other, "SELECT name FROM users", rewriter{})
+		h.wantTexts(h.db, "new,wine,milk", names)
+		h.exec(h.bare, "UPDATE stuff SET name = 'old' WHERE id = 1")
+		h.unseen()
+		h.wantTexts(h.db, "old,wine,milk", names)
+		h.query(h.other, "SELECT name FROM users", rewriter{})
+		h.wantTexts(h.db, "new,wine,milk", names)
+	}, "postgres")
 }

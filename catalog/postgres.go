@@ -37,7 +37,7 @@ func (s *Snapshot) loadPostgres(ctx context.Context, q Querier) error {
 	if err != nil {
 		return err
 	}
-	rows, err = q.Query(ctx, postgresQuery(number(version[0])))
+	rows, err = q.Query(ctx, "SELECT * FROM ("+postgresQuery(number(version[0]))+") AS facts"+pgImpatient)
 	if err != nil {
 		return err
 	}

@@ -145,3 +145,8 @@ func postgresQuery(version int64) string {
 		pgShadows, pgEventTriggers, pgCasts,
 	}, "\nUNION ALL")
 }
+
+// pgImpatient gives the query up where a lock is in its way: pg_get_viewdef waits for
+// whoever locks a relation of a view, and that may be who waits for us. It holds for
+// this statement alone, and is evaluated before all else.
+const pgImpatient = ` WHERE (SELECT pg_catalog.set_config('lock_timeout', '300ms', true)) IS NOT NULL`

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 
 	"github.com/larderdb/larder/analyze"
 )
@@ -40,7 +41,7 @@ func (s *Session) inTransaction(ctx context.Context) (open, known bool) {
 // inSQLiteTransaction: BEGIN fails exactly inside one. It takes no lock.
 func (s *Session) inSQLiteTransaction(ctx context.Context) (open, known bool) {
 	if _, err := execConn(ctx, s.inner, "BEGIN", nil); err != nil {
-		return true, ctx.Err() == nil
+		return true, strings.Contains(err.Error(), "within a transaction")
 	}
 	_, err := execConn(ctx, s.inner, "ROLLBACK", nil)
 	return err != nil, true

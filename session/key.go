@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"time"
+
+	"github.com/larderdb/larder/analyze"
 )
 
 // The kinds of arguments in a key; each is followed by a value of known length,
@@ -105,6 +108,23 @@ func appendTyped(key []byte, value any) ([]byte, bool) {
 func rewritesQuery(t reflect.Type) bool {
 	_, ok := t.MethodByName("RewriteQuery")
 	return ok
+}
+
+// rewritten takes a call for one of which nothing is known if an argument may put
+// another text in the place of its own. Those of pgx itself only name parameters.
+func (c *call) rewritten() {
+	for i := range c.args {
+		switch c.args[i].Value.(type) {
+		case nil, int64, int, string, []byte, bool, float64, time.Time:
+			continue
+		}
+		t := reflect.TypeOf(c.args[i].Value)
+		if rewritesQuery(t) && !strings.HasPrefix(t.PkgPath(), "github.com/jackc/pgx/") {
+			c.query = &query{text: c.text, st: &analyze.Statement{Text: c.text, Dialect: c.st.Dialect,
+				Kind: analyze.Unknown, Control: analyze.OtherControl, WritesAll: true, Reason: analyze.Argument}}
+			return
+		}
+	}
 }
 
 func safeValue(v driver.Valuer) (value driver.Value, err error) {

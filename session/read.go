@@ -23,6 +23,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	c.rewritten()
 	o := s.observe()
 	if sideEffects(c.st) {
 		return s.queryWrite(ctx, c, &o)
@@ -53,7 +54,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if wish == refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
-		read := p.db.domain.Lookup(ctx, key, p.reads, !s.tx.open)
+		read := p.db.domain.Lookup(ctx, key, p.reads, !s.tx.open && wish != refreshed)
 		if read.Outcome == coherence.Hit {
 			set := read.Value.(*rowSet)
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)

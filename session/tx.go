@@ -219,7 +219,7 @@ func (s *Session) ended(err error) {
 // apply moves what the session knows of its transaction after a control statement.
 func (s *Session) apply(st *analyze.Statement, err error) {
 	if err != nil {
-		s.applyFailed(st)
+		s.applyFailed(st, err)
 		return
 	}
 	switch st.Control {
@@ -280,14 +280,14 @@ func (s *Session) applyIsolation(st *analyze.Statement) {
 	s.stateStale = true
 }
 
-func (s *Session) applyFailed(st *analyze.Statement) {
+func (s *Session) applyFailed(st *analyze.Statement, err error) {
 	switch st.Control {
 	case analyze.NoControl, analyze.Savepoint, analyze.RollbackTo, analyze.ReleaseSavepoint:
 	case analyze.Begin:
 		s.tx.doubt = s.tx.doubt || s.src.Dialect == analyze.MySQL
 	case analyze.Commit, analyze.Rollback, analyze.PrepareCommit:
-		if s.src.Dialect == analyze.Postgres {
-			s.ended(nil) // a failed COMMIT has ended the transaction
+		if _, said := sqlState(err); said && s.src.Dialect == analyze.Postgres {
+			s.ended(nil) // a COMMIT that PostgreSQL refuses has ended the transaction
 			return
 		}
 		s.tx.doubt = true

@@ -23,6 +23,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	c.rewritten()
 	o := s.observe()
 	if err := s.bind(ctx); err != nil {
 		return nil, err
