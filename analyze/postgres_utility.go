@@ -24,7 +24,9 @@ func (w *pgWalker) utility(n ast.Node) bool {
 		w.st.ReturnsRows = !n.IsMove
 	case *ast.ClosePortalStmt:
 		w.because(Cursor, n.PortalName)
-	case *ast.LockStmt, *ast.NotifyStmt, *ast.CheckPointStmt, *ast.VacuumStmt, *ast.ClusterStmt, *ast.ReindexStmt:
+	case *ast.ReindexStmt:
+		w.st.WritesAll = true // over a collation that has changed: queries may find other rows
+	case *ast.LockStmt, *ast.NotifyStmt, *ast.CheckPointStmt, *ast.VacuumStmt, *ast.ClusterStmt:
 	default:
 		return false
 	}
