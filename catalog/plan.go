@@ -143,10 +143,15 @@ func (p *planner) call(st *analyze.Statement) {
 	if st.Executes != "" {
 		p.plan.StateUnknown = true
 	}
-	if st.WritesAll {
-		p.everything()
-		p.touch(p.routines() | settings)
+	if !st.WritesAll {
+		return
 	}
+	p.everything()
+	if st.Control != analyze.NoControl || len(st.Functions) == 0 { // EXECUTE IMMEDIATE, or a block: no stored routine
+		p.touch(anyReach)
+		return
+	}
+	p.touch(p.routines() | settings)
 }
 
 // routines is what a stored routine may change beside rows.
