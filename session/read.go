@@ -34,7 +34,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.outdated(ctx, p, reason) {
+		if s.outdated(ctx, &c, p, reason) {
 			if err := s.bind(ctx); err != nil {
 				return nil, err
 			}
@@ -319,13 +319,13 @@ func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Wr
 	return nil, false
 }
 
-// outdated reports whether what keeps a read from the cache comes from facts of the
-// catalog that are old, and can be read again.
-func (s *Session) outdated(ctx context.Context, p *planned, reason analyze.Reason) bool {
+// outdated reports whether a read is kept from the cache, or what it may do is told, by
+// facts of the catalog that are old and can be read again.
+func (s *Session) outdated(ctx context.Context, c *call, p *planned, reason analyze.Reason) bool {
 	if p == nil || p.facts == nil || s.live > 0 || s.tx.open || s.tx.doubt {
 		return false
 	}
-	byCatalog := reason > analyze.Explain && p.plan.Reason == reason
+	byCatalog := reason != analyze.Cacheable && (reason > analyze.Explain || !inert(c.st))
 	return (byCatalog || p.acts()) && !p.db.current(ctx, p.facts)
 }
 
