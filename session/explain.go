@@ -5,9 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/catalog"
 )
 
 // An Explanation says what a statement would do, without running it.
@@ -94,6 +96,7 @@ func (s *Session) effectOfName(name string) (effect, error) {
 		schema, relation = "", name
 	}
 	st := &analyze.Statement{Text: name, Dialect: s.src.Dialect, Kind: analyze.Modify,
+		Reads:  []analyze.Name{{Schema: schema, Name: relation}}, // what a view stands for
 		Writes: []analyze.Write{{Relation: analyze.Name{Schema: schema, Name: relation}, Op: analyze.Insert}}}
 	p := s.effectPlan(&query{text: name, st: st})
 	if p == nil {
@@ -102,5 +105,5 @@ func (s *Session) effectOfName(name string) (effect, error) {
 	if p.plan.UnknownRelation {
 		return effect{}, fmt.Errorf("invalidate %s: %w", name, ErrUnknownRelation)
 	}
-	return p.write, nil
+	return effectOf(p.db, &catalog.Plan{Writes: append(slices.Clone(p.plan.Writes), p.plan.Reads...), WritesAll: p.plan.WritesAll, AttachedWrites: p.plan.AttachedWrites}), nil
 }
