@@ -5,12 +5,16 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"io"
+	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // TestOldSnapshotNotKept: on SQLite a connection with an open result reads the snapshot
@@ -472,4 +476,96 @@ func TestRewrittenQuery(t *testing.T) {
 		h.query(h.other, "SELECT name FROM users", rewriter{})
 		h.wantTexts(h.db, "new,wine,milk", names)
 	}, "postgres")
+}
+
+// TestClosedWithoutAnswer: a connection that is cut while the server works at a write. The
+// write may still be done, later than the caller hears of it.
+func TestClosedWithoutAnswer(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		cut := &cutter{}
+		inner, err := cut.through(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.wantCached(h.db, names)
+		lock := h.begin(h.bare, 0)
+		h.exec(lock, "SELECT * FROM stuff WHERE id = 1 FOR UPDATE")
+		tx := h.begin(inner, 0)
+		h.exec(tx, "SET LOCAL lock_timeout = 0")
+		h.ok(tx.Rollback())
+		c := h.conn(inner)
+		h.texts(c, names)
+		done := make(chan error)
+		go func() {
+			_, err := c.ExecContext(context.Background(), "UPDATE stuff SET name = 'new' WHERE id = 1")
+			done <- err
+		}()
+		for h.texts(h.bare, "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "0" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cut.cut()
+		err = <-done
+		if err == nil {
+			t.Fatal("no error")
+		}
+		h.texts(h.db, names)
+		h.commit(lock) // the server goes on with the UPDATE
+		for range 100 { // or never, if the driver has asked the server to cancel
+			if h.texts(h.bare, names) == "new,wine,milk" {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		h.wantTexts(h.db, h.texts(h.bare, names), names)
+	}, "postgres")
+}
+
+// A cutter is a proxy that closes the caller's side of its connections, and leaves the server's open.
+type cutter struct {
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+// through opens the database of a house by way of the proxy.
+func (c *cutter) through(h *house) (*sql.DB, error) {
+	config, err := pgx.ParseConfig(h.dsn)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h.Cleanup(func() { l.Close(); c.cut() })
+	network, address := pgconn.NetworkAddress(config.Host, config.Port)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial(network, address)
+			if err != nil {
+				conn.Close()
+				return
+			}
+			c.mu.Lock()
+			c.conns = append(c.conns, conn)
+			c.mu.Unlock()
+			go func() { _, _ = io.Copy(server, conn) }()
+			go func() { _, _ = io.Copy(conn, server) }()
+		}
+	}()
+	port := l.Addr().(*net.TCPAddr).Port
+	dsn := fmt.Sprintf("host=127.0.0.1 port=%d user=%s password='%s' dbname=%s sslmode=disable", port, config.User, config.Password, config.Database)
+	return h.opened(h.cache.Open(h.driver, dsn)), nil
+}
+
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		conn.Close()
+	}
 }

@@ -13,9 +13,15 @@ import (
 // that the statement or the COMMIT had no effect that isn't covered by a release.
 // Anything else (a lost connection, a cancelled context) leaves the outcome of a
 // write unknown: the database may commit it yet.
-func answered(d analyze.Dialect, err error) bool {
+//
+// By contract a driver returns ErrBadConn only for what was not sent. Those of PostgreSQL don't
+// keep that: they return it as well when the connection is closed without an answer.
+func answered(d analyze.Dialect, conn driver.Conn, err error) bool {
+	if brokenContract(conn) && errors.Is(err, driver.ErrBadConn) {
+		return false
+	}
 	if err == nil || errors.Is(err, driver.ErrBadConn) || errors.Is(err, driver.ErrSkip) {
-		return true // by contract, ErrBadConn is only returned for what was not sent
+		return true
 	}
 	if d == analyze.SQLite {
 		return true // the engine is in this process: when it returns, it has ended
@@ -27,6 +33,15 @@ func answered(d analyze.Dialect, err error) bool {
 		return !mysqlLost[number]
 	}
 	return false
+}
+
+func brokenContract(conn driver.Conn) bool {
+	t := reflect.TypeOf(conn)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return false
+	}
+	path := t.Elem().PkgPath()
+	return path == "github.com/lib/pq" || strings.HasPrefix(path, "github.com/jackc/pgx/")
 }
 
 // mysqlLost are the server's errors after which its connection is gone.

@@ -463,7 +463,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	for _, db := range h.schemas {
 		db.epoch.Add(1)
 	}
-	if !answered(s.src.Dialect, err) && !s.alive(ctx) {
+	if !answered(s.src.Dialect, s.inner, err) && !s.alive(ctx) {
 		s.count.abandoned.Add(1)
 		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
 		h.abandon()
@@ -486,7 +486,7 @@ func (s *Session) alive(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)
 	defer cancel()
 	_, err := querier{s.inner}.Query(ctx, "SELECT 1")
-	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, err)
+	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, s.inner, err)
 }
 
 // detached returns ctx without its end: what has begun in the database is announced
