@@ -41,7 +41,7 @@ type Snapshot struct {
 	functions  map[string][]*function // those that users have defined, by name
 	operators  map[string][]*function // the functions behind operators that users have defined
 	builtin    map[string]volatility  // PostgreSQL's own functions; of several with one name the worst
-	attributes []*function            // PostgreSQL: those that a text may call like a column: s.name for name(s)
+	attributes map[string][]*function // PostgreSQL: those that a text may call like a column: (s).name for name(s)
 	columns    map[string]bool        // PostgreSQL: the names of all columns and fields
 	everywhere []*function            // behind casts, domains, orders: any statement may call them
 

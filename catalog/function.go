@@ -25,18 +25,66 @@ func (p *planner) functions(st *analyze.Statement) {
 	p.attributes(st)
 }
 
-// attributes looks for functions of a row that are called like its columns, for which
-// the statement's facts have no place: any text that has the name may call it.
+// attributes looks for functions that are called like a column, for which the
+// statement's facts have no place: (x).name and row.name.
 func (p *planner) attributes(st *analyze.Statement) {
 	if len(p.snapshot.attributes) == 0 {
 		return
 	}
 	code := strings.ToLower(firstOf(st.Text, p.text))
-	for _, f := range p.snapshot.attributes {
-		if strings.Contains(code, strings.ToLower(f.name)) || strings.Contains(code, "u&") {
-			p.invoke(f)
+	names, ok := attributeNames(code)
+	if !ok {
+		for name, functions := range p.snapshot.attributes {
+			if strings.Contains(code, name) || strings.Contains(code, "u&") {
+				p.invokeAll(functions)
+			}
+		}
+		return
+	}
+	for _, name := range names {
+		p.invokeAll(p.snapshot.attributes[name])
+	}
+}
+
+func (p *planner) invokeAll(functions []*function) {
+	for _, f := range functions {
+		p.invoke(f)
+	}
+}
+
+// attributeNames returns the names that stand after a dot in code. It reports false if
+// that takes more than a look.
+func attributeNames(code string) (names []string, ok bool) {
+	if strings.Contains(code, "/*") || strings.Contains(code, "--") || strings.Contains(code, "u&") {
+		return nil, false
+	}
+	for at := strings.IndexByte(code, '.'); at >= 0; at = strings.IndexByte(code, '.') {
+		code = strings.TrimLeft(code[at+1:], " \t\r\n\f\v")
+		name, long := attributeName(code)
+		if long {
+			return nil, false
+		}
+		if name != "" {
+			names = append(names, name)
 		}
 	}
+	return names, true
+}
+
+// attributeName returns the name at the beginning of code, and whether it is longer or
+// stranger than names are.
+func attributeName(code string) (name string, long bool) {
+	if quoted, ok := strings.CutPrefix(code, `"`); ok {
+		end := closingQuote(quoted)
+		name = strings.ReplaceAll(quoted[:end], `""`, `"`)
+	} else {
+		end := 0
+		for end < len(code) && isWordByte(code[end]) {
+			end++
+		}
+		name = code[:end]
+	}
+	return name, len(name) > 60
 }
 
 // function adds what calling a function by name does: all that any function

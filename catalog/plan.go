@@ -271,6 +271,9 @@ func (p *planner) casts(st *analyze.Statement) {
 
 // meetings finds times of day that may meet a date, and get today's.
 func (p *planner) meetings(st *analyze.Statement) {
+	if len(st.TimeCasts) == 0 || !p.readsTime(st, "*") {
+		return
+	}
 	for _, column := range st.TimeCasts {
 		if p.readsTime(st, column) {
 			p.because(analyze.Volatile, column+" as a datetime")

@@ -44,7 +44,10 @@ func (l *pgLoader) function(row json.RawMessage) error {
 	src.judge(name)
 	l.functions[src.oid], l.sources[src.oid] = f, src
 	if attribute && (f.behaviour != pure || src.kind == "a") {
-		l.snapshot.attributes = append(l.snapshot.attributes, f)
+		if l.snapshot.attributes == nil {
+			l.snapshot.attributes = map[string][]*function{}
+		}
+		l.snapshot.attributes[strings.ToLower(name)] = append(l.snapshot.attributes[strings.ToLower(name)], f)
 	}
 	key := strings.ToLower(name)
 	l.snapshot.functions[key] = append(l.snapshot.functions[key], f)

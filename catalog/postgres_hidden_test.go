@@ -23,6 +23,10 @@ func TestPostgresHiddenCode(t *testing.T) {
 	c.checkPlans([]want{
 		{"SELECT (t).upper FROM stuff", "reads stuff"},
 		{"SELECT (t).noisy FROM stuff", "reads stuff; writes log; user-defined function"},
+		{`SELECT (t) . "noisy" FROM stuff`, "reads stuff; writes log; user-defined function"},
+		{"SELECT (t)./* */noisy FROM stuff", "reads stuff; writes log; user-defined function"},
+		{`SELECT (t).U&"nois\0079" FROM stuff`, "reads stuff; writes log; user-defined function"},
+		{"SELECT noisy FROM (SELECT t AS noisy FROM stuff) q", "reads stuff"},
 		{"SELECT id FROM zoned", "reads zoned; volatile"},
 		{"SELECT id FROM zoned2", "reads zoned2; volatile"},
 		{"SELECT id FROM zoned3", "reads zoned3; volatile"},
