@@ -129,7 +129,7 @@ func abortedAfter(first, second string) bool {
 	return first != "" && strings.Contains(second, "current transaction is aborted")
 }
 
-// refused reports whether the database refused an answer because of what other connections hold, or the
+// refused reports whether the database refused an answer because of what other connections hold, or of its limits, or the
 // driver because its own cache of statements was outdated.
 func (a answer) refused() bool {
 	for _, sign := range []string{
@@ -137,6 +137,7 @@ func (a answer) refused() bool {
 		"canceling statement due to lock timeout", "could not serialize", "deadlock detected",
 		"Error 1205", "Error 1213", // MySQL: lock wait timeout, deadlock
 		"locked", "SQLITE_BUSY",
+		"statement timeout", "max_statement_time", // it took too long
 		"stmtcache_", "cached plan must not change result type",
 		"Invalid use of group function", // MariaDB, of some prepared statements when they are executed again
 	} {

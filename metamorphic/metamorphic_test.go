@@ -53,7 +53,7 @@ func sqliteFile(driver string, variants ...string) func(testing.TB, int) place {
 func postgres(first, second string, variants ...string) func(testing.TB, int) place {
 	return func(t testing.TB, variant int) place {
 		database := dbtest.Postgres(t).Database(t)
-		params := []string{"lock_timeout=5", "synchronous_commit=off", "jit=off"}
+		params := []string{"lock_timeout=5", "synchronous_commit=off", "jit=off", "statement_timeout=2000"}
 		p := place{driver: first, dsn: database.DSN(append(params, variants[variant%len(variants)])...), name: database.Name}
 		if variant%3 == 0 {
 			p.secondDriver, p.secondDSN = second, database.DSN(params...)
@@ -65,7 +65,7 @@ func postgres(first, second string, variants ...string) func(testing.TB, int) pl
 func mariaDB(variants ...string) func(testing.TB, int) place {
 	return func(t testing.TB, variant int) place {
 		server := dbtest.MariaDB(t)
-		params := []string{"innodb_lock_wait_timeout=0", "lock_wait_timeout=0", "collation=utf8mb4_bin", variants[variant%len(variants)]}
+		params := []string{"innodb_lock_wait_timeout=0", "lock_wait_timeout=0", "max_statement_time=2", "collation=utf8mb4_bin", variants[variant%len(variants)]}
 		database, other := server.Database(t), server.Database(t)
 		return place{driver: "mysql", dsn: database.DSN(params...), otherDSN: other.DSN(params...), main: database.Name, name: other.Name}
 	}
@@ -177,12 +177,13 @@ func (e engine) shrunk(t testing.TB, f *failure, s store.Store) *failure {
 		}
 		return again != nil
 	}
+	deadline := time.Now().Add(shrinkWithin)
 	if !fails(f.program) {
 		return f
 	}
-	for before := -1; before != len(shortest.program) && len(shortest.program) > 0; {
+	for before := -1; before != len(shortest.program) && time.Now().Before(deadline); {
 		before = len(shortest.program)
-		shrink(shortest.program, fails, time.Now().Add(shrinkWithin))
+		shrink(shortest.program, fails, deadline)
 	}
 	return shortest
 }

@@ -33,7 +33,7 @@ func (g *gen) write() writing {
 	case n < 15:
 		w.text = g.upsert(t)
 	case n < 16:
-		w.text = "INSERT INTO " + t.name + " (id, a, b, c) " + g.core(nil)
+		w.text = "INSERT INTO " + t.name + " (id, a, b, c) " + g.core(nil) + " LIMIT 3"
 	default:
 		return g.particular(t)
 	}
@@ -141,7 +141,7 @@ func (g *gen) particular(t *table) writing {
 		return writing{text: g.pick(
 			"UPDATE "+t.name+" SET a = s2.b FROM "+other.name+" AS s2 WHERE s2.id = "+t.name+".id",
 			"WITH q AS (SELECT id FROM "+other.name+" WHERE a > 3) DELETE FROM "+t.name+" WHERE id IN (SELECT id FROM q)",
-			"INSERT INTO "+t.name+" SELECT * FROM "+other.name,
+			"INSERT INTO "+t.name+" SELECT * FROM "+other.name+" LIMIT 3",
 			"DELETE FROM "+t.name+"; INSERT INTO "+other.name+" (id, a) VALUES ("+g.int()+", 1)",
 			"INSERT INTO v1 (id, a, b, c) VALUES (1, 2, 3, 'x')",
 			"DELETE FROM "+t.name+" WHERE id > 12",
