@@ -14,6 +14,7 @@ import (
 type conn struct {
 	connector *connector
 	session   *session.Session
+	alone     bool // the connector was made for this connection, and is closed with it
 }
 
 var (
@@ -79,7 +80,13 @@ func (c *conn) ResetSession(ctx context.Context) error { return c.session.Reset(
 func (c *conn) IsValid() bool { return c.session.Valid() }
 
 // Close implements driver.Conn.
-func (c *conn) Close() error { return c.session.Close() }
+func (c *conn) Close() error {
+	err := c.session.Close()
+	if c.alone {
+		err = errors.Join(err, c.connector.Close())
+	}
+	return err
+}
 
 // Unwrap returns the driver's own connection of what sql.Conn.Raw hands out, opened
 // now if it wasn't. What is done with it isn't seen by the cache: until the sql.Conn is

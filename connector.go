@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -51,11 +52,16 @@ var _ driver.DriverContext = (*cachedDriver)(nil)
 
 // Open implements driver.Driver.
 func (d *cachedDriver) Open(dsn string) (driver.Conn, error) {
-	connector, err := d.OpenConnector(dsn)
+	inner, err := d.OpenConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return connector.Connect(context.Background())
+	c, err := inner.Connect(context.Background())
+	if err != nil {
+		return nil, errors.Join(err, inner.(*connector).Close())
+	}
+	c.(*conn).alone = true
+	return c, nil
 }
 
 // OpenConnector implements driver.DriverContext.
@@ -72,6 +78,7 @@ type connector struct {
 	cache  *Cache
 	inner  driver.Connector
 	source *session.Source
+	db     *sql.DB // the handle, if it was opened by name
 }
 
 // connectors counts connectors that were given without a name.
@@ -149,7 +156,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, err
 		}
 	}
-	return &conn{c, s}, nil
+	return &conn{connector: c, session: s}, nil
 }
 
 // Driver implements driver.Connector: it is the inner driver, which programs look at.
@@ -158,6 +165,9 @@ func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
 // Close implements io.Closer: database/sql calls it when the handle is closed.
 func (c *connector) Close() error {
 	c.cache.handles.remove(c)
+	if c.db != nil {
+		opened.Delete(c.db)
+	}
 	err := c.source.Close()
 	if closer, ok := c.inner.(io.Closer); ok {
 		err = closer.Close()
@@ -196,10 +206,14 @@ func (h *handles) list() []*connector {
 	return list
 }
 
-// Of returns the cache that a handle was opened with. It takes a connection of the
-// handle for a moment, and so waits if all that it may have are in use.
+// opened are the handles that were opened by name, until they are closed.
+var opened sync.Map // *sql.DB to *connector
+
+// Of returns the cache that a handle was opened with. A handle that was opened with
+// Cache.Connector or through a registered driver is asked for a connection, and waits if
+// all that it may have are in use.
 func Of(db *sql.DB) (*Cache, bool) {
-	c, ok := handleOf(db)
+	c, ok := handleOf(context.Background(), db)
 	if !ok {
 		return nil, false
 	}
@@ -207,14 +221,17 @@ func Of(db *sql.DB) (*Cache, bool) {
 }
 
 // handleOf returns the connector of a handle: a connection of Larder's knows it.
-func handleOf(db *sql.DB) (*connector, bool) {
-	conn_, err := db.Conn(context.Background())
+func handleOf(ctx context.Context, db *sql.DB) (*connector, bool) {
+	if c, ok := opened.Load(db); ok {
+		return c.(*connector), true
+	}
+	one, err := db.Conn(ctx)
 	if err != nil {
 		return nil, false
 	}
-	defer conn_.Close()
+	defer one.Close()
 	var found *connector
-	err = conn_.Raw(func(driverConn any) error {
+	err = one.Raw(func(driverConn any) error {
 		if c, ok := driverConn.(*conn); ok {
 			found = c.connector
 		}

@@ -20,7 +20,7 @@ var ErrUnknownRelation = session.ErrUnknownRelation
 // Explain says what a statement would do on a handle, without running it. It fails if
 // the handle is not Larder's or its database can't be reached.
 func Explain(ctx context.Context, db *sql.DB, query string, args ...any) (*Explanation, error) {
-	handle, ok := handleOf(db)
+	handle, ok := handleOf(ctx, db)
 	if !ok {
 		return nil, errors.New("larder: Explain takes a handle opened by Larder")
 	}
@@ -65,20 +65,18 @@ func (c *Cache) Invalidate(ctx context.Context, relations ...string) error {
 }
 
 func (c *Cache) invalidate(ctx context.Context, relation string) error {
-	err := fmt.Errorf("invalidate %s: %w: the cache has no open handle", relation, ErrUnknownRelation)
+	var failed []error
 	found := false
 	for _, handle := range c.handles.list() {
-		switch e := handle.source.Invalidate(ctx, []string{relation}); {
-		case e == nil:
+		switch err := handle.source.Invalidate(ctx, []string{relation}); {
+		case err == nil:
 			found = true
-		case errors.Is(e, ErrUnknownRelation):
-			err = e
-		default:
-			return e
+		case !errors.Is(err, ErrUnknownRelation):
+			failed = append(failed, err)
 		}
 	}
-	if found {
-		return nil
+	if !found && len(failed) == 0 {
+		return fmt.Errorf("invalidate %s: %w", relation, ErrUnknownRelation)
 	}
-	return err
+	return errors.Join(failed...)
 }

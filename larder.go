@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 
@@ -126,6 +127,9 @@ func New(options *Options) (*Cache, error) {
 	if o.Store != nil && o.MaxBytes != 0 {
 		return nil, errors.New("larder: Options.MaxBytes is the size of a memory store of the cache's own; give it or Options.Store, not both")
 	}
+	if o.Store != nil && !reflect.TypeOf(o.Store).Comparable() {
+		return nil, fmt.Errorf("larder: Options.Store is a %T, which can't be compared; give a pointer", o.Store)
+	}
 	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 {
 		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL and Lease must not be negative; 0 means the default")
 	}
@@ -176,7 +180,10 @@ func (c *Cache) Open(driverName, dsn string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(c.connector(connector, inner, dialect, dsn, true)), nil
+	handle := c.connector(connector, inner, dialect, dsn, true)
+	handle.db = sql.OpenDB(handle)
+	opened.Store(handle.db, handle)
+	return handle.db, nil
 }
 
 // driverOf returns the registered driver of a name.

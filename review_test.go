@@ -510,7 +510,7 @@ func TestClosedWithoutAnswer(t *testing.T) {
 			t.Fatal("no error")
 		}
 		h.texts(h.db, names)
-		h.commit(lock) // the server goes on with the UPDATE
+		h.commit(lock)  // the server goes on with the UPDATE
 		for range 100 { // or never, if the driver has asked the server to cancel
 			if h.texts(h.bare, names) == "new,wine,milk" {
 				break

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,12 @@ const (
 	failurePause = time.Second
 )
 
+// Why facts can't be read just now; neither needs anybody's attention.
+var (
+	errSchemaChanging = errors.New("session: the schema is being changed")
+	errCatalogPause   = errors.New("session: catalog failed a moment ago")
+)
+
 // load returns current facts, which it reads by q if need be. It fails if they can't be
 // read, or if the schema is being changed.
 func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Dialect) (*facts, error) {
@@ -120,14 +127,14 @@ func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Diale
 		return f, nil
 	}
 	if time.Since(db.failed) < failurePause {
-		return nil, fmt.Errorf("session: catalog failed a moment ago")
+		return nil, errCatalogPause
 	}
 	tokens, held, err := db.domain.Observe(ctx, db.schemaOnly)
 	if err != nil {
 		return nil, err
 	}
 	if held {
-		return nil, fmt.Errorf("session: the schema is being changed")
+		return nil, errSchemaChanging
 	}
 	snapshot, err := catalog.Load(ctx, q, d)
 	if err != nil {

@@ -85,6 +85,8 @@ type observation struct {
 	start time.Time
 	db    time.Duration
 	asked time.Time
+
+	reason analyze.Reason // why a read doesn't ask the cache, if that is known
 }
 
 func (s *Session) observe() observation {
@@ -129,8 +131,13 @@ func (s *Session) sawRead(ctx context.Context, o *observation, c *call, outcome 
 	s.src.Observe(ctx, e)
 }
 
-// sawWrite counts a write and tells the observer.
-func (s *Session) sawWrite(ctx context.Context, o *observation, text string, args int, e *effect, err error) {
+// sawWrite counts a write and tells the observer. A read that took this way, because
+// nothing showed that it writes nothing, and that turned out to write nothing, is a bypass.
+func (s *Session) sawWrite(ctx context.Context, o *observation, c *call, e *effect, err error) {
+	if e.none() && c.st.Kind == analyze.Read {
+		s.sawRead(ctx, o, c, coherence.Bypass, o.why(c.st), nil, nil, err)
+		return
+	}
 	if !e.none() && !s.tx.open {
 		s.count.writes.Add(1)
 		if e.wide {
@@ -140,5 +147,16 @@ func (s *Session) sawWrite(ctx context.Context, o *observation, text string, arg
 	if !o.on {
 		return
 	}
-	s.src.Observe(ctx, Event{Text: text, Args: args, Write: true, Writes: e.names(), Database: o.db, Total: time.Since(o.start), Err: err})
+	s.src.Observe(ctx, Event{Text: c.text, Args: len(c.args), Write: true, Writes: e.names(), Database: o.db, Total: time.Since(o.start), Err: err})
+}
+
+// why is the Reason of a read that was taken for a write.
+func (o *observation) why(st *analyze.Statement) analyze.Reason {
+	switch {
+	case o.reason != analyze.Cacheable:
+		return o.reason
+	case st.Reason != analyze.Cacheable:
+		return st.Reason
+	}
+	return analyze.NotRead
 }

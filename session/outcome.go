@@ -27,7 +27,7 @@ func answered(d analyze.Dialect, conn driver.Conn, err error) bool {
 		return true // the engine is in this process: when it returns, it has ended
 	}
 	if state, ok := sqlState(err); ok {
-		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "57P")
+		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "57P") && state != "40003"
 	}
 	if number, ok := mysqlNumber(err); ok {
 		return !mysqlLost[number]

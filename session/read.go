@@ -184,12 +184,14 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		if unknownObject(s.src.Dialect, err) {
 			p.db.distrust(p.facts)
 		}
+		r.Done() // an observer may ask the same
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
 	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow()), live: live}
 	o.answered()
 	reason := s.fill(ctx, c.st, r, result)
+	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.ahead.set, result.failure())
 	return result, false, nil
 }
@@ -256,6 +258,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}
 	caller, current := s.enter(ctx, &c, p)
 	if !current && s.mayWriteMore(c.st) {
+		o.reason = reason
 		return s.queryWrite(ctx, c, o)
 	}
 	reading := false

@@ -128,6 +128,9 @@ func (r *Rows) NextResultSet() error {
 		return io.EOF
 	}
 	err := next.NextResultSet()
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.broken = err
+	}
 	r.ahead = readAhead{}
 	return err
 }

@@ -151,7 +151,9 @@ func (s *Session) refresh(ctx context.Context) {
 		return
 	}
 	if _, err := s.db.load(ctx, querier{s.inner}, s.src.Dialect); err != nil {
-		s.warn(ctx, "catalog can't be read", err)
+		if !errors.Is(err, errSchemaChanging) && !errors.Is(err, errCatalogPause) {
+			s.warn(ctx, "catalog can't be read", err)
+		}
 	}
 }
 

@@ -179,6 +179,9 @@ func (s *Session) implicitCommit() effect {
 	return s.tx.effect()
 }
 
+// commit is what observers are told of a commit through the driver.
+var commit = call{query: &query{text: "COMMIT", st: &analyze.Statement{Text: "COMMIT", Kind: analyze.Control}}}
+
 // Commit makes the transaction's writes visible: hold, commit, release.
 func (t *Tx) Commit() error {
 	s, ctx := t.s, context.Background()
@@ -191,7 +194,7 @@ func (t *Tx) Commit() error {
 	o.answered()
 	s.release(ctx, h, err)
 	s.ended(err)
-	s.sawWrite(ctx, &o, "COMMIT", 0, &e, err)
+	s.sawWrite(ctx, &o, &commit, &e, err)
 	return err
 }
 
@@ -205,7 +208,7 @@ func (t *Tx) Rollback() error {
 // ended notes the end of a transaction. Settings made in it, or undone by its end,
 // are read again. After an error SQLite may have left the transaction open.
 func (s *Session) ended(err error) {
-	doubt := err != nil && s.src.Dialect == analyze.SQLite
+	doubt := err != nil && (s.src.Dialect == analyze.SQLite || !answered(s.src.Dialect, s.inner, err))
 	if len(s.settings) > 0 || s.tx.schema {
 		s.stateStale = true
 	}

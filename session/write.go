@@ -33,7 +33,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	result, err := s.execHeld(ctx, c, w)
 	o.answered()
 	s.after(ctx, w, err)
-	s.sawWrite(ctx, &o, c.text, len(c.args), &w.effect, err)
+	s.sawWrite(ctx, &o, &c, &w.effect, err)
 	return result, err
 }
 
@@ -52,13 +52,13 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	if err != nil {
 		o.answered()
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
+		s.sawWrite(ctx, o, &c, &w.effect, err)
 		return nil, err
 	}
 	o.answered()
 	end := func(err error) {
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, o, c.text, len(c.args), &w.effect, err)
+		s.sawWrite(ctx, o, &c, &w.effect, err)
 	}
 	if !rows.ended() {
 		s.live++
@@ -77,7 +77,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 // execHeld runs the call of a write.
 func (s *Session) execHeld(ctx context.Context, c call, w *write) (driver.Result, error) {
 	returned := false
-	defer w.abandonUnless(&returned)
+	defer s.abandonUnless(&returned, w)
 	result, err := s.exec(ctx, c)
 	returned = true
 	return result, err
@@ -86,7 +86,7 @@ func (s *Session) execHeld(ctx context.Context, c call, w *write) (driver.Result
 // rowsHeld runs the call of a write that returns rows, and reads ahead.
 func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error) {
 	returned := false
-	defer w.abandonUnless(&returned)
+	defer s.abandonUnless(&returned, w)
 	live, err := s.rows(ctx, c)
 	rows := &Rows{live: live}
 	if err == nil && c.st.Parts == nil {
@@ -109,10 +109,11 @@ type write struct {
 
 // abandonUnless ends the write if its call panicked (a Value method of an argument
 // did, or the driver): what came of it isn't known, and nobody will end it.
-func (w *write) abandonUnless(returned *bool) {
+func (s *Session) abandonUnless(returned *bool, w *write) {
 	if *returned {
 		return
 	}
+	s.tx.doubt = s.tx.doubt || s.tx.open
 	w.holds.abandon()
 	if w.writer != nil {
 		w.writer.End()
