@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"context"
 	"strings"
 	"testing"
 )
@@ -77,7 +78,7 @@ func (h *house) reconnect() {
 // unseen tells the cache that the bare handle has changed the database.
 func (h *house) unseen() {
 	h.Helper()
-	handle, _ := handleOf(h.db)
+	handle, _ := handleOf(context.Background(), h.db)
 	if err := handle.source.Invalidate(h.Context(), []string{"*"}); err != nil {
 		h.Fatal(err)
 	}
