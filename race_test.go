@@ -48,7 +48,7 @@ func TestFillRace(t *testing.T) {
 				if got := h.texts(slow, names); got != "new,wine,milk" {
 					t.Errorf("after it: %s", got)
 				}
-				h.wantRead(slow, OutcomeHit, names)
+				h.want(slow, "new,wine,milk", OutcomeHit, names)
 			})
 		})
 	}

@@ -99,6 +99,9 @@ type Plan struct {
 	// afterwards (SET, a function or procedure that may set, DDL).
 	StateUnknown bool
 
+	// Calls says that it calls functions that users have defined, by whatever way.
+	Calls bool
+
 	// TempUnknown says that it may create or drop temporary tables that the
 	// statement doesn't name (MySQL, where they can't be listed).
 	TempUnknown bool

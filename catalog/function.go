@@ -183,6 +183,7 @@ func (p *planner) builtinPostgres(n analyze.Name, found bool) {
 // stranger adds a call of a function that nobody knows. In SQLite a program has
 // registered it, and it can't write through SQL without a connection of its own.
 func (p *planner) stranger(n analyze.Name) {
+	p.plan.Calls = true
 	p.because(analyze.UserFunction, n.Name+"()")
 	if p.snapshot.dialect != analyze.SQLite {
 		p.everything()
@@ -192,6 +193,7 @@ func (p *planner) stranger(n analyze.Name) {
 
 // invoke adds what calling f does.
 func (p *planner) invoke(f *function) {
+	p.plan.Calls = true
 	for _, part := range f.parts {
 		p.invoke(part)
 	}

@@ -324,6 +324,7 @@ func (p *planner) follow(d *definition) {
 	p.running = append(p.running, d)
 	defer func() { p.running = p.running[:len(p.running)-1] }()
 	if d.opaque {
+		p.plan.Calls = true
 		p.because(analyze.OpaqueView, d.name)
 		return
 	}

@@ -178,6 +178,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	defer caller.End()
 	o.ask()
 	live, err := s.rows(ctx, c)
+	p.understood(caller)
 	if err != nil {
 		o.answered()
 		s.doubtAfter(err)
@@ -269,6 +270,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}()
 	o.ask()
 	live, err := s.rows(ctx, c)
+	p.understood(caller)
 	o.answered()
 	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
 	if err != nil {
@@ -320,6 +322,14 @@ func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Wr
 	}
 	caller.End()
 	return nil, false
+}
+
+// understood ends the caller of a statement that the database has begun to run, and that calls
+// no functions of users: what its names mean doesn't change any more.
+func (p *planned) understood(caller *coherence.Writer) {
+	if p != nil && p.plan != nil && !p.plan.Calls {
+		caller.End()
+	}
 }
 
 // outdated reports whether a read is kept from the cache, or what it may do is told, by
