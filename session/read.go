@@ -344,10 +344,21 @@ func (s *Session) outdated(ctx context.Context, c *call, p *planned, reason anal
 
 // watch counts a result of the driver's as open until it is closed.
 func (s *Session) watch(rows *Rows) {
+	s.until(rows, func(err error) { s.doubtAfter(err) })
+}
+
+// until counts a result of the driver's as open, and calls end once it is closed, with
+// what reading and closing it said.
+func (s *Session) until(rows *Rows, end func(error)) {
+	if s.open == nil {
+		s.open = make(map[*Rows]struct{})
+	}
+	s.open[rows] = struct{}{}
 	s.live++
 	rows.finish = func(err error) error {
+		delete(s.open, rows)
 		s.live--
-		s.doubtAfter(errors.Join(rows.broken, err))
+		end(errors.Join(rows.broken, err))
 		return err
 	}
 }

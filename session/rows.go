@@ -39,6 +39,9 @@ var (
 
 // Columns implements driver.Rows.
 func (r *Rows) Columns() []string {
+	if r.ahead.set == nil && r.live.rows == nil {
+		return nil
+	}
 	if r.ahead.set == nil {
 		return r.live.rows.Columns()
 	}
@@ -69,6 +72,9 @@ func (r *Rows) Next(dest []driver.Value) error {
 }
 
 func (r *Rows) nextLive(dest []driver.Value) error {
+	if r.live.rows == nil {
+		return errConnectionClosed
+	}
 	err := r.live.rows.Next(dest)
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.broken = err
@@ -109,6 +115,19 @@ func (r *Rows) Close() error {
 	return err
 }
 
+// errConnectionClosed is how a result ends whose connection was closed before it.
+var errConnectionClosed = errors.New("session: the connection was closed before its rows")
+
+// lose ends what the rows belong to, because their connection is gone.
+func (r *Rows) lose() {
+	r.live = liveRows{}
+	r.broken = errors.Join(r.broken, errConnectionClosed)
+	if r.finish != nil {
+		_ = r.finish(nil)
+		r.finish = nil
+	}
+}
+
 // closeLive ends the driver's rows before the caller has read what was read ahead.
 func (r *Rows) closeLive() {
 	r.closed = r.live.close()
@@ -136,8 +155,12 @@ func (r *Rows) NextResultSet() error {
 }
 
 func (r *Rows) column(i int) column {
-	if r.ahead.set == nil || (r.ahead.err == nil && r.next == r.ahead.set.rows && r.live.rows != nil) {
+	atLive := r.ahead.set == nil || r.ahead.err == nil && r.next == r.ahead.set.rows
+	if atLive && r.live.rows != nil {
 		return describeColumn(r.live.rows, i)
+	}
+	if r.ahead.set == nil {
+		return column{scanType: anyType}
 	}
 	return r.ahead.set.columnsAfter(r.next)[i]
 }

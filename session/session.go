@@ -33,10 +33,11 @@ type Session struct {
 	opaque     analyze.Reason // if set, nothing that the session reads can be cached any more
 
 	tx       transaction
-	prepared map[string]*query // SQL-level PREPARE; nil where the text isn't known
-	live     int               // results of the driver's that are still open
-	handed   []*coherence.Hold // held since the driver's connection was handed out
-	key      []byte            // room for keys
+	prepared map[string]*query  // SQL-level PREPARE; nil where the text isn't known
+	live     int                // results of the driver's that are still open
+	open     map[*Rows]struct{} // these results
+	handed   []*coherence.Hold  // held since the driver's connection was handed out
+	key      []byte             // room for keys
 }
 
 // New returns a session without a connection.
@@ -310,12 +311,15 @@ func namesFollow(setting string) bool {
 // Close closes the connection. An open transaction ends by that without a commit.
 func (s *Session) Close() error {
 	var err error
-	if s.inner != nil {
-		err = s.inner.Close()
+	if inner := s.inner; inner != nil {
+		s.inner = nil
+		err = inner.Close()
+	}
+	for rows := range s.open {
+		rows.lose()
 	}
 	s.tx.end()
 	s.takeBack(context.Background())
 	s.leave()
-	s.inner = nil
 	return err
 }

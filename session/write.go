@@ -61,12 +61,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		s.sawWrite(ctx, o, &c, &w.effect, err)
 	}
 	if !rows.ended() {
-		s.live++
-		rows.finish = func(err error) error {
-			s.live--
-			end(errors.Join(rows.broken, err))
-			return err
-		}
+		s.until(rows, end)
 		return rows, nil
 	}
 	rows.closeLive()
@@ -481,7 +476,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 // alive reports whether the connection answers. If it does after an error that doesn't
 // come from the database, then the statement before has ended there, or was never sent.
 func (s *Session) alive(ctx context.Context) bool {
-	if s.live > 0 {
+	if s.live > 0 || s.inner == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)
