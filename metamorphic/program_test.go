@@ -208,7 +208,11 @@ func (m *maker) prepare(on int) step {
 		s.text, used.ordered = m.g.query()
 	} else {
 		used.do = execStmt
-		s.text = m.g.write().text
+		w := m.g.write()
+		for w.rows { // go-sql-driver/mysql waits forever for columns that MariaDB doesn't send twice
+			w = m.g.write()
+		}
+		s.text = w.text
 	}
 	s.text, used.args = m.g.settle(s.text)
 	m.stmts[on][s.slot] = &used

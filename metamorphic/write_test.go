@@ -191,7 +191,7 @@ func (g *gen) particularPostgres(t, other *table) writing {
 }
 
 func (g *gen) particularMaria(t, other *table) writing {
-	return writing{text: g.pick(
+	w := writing{text: g.pick(
 		"UPDATE "+t.name+" s1 JOIN "+other.name+" s2 ON s1.id = s2.id SET s1.a = s2.b, s2.b = 4",
 		"DELETE s1, s2 FROM "+t.name+" s1 JOIN "+other.name+" s2 ON s1.id = s2.a WHERE s1.id = "+g.int(),
 		"DELETE FROM s1 USING "+t.name+" AS s1, "+other.name+" AS s2 WHERE s1.id = s2.b",
@@ -211,4 +211,6 @@ func (g *gen) particularMaria(t, other *table) writing {
 		"UNLOCK TABLES",
 		"SELECT * FROM "+t.name+" WHERE id = "+g.int()+" FOR UPDATE",
 	)}
+	w.rows = strings.HasPrefix(w.text, "SELECT")
+	return w
 }
