@@ -557,3 +557,27 @@ func TestAttached(t *testing.T) {
 		}
 	}, "sqlite")
 }
+
+// TestSchemaOpened: a schema that comes into a session's search path because another
+// session makes it, or grants its use, changes what names mean there.
+func TestSchemaOpened(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.exec(h.bare, "CREATE TABLE one (name TEXT)")
+		h.exec(h.bare, "INSERT INTO one VALUES ('public')")
+		conn := h.conn(h.other)
+		h.exec(conn, "SET search_path = later, public")
+		h.wantCached(conn, "SELECT name FROM one")
+		h.exec(h.db, "CREATE SCHEMA later")
+		h.exec(h.db, "CREATE TABLE later.one (name TEXT)")
+		h.exec(h.db, "INSERT INTO later.one VALUES ('later')")
+		for _, want := range []string{"later", "later"} {
+			if got := h.texts(conn, "SELECT name FROM one"); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		h.exec(h.db, "UPDATE later.one SET name = 'changed'")
+		if got := h.texts(conn, "SELECT name FROM one"); got != "changed" {
+			t.Errorf("after a write: %s", got)
+		}
+	}, "postgres")
+}

@@ -186,7 +186,7 @@ func (s *Session) currentPlan(ctx context.Context, q *query) (*planned, analyze.
 // effectPlan plans q for what it writes. That a setting which changes only values isn't
 // known doesn't matter then.
 func (s *Session) effectPlan(q *query) *planned {
-	if s.db == nil || s.state == nil || s.namesStale {
+	if s.db == nil || s.state == nil || s.namesStale || s.outlived() {
 		return nil
 	}
 	f := s.db.facts.Load()

@@ -133,7 +133,7 @@ func (s *Session) refreshForRead(ctx context.Context) {
 	if s.inner == nil {
 		return
 	}
-	if s.tx.doubt || s.stateStale || s.identStale || (s.db != nil && s.db.facts.Load() == nil) {
+	if s.tx.doubt || s.stateStale || s.outlived() || s.identStale || (s.db != nil && s.db.facts.Load() == nil) {
 		s.refresh(ctx)
 	}
 }

@@ -27,6 +27,7 @@ type Session struct {
 	state      *catalog.State // nil if it isn't known
 	stateStale bool           // a statement may have changed the state since it was read
 	namesStale bool           // … even so that names mean other relations
+	epoch      int64          // of the database, before the state was read
 	identStale bool           // a statement may have changed which databases are attached
 	settings   []string       // settings that the session has changed, and that may change results
 	temp       []string       // MySQL: temporary tables, which the server doesn't list
@@ -115,6 +116,9 @@ func (s *Session) leave() {
 // readState asks the connection for its state.
 func (s *Session) readState(ctx context.Context) {
 	s.state, s.stateStale, s.namesStale = nil, true, true
+	if s.db != nil {
+		s.epoch = s.db.epoch.Load()
+	}
 	state, err := catalog.ReadState(ctx, querier{s.inner}, s.src.Dialect, s.settings)
 	if err != nil {
 		s.warn(ctx, "state of the session can't be read, nothing of it is cached", err)
@@ -145,7 +149,7 @@ func (s *Session) refresh(ctx context.Context) {
 	if s.identStale {
 		s.identify(ctx)
 	}
-	if s.stateStale {
+	if s.stateStale || s.outlived() {
 		s.readState(ctx)
 	}
 	if s.db == nil || s.db.current(ctx, s.db.facts.Load()) {
@@ -173,11 +177,16 @@ func (s *Session) whereabouts() (*database, *catalog.State) {
 		}
 		return nil, nil
 	}
-	if s.stateStale {
+	if s.stateStale || s.outlived() {
 		return s.db, nil
 	}
 	return s.db, s.state
 }
+
+// outlived reports whether the schema has changed since the state was read. Names may mean
+// other relations then, although the session has set nothing: a schema of the search path
+// was made, or is open to the role now.
+func (s *Session) outlived() bool { return s.db != nil && s.epoch != s.db.epoch.Load() }
 
 // Reset is called before the session is used again by another caller.
 func (s *Session) Reset(ctx context.Context) error {
