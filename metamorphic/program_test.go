@@ -327,7 +327,7 @@ func (m *maker) setting() string {
 			"SET session_replication_role = replica", "RESET session_replication_role", "SET enable_seqscan = off",
 			"SET transform_null_equals = on", "RESET transform_null_equals")
 	}
-	return g.pick("SET autocommit = 1", "SET autocommit = 1", "SET sql_mode = 'ANSI_QUOTES'", "SET sql_mode = 'PIPES_AS_CONCAT'", "SET sql_mode = DEFAULT",
+	return g.pick("SET autocommit = 1", "SET autocommit = 1", "SET sql_mode = 'ANSI_QUOTES'", "SET sql_mode = 'PIPES_AS_CONCAT'", "SET sql_mode = DEFAULT", "SET sql_mode = DEFAULT", "SET sql_mode = DEFAULT",
 		"SET time_zone = '+05:00'", "SET time_zone = DEFAULT", "SET @x = 3", "SET @x = 4", "SET group_concat_max_len = 5", "SET group_concat_max_len = DEFAULT",
 		"SET foreign_key_checks = 0", "SET foreign_key_checks = 1", "SET sql_select_limit = 2", "SET sql_select_limit = DEFAULT",
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
