@@ -8,7 +8,7 @@ import (
 )
 
 // within is how many steps it may take to see what is wrong with the cache.
-const within = 15000
+const within = 60000
 
 // The test sees what an analysis could forget, and shows it in few steps.
 func TestTeeth(t *testing.T) {
