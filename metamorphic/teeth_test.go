@@ -14,7 +14,7 @@ const within = 60000
 func TestTeeth(t *testing.T) {
 	for _, l := range lapses {
 		t.Run(l.name, func(t *testing.T) {
-			modernc.mustFail(t, l.store(), nil)
+			mattn.mustFail(t, l.store(), nil)
 		})
 	}
 }
@@ -29,7 +29,7 @@ func TestUnseen(t *testing.T) {
 		{"triggers", func(s *step) { s.unseen = s.do == exec && changesSchema(s.text) && !strings.Contains(s.text, "VIEW") }},
 		{"views", func(s *step) { s.unseen = strings.Contains(s.text, "CREATE VIEW v") }},
 	} {
-		t.Run(m.name, func(t *testing.T) { modernc.mustFail(t, nil, m.change) })
+		t.Run(m.name, func(t *testing.T) { mattn.mustFail(t, nil, m.change) })
 	}
 }
 
