@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -44,12 +45,14 @@ func sqliteDSN(params string) func(testing.TB) string {
 type house struct {
 	testing.TB
 	kind
-	dsn    string
-	cache  *Cache
-	bare   *sql.DB // not seen by the cache
-	db     *sql.DB
-	other  *sql.DB
-	events []Event // since the last call of take; of handles used by one goroutine
+	dsn   string
+	cache *Cache
+	bare  *sql.DB // not seen by the cache
+	db    *sql.DB
+	other *sql.DB
+
+	mu     sync.Mutex
+	events []Event // since the last call of take; guarded by mu
 }
 
 // eachKind runs a test on a fresh database of every kind that has one of the given
@@ -71,7 +74,7 @@ func newHouse(t testing.TB, k kind, options *Options) *house {
 	}
 	o := *options
 	if o.Observe == nil {
-		o.Observe = func(_ context.Context, e Event) { h.events = append(h.events, e) }
+		o.Observe = h.note
 	}
 	var err error
 	if h.cache, err = New(&o); err != nil {
@@ -123,8 +126,17 @@ func (h *house) marks(query string) string {
 	return query
 }
 
+// note keeps an event for take.
+func (h *house) note(_ context.Context, e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
+}
+
 // take returns the events since it was called last.
 func (h *house) take() []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	events := h.events
 	h.events = nil
 	return events

@@ -47,7 +47,7 @@ func TestWrappedDriver(t *testing.T) {
 			if !panics(func() { h.cache.Connector(s) }) {
 				t.Error("a dialect was found without being told")
 			}
-			cache, err := New(&Options{MaxBytes: 16 << 20, MaxEntryBytes: 1 << 20, Dialect: h.dialect, Observe: func(_ context.Context, e Event) { h.events = append(h.events, e) }})
+			cache, err := New(&Options{MaxBytes: 16 << 20, MaxEntryBytes: 1 << 20, Dialect: h.dialect, Observe: h.note})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -260,6 +260,7 @@ func (w *world) killAll() {
 		for _, c := range ready {
 			c.zombie = false
 			c.step()
+			synctest.Wait() // one after the other: what it leaves behind may do without a client
 		}
 	}
 }
