@@ -59,15 +59,11 @@ func readAll(ctx context.Context, db *sql.DB, query string, arg any) (int, error
 	return n, rows.Err()
 }
 
-func benchmarkReads(b *testing.B, db *sql.DB, query string, n int) {
-	ctx := context.Background()
-	if got, err := readAll(ctx, db, query, 42); err != nil || got != n {
-		b.Fatal(got, err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := readAll(ctx, db, query, 42); err != nil {
-			b.Fatal(err)
+// readList is the operation of reading the list of user 42, which has n rows.
+func readList(b *testing.B, query string, n int) func(*sql.DB, int) {
+	return func(db *sql.DB, _ int) {
+		if got, err := readAll(context.Background(), db, query, 42); got != n || err != nil {
+			b.Fatal(got, err)
 		}
 	}
 }
@@ -88,8 +84,25 @@ func benchmarkParallel(b *testing.B, db *sql.DB, query string) {
 // BenchmarkHit compares a hit with the floor.
 func BenchmarkHit(b *testing.B) {
 	for _, n := range []int{1, 20} {
-		b.Run(fmt.Sprintf("rows=%d/floor", n), func(b *testing.B) { benchmarkReads(b, openFloor(n), list, n) })
-		b.Run(fmt.Sprintf("rows=%d/larder", n), func(b *testing.B) { benchmarkReads(b, openCached(b, n), list, n) })
+		b.Run(fmt.Sprintf("rows=%d", n), func(b *testing.B) {
+			pair(b, openFloor(n), openCached(b, n), 50, readList(b, list, n))
+		})
+	}
+}
+
+// BenchmarkHitAllocs counts what a hit and the floor allocate.
+func BenchmarkHitAllocs(b *testing.B) {
+	for _, n := range []int{1, 20} {
+		for name, db := range map[string]*sql.DB{"floor": openFloor(n), "larder": openCached(b, n)} {
+			b.Run(fmt.Sprintf("rows=%d/%s", n, name), func(b *testing.B) {
+				op := readList(b, list, n)
+				op(db, 0)
+				b.ReportAllocs()
+				for b.Loop() {
+					op(db, 0)
+				}
+			})
+		}
 	}
 }
 

@@ -37,34 +37,17 @@ const listAnew = "SELECT id, user_id, name, price, created FROM stuff WHERE user
 // BenchmarkMiss compares a read that is not in the cache, and is kept, with the bare query.
 func BenchmarkMiss(b *testing.B) {
 	bare, cached := postgresPair(b)
-	benchmarkPair(b, bare, cached, func(b *testing.B, db *sql.DB, i int) {
+	pair(b, bare, cached, 1, func(db *sql.DB, i int) {
 		if n, err := readAll(context.Background(), db, listAnew, -i); n != 20 || err != nil {
 			b.Fatal(n, err)
 		}
 	})
 }
 
-// benchmarkPair runs one operation on the bare and on the cached handle.
-func benchmarkPair(b *testing.B, bare, cached *sql.DB, op func(b *testing.B, db *sql.DB, i int)) {
-	i := 0
-	for _, c := range []struct {
-		name string
-		db   *sql.DB
-	}{{"bare", bare}, {"larder", cached}} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				i++
-				op(b, c.db, i)
-			}
-		})
-	}
-}
-
 // BenchmarkWrite compares a write with the bare one.
 func BenchmarkWrite(b *testing.B) {
 	bare, cached := postgresPair(b)
-	benchmarkPair(b, bare, cached, func(b *testing.B, db *sql.DB, _ int) {
+	pair(b, bare, cached, 1, func(db *sql.DB, _ int) {
 		if _, err := db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 7); err != nil {
 			b.Fatal(err)
 		}
@@ -74,6 +57,5 @@ func BenchmarkWrite(b *testing.B) {
 // BenchmarkPostgresHit compares a hit with the bare query.
 func BenchmarkPostgresHit(b *testing.B) {
 	bare, cached := postgresPair(b)
-	b.Run("bare", func(b *testing.B) { benchmarkReads(b, bare, listPostgres, 20) })
-	b.Run("larder", func(b *testing.B) { benchmarkReads(b, cached, listPostgres, 20) })
+	pair(b, bare, cached, 20, readList(b, listPostgres, 20))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -61,6 +62,8 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 		set.size += valueSize + len(name)
 	}
 	r := readAhead{set: set}
+	room := rooms.Get().(*[]driver.Value)
+	set.values = *room
 	var arena byteArena
 	var types typeNotes
 	for {
@@ -85,16 +88,25 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 			break
 		}
 	}
-	set.values = exact(set.values)
+	*room = set.values
+	set.values = slices.Clone(set.values)
+	giveBack(room)
 	return r
 }
 
-// exact returns values without the room that growing has left behind them.
-func exact(values []driver.Value) []driver.Value {
-	if cap(values) <= len(values)+len(values)/8 {
-		return values
+// rooms are where the values of a result gather until it is known how many there are.
+var rooms = sync.Pool{New: func() any { return new([]driver.Value) }}
+
+// largestRoom is how many values there is room for at most in what is used again.
+const largestRoom = 16 << 10
+
+func giveBack(room *[]driver.Value) {
+	if cap(*room) > largestRoom {
+		return
 	}
-	return append(make([]driver.Value, 0, len(values)), values...)
+	clear((*room)[:cap(*room)])
+	*room = (*room)[:0]
+	rooms.Put(room)
 }
 
 // firstRows is how many rows there is room for at first.

@@ -59,6 +59,7 @@ func NewWithClock(maxBytes int64, now func() time.Duration) *Store {
 		MaximumWeight:    uint64(maxBytes),
 		Weigher:          func(_ string, it *item) uint32 { return it.cost },
 		OnAtomicDeletion: s.gone,
+		Executor:         func(upkeep func()) { upkeep() }, // by who fills: a goroutine each time costs more
 	})
 	return s
 }

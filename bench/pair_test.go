@@ -1,0 +1,40 @@
+package bench
+
+import (
+	"database/sql"
+	"slices"
+	"testing"
+	"time"
+)
+
+// pair runs an operation on one handle and on the other in turn, batch operations at a
+// time, so that a machine whose speed drifts drifts for both. It reports the medians,
+// and the median of the ratios of the second to the first.
+func pair(b *testing.B, first, second *sql.DB, batch int, op func(*sql.DB, int)) {
+	b.Helper()
+	i := 0
+	timed := func(db *sql.DB) float64 {
+		start := time.Now()
+		for range batch {
+			i++
+			op(db, i)
+		}
+		return float64(time.Since(start)) / float64(batch)
+	}
+	timed(first)
+	timed(second)
+	var firsts, seconds, ratios []float64
+	for b.Loop() {
+		f, s := timed(first), timed(second)
+		firsts, seconds, ratios = append(firsts, f), append(seconds, s), append(ratios, s/f)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(firsts), "first-ns")
+	b.ReportMetric(median(seconds), "larder-ns")
+	b.ReportMetric(median(ratios), "ratio")
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
