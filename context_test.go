@@ -117,7 +117,7 @@ func endedBefore(h *house, w *transcript, db *sql.DB) {
 
 func endedDuring(h *house, w *transcript, db *sql.DB) {
 	for _, text := range []string{endlessRead, "SELECT id FROM many WHERE id = 7 AND 0 < (" + endlessRead + ")"} {
-		ctx, cancel := within(60)
+		ctx, cancel := within(300)
 		var n int
 		w.ended(ctx, "row", db.QueryRowContext(ctx, text).Scan(&n))
 		_, err := db.ExecContext(ctx, text)
@@ -125,7 +125,7 @@ func endedDuring(h *house, w *transcript, db *sql.DB) {
 		cancel()
 	}
 	canceled, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(60*time.Millisecond, cancel)
+	time.AfterFunc(300*time.Millisecond, cancel)
 	w.ended(canceled, "canceled", db.QueryRowContext(canceled, endlessRead).Scan(new(int)))
 	w.rows(db.Query("SELECT id, name FROM stuff ORDER BY id"))
 }

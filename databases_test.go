@@ -27,12 +27,15 @@ type kind struct {
 	open    func(t testing.TB) (dsn string)
 }
 
+// bounded ends what a test should have cancelled: lib/pq's cancel is lost if it comes before the query.
+const bounded = "statement_timeout=60000"
+
 // kinds are all drivers that the tests run with.
 var kinds = []kind{
 	{"modernc", "sqlite", "sqlite", sqliteDSN("_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(wal)")},
 	sqlite3,
-	{"pgx", "pgx", "postgres", func(t testing.TB) string { return dbtest.Postgres(t).Database(t).DSN() }},
-	{"pq", "postgres", "postgres", func(t testing.TB) string { return dbtest.Postgres(t).Database(t).DSN() }},
+	{"pgx", "pgx", "postgres", func(t testing.TB) string { return dbtest.Postgres(t).Database(t).DSN(bounded) }},
+	{"pq", "postgres", "postgres", func(t testing.TB) string { return dbtest.Postgres(t).Database(t).DSN(bounded) }},
 	{"mysql", "mysql", "mysql", func(t testing.TB) string { return dbtest.MariaDB(t).Database(t).DSN("multiStatements=true") }},
 }
 
