@@ -121,6 +121,11 @@ type Statement struct {
 	// a time of day today's date), in lower case; "*" stands for any.
 	TimeCasts []string
 
+	// Rows says which rows of Reads decide about the result of a Read; nil: any. It names all
+	// places at which relations are read. Change says which rows a Modify changes; nil: any.
+	Rows   *Block
+	Change *Change
+
 	// Reason says why the rows that this statement returns can't be cached, as
 	// far as the text can tell; Detail names the culprit ("now()").
 	Reason Reason

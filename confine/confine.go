@@ -1,0 +1,24 @@
+package confine
+
+import "github.com/larderdb/larder/analyze"
+
+// A Reference is one place at which a statement reads a relation. Of its rows those
+// decide that satisfy one of the alternatives; without any, all do.
+type Reference struct {
+	Table        *Table
+	Alternatives []Pins
+}
+
+// Pins are the columns of a relation that must have one of some values, one for each column.
+type Pins []Pin
+
+// A Pin says that Column equals one of Terms, which are parameters or literals; or, with
+// Array, an element of the array that the only one of them is.
+type Pin struct {
+	Column *Column
+	Terms  []analyze.Term
+	Array  bool
+}
+
+// Reads returns the references of a block, and whether it knows all of them.
+func Reads(b *analyze.Block, s Schema) (refs []Reference, ok bool) { return nil, false }
