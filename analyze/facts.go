@@ -62,6 +62,12 @@ func (s *Statement) writeFacts(b *strings.Builder, indent string) {
 	list("functions", nameTexts(s.Functions))
 	list("operators", s.Operators)
 	list("time casts", s.TimeCasts)
+	if s.Rows != nil {
+		line("rows", "%s", s.Rows)
+	}
+	if s.Change != nil {
+		line("change", "%s", s.Change)
+	}
 	flag("returns rows", s.ReturnsRows)
 	if s.Control != NoControl {
 		line("control", "%s", s.Control)
