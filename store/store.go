@@ -77,6 +77,21 @@ type Store interface {
 	// there is one.
 	Release(ctx context.Context, id HoldID, tags []Tag) error
 
+	// Members returns the members of a tag's set with the tag's token, read
+	// together. A missing token is added; the set of such a tag is empty. The
+	// slice is shared and must not be changed.
+	Members(ctx context.Context, tag Tag) ([]string, Token, error)
+
+	// Join adds a member to the set of a tag if the tag still has that token, and
+	// reports whether it is a member now, under that token. The token stays. The
+	// set lives and dies with the token's key: a tag that is dropped loses both.
+	// Hold and Release, and a hold that lapses, give new tokens and keep the set.
+	Join(ctx context.Context, tag Tag, token Token, member string) (bool, error)
+
+	// Part takes a member out of the set of a tag, if it is there, and gives the
+	// tag a new token, in one step.
+	Part(ctx context.Context, tag Tag, member string) error
+
 	// Remove drops the entry under key.
 	Remove(ctx context.Context, key string) error
 

@@ -60,8 +60,8 @@ func entryCost(key int, e *store.Entry) int64 {
 	return entryOverhead + int64(max(e.Size, 0)) + sized(key) + sized(16*n) + 2*sized(8*n)
 }
 
-// tagCost is what the state of a tag takes in memory.
-func tagCost(name store.Tag) int64 { return tagOverhead + sized(len(name)) }
+// cost is what the state of a tag takes in memory. It is called under its shard's mu.
+func (st *state) cost() int64 { return tagOverhead + sized(len(st.name)) + st.set.cost() }
 
 // sized rounds n up about as the allocator does.
 func sized(n int) int64 {

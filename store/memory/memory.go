@@ -153,6 +153,26 @@ func (s *Store) Release(_ context.Context, id store.HoldID, tags []store.Tag) er
 	return nil
 }
 
+// Members is as store.Store has it.
+func (s *Store) Members(_ context.Context, tag store.Tag) ([]string, store.Token, error) {
+	members, token := s.tags.members(tag)
+	s.share()
+	return members, token, nil
+}
+
+// Join is as store.Store has it.
+func (s *Store) Join(_ context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
+	is := s.tags.join(tag, token, member)
+	s.share()
+	return is, nil
+}
+
+// Part is as store.Store has it.
+func (s *Store) Part(_ context.Context, tag store.Tag, member string) error {
+	s.tags.part(tag, member)
+	return nil
+}
+
 // Remove drops the entry under key.
 func (s *Store) Remove(_ context.Context, key string) error {
 	s.entries.Invalidate(key)

@@ -52,6 +52,7 @@ type state struct {
 	refs  int32        // entries that refer to it; guarded by the shard's mu
 	name  store.Tag
 	marks []mark // guarded by the shard's mu
+	set   *set   // its members, nil for none; guarded by the shard's mu
 
 	prev, next *state // in the idle ring; guarded by the shard's mu
 }
@@ -248,7 +249,7 @@ func (t *table) getLocked(sh *shard, name store.Tag) *state {
 	st.token.Store(t.newToken())
 	sh.states[st.name] = st
 	t.count.Add(1)
-	t.bytes.Add(tagCost(st.name))
+	t.bytes.Add(st.cost())
 	sh.linkLocked(st)
 	t.sweepLocked(sh)
 	return st
@@ -278,20 +279,20 @@ func (t *table) dropLocked(sh *shard, st *state) {
 	st.token.Store(t.newToken())
 	delete(sh.states, st.name)
 	t.count.Add(-1)
-	t.bytes.Add(-tagCost(st.name))
+	t.bytes.Add(-st.cost())
 }
 
 func (sh *shard) linkLocked(st *state) {
 	last := sh.idle.prev
 	st.prev, st.next = last, &sh.idle
 	last.next, sh.idle.prev = st, st
-	sh.idleBytes += tagCost(st.name)
+	sh.idleBytes += st.cost()
 	sh.idleCount++
 }
 
 func (sh *shard) unlinkLocked(st *state) {
 	st.prev.next, st.next.prev = st.next, st.prev
 	st.prev, st.next = nil, nil
-	sh.idleBytes -= tagCost(st.name)
+	sh.idleBytes -= st.cost()
 	sh.idleCount--
 }
