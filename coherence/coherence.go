@@ -59,7 +59,12 @@ const (
 type Options struct {
 	TTL    time.Duration // how long an entry may live at most; 0 means one hour
 	Lease  time.Duration // how long an abandoned hold lasts; 0 means 30 seconds
+	Shapes int           // how many shapes of a relation are in use at most; 0 means 8
 	Mutant Mutant        // for tests only: the protocol step to leave out
+
+	// Now is the time by which shapes that nobody uses give way to others; it
+	// never goes back. Nil means the time since the domain was made.
+	Now func() time.Duration
 }
 
 // A Domain is one database in one store: all its clients announce their writes
@@ -72,6 +77,7 @@ type Domain struct {
 	mutant  Mutant
 	flights flights
 	writers writers
+	usage   usage
 }
 
 // NewDomain returns the domain of the database with the given identity in s. Two
@@ -93,6 +99,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	}
 	d.flights.init()
 	d.writers.init()
+	d.usage.init(o)
 	mutate(s, o.Mutant)
 	return d
 }

@@ -40,15 +40,20 @@ func (d *Domain) Hold(ctx context.Context, tags []store.Tag) (*Hold, error) {
 		return h, nil
 	}
 	if err := d.store.Hold(ctx, h.id, h.tags, 0); err != nil {
-		if h.end(ctx) != nil {
-			h.Abandon()
-		}
+		h.giveUp(ctx)
 		return nil, fmt.Errorf("coherence: hold: %w", err)
 	}
 	if d.mutant == ReleaseBeforeCommit {
 		return h, h.end(ctx)
 	}
 	return h, nil
+}
+
+// giveUp ends a hold that isn't whole.
+func (h *Hold) giveUp(ctx context.Context) {
+	if h.end(ctx) != nil {
+		h.Abandon()
+	}
 }
 
 // Release announces the change: new tokens, then the marks are taken away. The

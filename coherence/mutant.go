@@ -20,11 +20,18 @@ const (
 	ReleaseBeforeCommit         // holds are released before the commit
 	RollbackKeepsHold           // a rolled-back write doesn't release
 	JoinOvertakenFlights        // a reader takes the result of a flight without asking for its tags again
+	MembersBeforeHold           // a writer reads the shapes in use only before it holds
+	ShapeAfterRead              // a reader puts a shape in use after the database was read, unproposed
+	ShapeUnderHold              // a reader puts a shape in use although a write is in flight
+	AnyMembers                  // a reader keeps its result whatever the token that the shape was found with
+	JoinWithoutToken            // a member joins whatever the tag's token
+	PartKeepsToken              // a member parts without a new token
 )
 
 var mutantNames = [...]string{
 	"NoMutant", "TokensAfterRead", "NoHold", "NoTokenAtHold", "HoldsFirst",
 	"ReleaseBeforeCommit", "RollbackKeepsHold", "JoinOvertakenFlights",
+	"MembersBeforeHold", "ShapeAfterRead", "ShapeUnderHold", "AnyMembers", "JoinWithoutToken", "PartKeepsToken",
 }
 
 // String returns the mutant's name as it is in Go.
@@ -40,12 +47,22 @@ func Mutants() []Mutant {
 	return []Mutant{
 		TokensAfterRead, NoHold, NoTokenAtHold, HoldsFirst,
 		ReleaseBeforeCommit, RollbackKeepsHold, JoinOvertakenFlights,
+		MembersBeforeHold, ShapeAfterRead, ShapeUnderHold, AnyMembers, JoinWithoutToken, PartKeepsToken,
 	}
 }
 
 // InStore reports whether the step is one that the store takes. Such a mutant
 // needs a store with a method Mutate(Mutant), as the simulator's is.
-func (m Mutant) InStore() bool { return m == NoTokenAtHold || m == HoldsFirst }
+func (m Mutant) InStore() bool {
+	switch m {
+	case NoTokenAtHold, HoldsFirst, JoinWithoutToken, PartKeepsToken:
+		return true
+	}
+	return false
+}
+
+// OfShapes reports whether the step is one by which shapes come into use, or go.
+func (m Mutant) OfShapes() bool { return m >= MembersBeforeHold && m <= PartKeepsToken }
 
 // mutate tells the store to leave its step out, and panics if it can't.
 func mutate(s store.Store, m Mutant) {

@@ -12,7 +12,8 @@ import (
 // A Read is the outcome of one Lookup. It is used by one goroutine.
 type Read struct {
 	Outcome Outcome
-	Value   any // the entry's value on a hit
+	moved   bool // a claim of its need doesn't stand
+	Value   any  // the entry's value on a hit
 
 	// The rest is set if the result may be kept, and flight if others wait for it.
 	d      *Domain
@@ -20,6 +21,30 @@ type Read struct {
 	tags   []store.Tag
 	tokens []store.Token
 	flight *flight
+	late   []wanted // set only for ShapeAfterRead
+}
+
+// A need is the tags of which a result is that has yet to be read, and what must
+// be so that they are enough.
+type need struct {
+	tags   []store.Tag
+	claims []claim
+}
+
+// A claim is that a tag still has the token under which something was found.
+type claim struct {
+	at    int // in tags
+	token store.Token
+}
+
+// stands reports whether all claims do, by the tokens that the tags have now.
+func (n need) stands(tokens []store.Token) bool {
+	for _, c := range n.claims {
+		if tokens[c.at] != c.token {
+			return false
+		}
+	}
+	return true
 }
 
 // Lookup asks for the entry under key, of which tags are the dependencies if it
@@ -39,45 +64,50 @@ type Read struct {
 // the outcome is a Miss of which Fill keeps nothing. key is not kept; tags must
 // stay as they are until the read is done.
 func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join bool) Read {
+	return d.lookup(ctx, key, need{tags: tags}, join)
+}
+
+func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read {
 	landed := d.flights.landed.Load()
-	v, err := d.store.Lookup(ctx, key, tags)
+	v, err := d.store.Lookup(ctx, key, n.tags)
 	if v.Entry != nil && err == nil {
-		return d.read(ctx, "", tags, v, nil)
+		return d.read(ctx, "", n, v, nil)
 	}
 	if !join || err != nil || v.Held {
-		return d.read(ctx, strings.Clone(key), tags, v, err)
+		return d.read(ctx, strings.Clone(key), n, v, err)
 	}
 	f, own := d.flights.board(key, v.Tokens)
 	switch {
 	case own:
 	case slices.Equal(f.tokens, v.Tokens) || d.mutant == JoinOvertakenFlights:
-		return d.wait(ctx, f, key, tags)
+		return d.wait(ctx, f, key, n)
 	default: // a write has overtaken it: what it brings is of no use
-		return d.read(ctx, strings.Clone(key), tags, v, err)
+		return d.read(ctx, strings.Clone(key), n, v, err)
 	}
-	return d.fly(ctx, f, landed, tags, v, err)
+	return d.fly(ctx, f, landed, n, v, err)
 }
 
-// fly makes the Read whose flight f is. Only a miss keeps it: neither what turns
-// out to be a hit, or held, nor a panic of the store leaves others waiting.
-func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, tags []store.Tag, v store.View, err error) (r Read) {
+// fly makes the Read whose flight f is. Only a miss that may be kept keeps it:
+// neither what turns out to be a hit, or held, nor a panic of the store leaves
+// others waiting.
+func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v store.View, err error) (r Read) {
 	r.flight, r.d = f, d
 	defer func() {
-		if r.Outcome != Miss {
+		if r.Outcome != Miss || r.moved {
 			r.Done()
 		}
 	}()
 	if d.flights.landed.Load() != landed { // perhaps it was this key, and has been filled
-		v, err = d.store.Lookup(ctx, f.key, tags)
+		v, err = d.store.Lookup(ctx, f.key, n.tags)
 	}
-	r = d.read(ctx, f.key, tags, v, err)
+	r = d.read(ctx, f.key, n, v, err)
 	r.flight, r.d = f, d
 	return r
 }
 
 // wait looks again when f has landed. It never waits for a second flight: of a
 // result that is never kept each reader would stand in line for all others.
-func (d *Domain) wait(ctx context.Context, f *flight, key string, tags []store.Tag) Read {
+func (d *Domain) wait(ctx context.Context, f *flight, key string, n need) Read {
 	select {
 	case <-f.landed:
 	case <-ctx.Done():
@@ -87,12 +117,12 @@ func (d *Domain) wait(ctx context.Context, f *flight, key string, tags []store.T
 	if d.mutant == JoinOvertakenFlights && f.filled {
 		return Read{Outcome: Hit, Value: f.value}
 	}
-	v, err := d.store.Lookup(ctx, key, tags)
-	return d.read(ctx, strings.Clone(key), tags, v, err)
+	v, err := d.store.Lookup(ctx, key, n.tags)
+	return d.read(ctx, strings.Clone(key), n, v, err)
 }
 
 // read makes the Read of what the store has answered. It keeps key for Fill.
-func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store.View, err error) Read {
+func (d *Domain) read(ctx context.Context, key string, n need, v store.View, err error) Read {
 	rec := recordingOf(ctx)
 	switch {
 	case err != nil:
@@ -104,11 +134,13 @@ func (d *Domain) read(ctx context.Context, key string, tags []store.Tag, v store
 	case v.Held:
 		rec.spoil("a write was in flight")
 		return Read{Outcome: Held}
-	case tags == nil:
+	case n.tags == nil:
 		return Read{Outcome: Miss}
+	case !n.stands(v.Tokens):
+		return Read{Outcome: Miss, moved: true}
 	}
-	rec.add(d.store, tags, v.Tokens)
-	return Read{Outcome: Miss, d: d, key: key, tags: tags, tokens: v.Tokens}
+	rec.add(d.store, n.tags, v.Tokens)
+	return Read{Outcome: Miss, d: d, key: key, tags: n.tags, tokens: v.Tokens}
 }
 
 // Forget drops the entry under key, so that the next Lookup of it is no hit.
@@ -135,6 +167,9 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 	}
 	if r.d.mutant == JoinOvertakenFlights && r.flight != nil {
 		r.flight.value, r.flight.filled = value, true
+	}
+	if r.late != nil {
+		r.d.putInUse(ctx, r.late)
 	}
 	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
 	return r.d.fill(ctx, r.key, e, ttl)

@@ -137,6 +137,8 @@ const (
 	beforeMark
 	beforeNewToken
 	beforeUnmark
+	beforeMembers
+	beforeJoin
 	beforeOther
 	lastPlace = beforeOther
 )

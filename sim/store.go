@@ -21,6 +21,7 @@ type simStore struct {
 	last    store.Token
 	entries map[string]*store.Entry
 	tokens  map[store.Tag]store.Token
+	members map[store.Tag][]string // never without a token
 	holds   map[store.Tag]map[store.HoldID]*mark
 }
 
@@ -35,6 +36,7 @@ func newStore(w *world) *simStore {
 		w:       w,
 		entries: make(map[string]*store.Entry),
 		tokens:  make(map[store.Tag]store.Token),
+		members: make(map[store.Tag][]string),
 		holds:   make(map[store.Tag]map[store.HoldID]*mark),
 	}
 }
@@ -230,6 +232,40 @@ func (s *simStore) Release(ctx context.Context, id store.HoldID, tags []store.Ta
 	return nil
 }
 
+func (s *simStore) Members(ctx context.Context, tag store.Tag) (members []string, token store.Token, err error) {
+	err = s.do(ctx, beforeMembers, func(*client) {
+		if s.tokens[tag] == 0 {
+			s.newToken(tag)
+		}
+		members, token = s.members[tag], s.tokens[tag]
+	}, "gets members of %s", tag)
+	if err != nil {
+		return nil, 0, err
+	}
+	return members, token, nil
+}
+
+func (s *simStore) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (is bool, err error) {
+	err = s.do(ctx, beforeJoin, func(*client) {
+		now := s.tokens[tag]
+		is = now == token && now != 0 || s.mutant == coherence.JoinWithoutToken
+		if is && !slices.Contains(s.members[tag], member) {
+			s.members[tag] = slices.Concat(s.members[tag], []string{member})
+		}
+	}, "joins %s to %s", member, tag)
+	return is && err == nil, err
+}
+
+func (s *simStore) Part(ctx context.Context, tag store.Tag, member string) error {
+	return s.do(ctx, beforeOther, func(*client) {
+		left := slices.Clone(s.members[tag])
+		s.members[tag] = slices.DeleteFunc(left, func(m string) bool { return m == member })
+		if s.mutant != coherence.PartKeepsToken {
+			s.newToken(tag)
+		}
+	}, "parts %s from %s", member, tag)
+}
+
 func (s *simStore) Remove(ctx context.Context, key string) error {
 	return s.do(ctx, beforeOther, func(*client) { delete(s.entries, key) }, "removes %s", key)
 }
@@ -248,13 +284,14 @@ func (s *simStore) evictEntry() {
 	}
 }
 
-// evictToken drops the token of some tag.
+// evictToken drops the token of some tag, and its members.
 func (s *simStore) evictToken() {
 	tags := slices.Sorted(maps.Keys(s.tokens))
 	if len(tags) > 0 {
 		tag := tags[s.w.rng.IntN(len(tags))]
 		s.w.trace.add(s.w.steps, "token of %s is evicted", tag)
 		delete(s.tokens, tag)
+		delete(s.members, tag)
 	}
 }
 

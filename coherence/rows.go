@@ -1,0 +1,267 @@
+package coherence
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/store"
+)
+
+// A read that is confined to some rows of a relation R depends on slices of a
+// shape S, and writes announce slices only of the shapes that are in use. Which
+// those are is told by the members of the tag R*: "S" is in use, "S?" is
+// proposed. A member is lost with the token of R*, of which all that relies on
+// slices is.
+//
+//	R?        every change of R
+//	R*        changes of rows of which nothing is known
+//	R(S)*     changes of rows whose slices of S aren't known
+//	R{S=v}    changes of rows that are, or were, in the slice v
+//
+// How S comes into use, with what each step is for:
+//
+//	reader    finds no S under the token t of R*; joins "S?" under t; looks at the tags, R? among them;
+//	          if nothing is held joins "S" under t
+//	writer    holds R?; reads the members, also those that are proposed; holds their slices; commits
+//	others    find S under t; read tokens; keep their result only if R* has t still
+//
+// A writer that didn't find "S?" had held R? before it was proposed, and so has
+// released if the reader found nothing held. Every later one finds it, or finds that
+// R* has another token.
+
+// Rows are the rows of a relation that a read depends on: those in some slices of
+// one shape. With no Shape, or no Slices, they are all.
+type Rows struct {
+	Relation string
+	Shape    string
+	Slices   []string
+}
+
+func (r Rows) all() bool {
+	return len(r.Slices) == 0 || len(r.Slices) > maxSlices || !nameable(r.Shape)
+}
+
+// maxSlices is how many slices one read depends on, or one write announces, at most.
+const maxSlices = 4096
+
+const proposed = "?" // ends the member of a shape that isn't in use yet
+
+// nameable reports whether a shape's name can't be taken for another's that is proposed.
+func nameable(shape string) bool { return shape != "" && !strings.HasSuffix(shape, proposed) }
+
+func (d *Domain) anyTag(relation string) store.Tag  { return store.Tag(d.prefix + relation + "?") }
+func (d *Domain) wideTag(relation string) store.Tag { return store.Tag(d.prefix + relation + "*") }
+
+func (d *Domain) shapeTag(relation, shape string) store.Tag {
+	return store.Tag(d.prefix + relation + "(" + shape + ")*")
+}
+
+func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
+	return store.Tag(d.prefix + relation + "{" + shape + "=" + slice + "}")
+}
+
+// LookupRows is Lookup for a result that depends on base and on rows. A relation
+// whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
+// use for the next. It asks the store more than Lookup does: a caller that
+// expects a hit asks Lookup with nil tags first.
+func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
+	r := d.lookupRows(ctx, key, base, rows, join)
+	if r.moved {
+		r = d.lookupRows(ctx, key, base, rows, join)
+	}
+	if r.moved { // whether writers announce its slices isn't known
+		Spoil(ctx, "shapes in use have changed")
+	}
+	return r
+}
+
+func (d *Domain) lookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
+	n, wants := d.needOf(ctx, base, rows)
+	r := d.lookup(ctx, key, n, join)
+	switch {
+	case r.Outcome == Held && d.mutant == ShapeUnderHold:
+		d.putInUse(ctx, wants)
+	case r.Outcome != Miss || r.tags == nil:
+	case d.mutant == ShapeAfterRead:
+		r.late = wants
+	default: // nothing was held
+		d.putInUse(ctx, wants)
+	}
+	return r
+}
+
+// A wanted shape was proposed, or found to be, under a token of R*.
+type wanted struct {
+	tag   store.Tag // R*
+	token store.Token
+	shape string
+}
+
+// putInUse puts shapes in use which were proposed before R? was found not to be held.
+func (d *Domain) putInUse(ctx context.Context, wants []wanted) {
+	for _, w := range wants {
+		// If it isn't in use now the next reader wants it again.
+		_, _ = d.store.Join(ctx, w.tag, w.token, w.shape)
+	}
+}
+
+// needOf tells the tags of a read, and proposes the shapes that it wants.
+func (d *Domain) needOf(ctx context.Context, base []Tag, rows []Rows) (need, []wanted) {
+	var tags tagSet
+	tags.init(len(base) + 2*len(rows))
+	tags.add(base...)
+	var claims []claim
+	var wants []wanted
+	for i, r := range rows {
+		of := func(other Rows) bool { return other.Relation == r.Relation }
+		if slices.ContainsFunc(rows[:i], of) {
+			continue
+		}
+		c, ws := d.needOfRelation(ctx, &tags, r.Relation, rows[i:])
+		claims, wants = append(claims, c...), append(wants, ws...)
+	}
+	return need{tags.list, claims}, wants
+}
+
+// needOfRelation adds the tags of those rows that are of a relation: of their
+// slices with a claim on R*, if all of their shapes are in use, or R?.
+func (d *Domain) needOfRelation(ctx context.Context, tags *tagSet, relation string, rows []Rows) ([]claim, []wanted) {
+	if slices.ContainsFunc(rows, func(r Rows) bool { return r.Relation == relation && r.all() }) {
+		tags.add(d.anyTag(relation))
+		return nil, nil
+	}
+	wide := d.wideTag(relation)
+	members, token, err := d.store.Members(ctx, wide)
+	if err != nil {
+		tags.add(d.anyTag(relation))
+		return nil, nil
+	}
+	wants, ready := d.want(ctx, wide, token, members, relation, rows)
+	if !ready {
+		tags.add(d.anyTag(relation))
+		return nil, wants
+	}
+	at := tags.add(wide)
+	for _, r := range rows {
+		if r.Relation != relation {
+			continue
+		}
+		tags.add(d.shapeTag(relation, r.Shape))
+		for _, slice := range r.Slices {
+			tags.add(d.sliceTag(relation, r.Shape, slice))
+		}
+	}
+	if d.mutant == AnyMembers {
+		return nil, wants
+	}
+	return []claim{{at, token}}, wants
+}
+
+// want notes the use of the shapes of a relation's rows, and proposes those that
+// aren't in use. It returns those that are proposed, and whether all are in use.
+func (d *Domain) want(ctx context.Context, wide store.Tag, token store.Token, members []string, relation string, rows []Rows) (wants []wanted, ready bool) {
+	ready = true
+	for _, r := range rows {
+		if r.Relation != relation {
+			continue
+		}
+		if slices.Contains(members, r.Shape) {
+			d.usage.note(relation, r.Shape)
+			continue
+		}
+		ready = d.mutant == ShapeAfterRead
+		if ready || d.propose(ctx, wide, token, members, relation, r.Shape) {
+			wants = append(wants, wanted{wide, token, r.Shape})
+		}
+	}
+	return wants, ready
+}
+
+// propose proposes a shape, if it isn't yet and there is room. Where there is
+// none it may make some, for a later reader.
+func (d *Domain) propose(ctx context.Context, wide store.Tag, token store.Token, members []string, relation, shape string) bool {
+	if slices.Contains(members, shape+proposed) {
+		d.usage.note(relation, shape)
+		return true
+	}
+	if names := bare(members); len(names) >= d.usage.max {
+		if idle := d.usage.idle(relation, names); idle != "" {
+			d.drop(ctx, wide, idle)
+		}
+		return false
+	}
+	is, err := d.store.Join(ctx, wide, token, shape+proposed)
+	return is && err == nil
+}
+
+// drop puts a shape out of use. The entries that rely on shapes of the relation
+// go with the token of R*.
+func (d *Domain) drop(ctx context.Context, wide store.Tag, shape string) {
+	// If one fails the shape is announced on; the next who wants room tries again.
+	if d.store.Part(ctx, wide, shape) == nil {
+		_ = d.store.Part(ctx, wide, shape+proposed)
+	}
+}
+
+// Shapes returns the shapes of a relation that are in use or proposed; none if the
+// store fails. Those of which a write knows the slices needn't be announced widely.
+func (d *Domain) Shapes(ctx context.Context, relation string) []string {
+	members, _, err := d.store.Members(ctx, d.wideTag(relation))
+	if err != nil {
+		return nil
+	}
+	return bare(members)
+}
+
+// bare returns the shapes among members, in use or proposed, each once.
+func bare(members []string) []string {
+	var shapes []string
+	for _, m := range members {
+		if name := strings.TrimSuffix(m, proposed); !slices.Contains(shapes, name) {
+			shapes = append(shapes, name)
+		}
+	}
+	return shapes
+}
+
+// A tagSet is tags in the order in which they were added, each once.
+type tagSet struct {
+	list  []store.Tag
+	index map[store.Tag]int // of list; made when it is long
+}
+
+const longTagSet = 16
+
+func (s *tagSet) init(n int) { s.list = make([]store.Tag, 0, n) }
+
+// add adds tags, and returns where the last of them is.
+func (s *tagSet) add(tags ...store.Tag) (at int) {
+	for _, tag := range tags {
+		if at = s.find(tag); at >= 0 {
+			continue
+		}
+		at = len(s.list)
+		s.list = append(s.list, tag)
+		if s.index != nil {
+			s.index[tag] = at
+		}
+	}
+	return at
+}
+
+func (s *tagSet) find(tag store.Tag) int {
+	if s.index == nil && len(s.list) < longTagSet {
+		return slices.Index(s.list, tag)
+	}
+	if s.index == nil {
+		s.index = make(map[store.Tag]int, 4*longTagSet)
+		for i, t := range s.list {
+			s.index[t] = i
+		}
+	}
+	if at, ok := s.index[tag]; ok {
+		return at
+	}
+	return -1
+}

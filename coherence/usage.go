@@ -1,0 +1,76 @@
+package coherence
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	defaultShapes = 8
+	idleShape     = time.Minute // a shape that this process hasn't read by for so long may give way
+)
+
+// A usage is which shapes this process has read by lately, as far as misses tell.
+type usage struct {
+	max int // shapes of a relation
+	now func() time.Duration
+
+	mu   sync.Mutex
+	uses map[string]*uses // by relation; guarded by mu
+}
+
+// uses are the shapes of a relation that were used since the last sweep.
+type uses struct {
+	swept  time.Duration
+	shapes []string // at most max: more aren't in use
+}
+
+func (u *usage) init(o Options) {
+	u.max, u.now = o.Shapes, o.Now
+	if u.max <= 0 {
+		u.max = defaultShapes
+	}
+	if u.now == nil {
+		start := time.Now()
+		u.now = func() time.Duration { return time.Since(start) }
+	}
+	u.uses = make(map[string]*uses)
+}
+
+// note notes that a shape was used.
+func (u *usage) note(relation, shape string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := u.ofLocked(relation)
+	if len(of.shapes) < u.max && !slices.Contains(of.shapes, shape) {
+		of.shapes = append(of.shapes, shape)
+	}
+}
+
+// idle returns one of shapes which was not used since the last sweep, and sweeps;
+// "" if there is none, or the last sweep was lately.
+func (u *usage) idle(relation string, shapes []string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := u.ofLocked(relation)
+	now := u.now()
+	if now-of.swept < idleShape {
+		return ""
+	}
+	at := slices.IndexFunc(shapes, func(s string) bool { return !slices.Contains(of.shapes, s) })
+	of.swept, of.shapes = now, nil
+	if at < 0 {
+		return ""
+	}
+	return shapes[at]
+}
+
+func (u *usage) ofLocked(relation string) *uses {
+	of := u.uses[relation]
+	if of == nil {
+		of = &uses{swept: u.now()}
+		u.uses[relation] = of
+	}
+	return of
+}
