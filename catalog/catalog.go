@@ -19,6 +19,7 @@ import (
 	"fmt"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/confine"
 )
 
 // A Querier reads from the database on the session's own connection. Rows hold
@@ -47,7 +48,10 @@ type Snapshot struct {
 
 	eventTriggers bool            // PostgreSQL: DDL runs code
 	shadows       map[string]bool // PostgreSQL: schemas with types that are called like the server's own
+	path          []string        // PostgreSQL: where the names in the texts of views are looked up
+	ownEquality   bool            // PostgreSQL: users have defined what = means for types that others use, too
 
+	mariadb  bool  // MySQL: it is MariaDB
 	fold     bool  // MySQL: names of relations are compared in lower case
 	routines reach // MySQL: what any stored routine may change beside rows
 }
@@ -76,6 +80,7 @@ func Load(ctx context.Context, q Querier, d analyze.Dialect) (*Snapshot, error) 
 	if err != nil {
 		return nil, fmt.Errorf("load catalog: %w", err)
 	}
+	s.tell()
 	return s, nil
 }
 
@@ -83,6 +88,15 @@ func Load(ctx context.Context, q Querier, d analyze.Dialect) (*Snapshot, error) 
 type Plan struct {
 	Reads  []Relation // base relations, distinct; views expanded, partitions and children added
 	Writes []Relation // base relations, cascades and triggers followed
+
+	// References say which rows of Reads decide about a read that can be cached; nil: it can't be told, any may.
+	References []confine.Reference
+
+	// Target is the one of Writes that the statement's own Change says all about, as far
+	// as TargetTable.Altered doesn't name its way of writing; "" if there is none. Of all
+	// others any rows may change.
+	Target      Relation
+	TargetTable *confine.Table
 
 	WritesAll bool // it may change any relation
 	Schema    bool // it may change catalog facts
@@ -113,8 +127,11 @@ type Plan struct {
 // Plan resolves a statement in this database under the given state. It is never
 // narrower than what the database does: what can't be told is a Reason or WritesAll.
 func (s *Snapshot) Plan(st *analyze.Statement, state *State) *Plan {
-	p := &planner{snapshot: s, state: state, text: st.Text, path: state.Path, plan: &Plan{}}
+	p := &planner{scope: scope{snapshot: s, state: state, path: state.Path}, text: st.Text, plan: &Plan{}}
+	p.aim(st)
 	p.statement(st)
 	p.finish(st)
+	p.confine(st)
+	p.hit()
 	return p.plan
 }

@@ -48,6 +48,7 @@ func (p *planner) attributes(st *analyze.Statement) {
 
 func (p *planner) invokeAll(functions []*function) {
 	for _, f := range functions {
+		p.follows = true
 		p.invoke(f)
 	}
 }
@@ -93,7 +94,7 @@ func (p *planner) function(n analyze.Name) {
 	found := false
 	for _, f := range p.snapshot.functions[strings.ToLower(n.Name)] {
 		if p.visible(f, n) {
-			found = true
+			found, p.follows = true, true
 			p.invoke(f)
 		}
 	}
@@ -183,7 +184,7 @@ func (p *planner) builtinPostgres(n analyze.Name, found bool) {
 // stranger adds a call of a function that nobody knows. In SQLite a program has
 // registered it, and it can't write through SQL without a connection of its own.
 func (p *planner) stranger(n analyze.Name) {
-	p.plan.Calls = true
+	p.plan.Calls, p.follows = true, true
 	p.because(analyze.UserFunction, n.Name+"()")
 	if p.snapshot.dialect != analyze.SQLite {
 		p.everything()
@@ -194,6 +195,7 @@ func (p *planner) stranger(n analyze.Name) {
 // invoke adds what calling f does.
 func (p *planner) invoke(f *function) {
 	p.plan.Calls = true
+	p.follows = p.follows || f.behaviour != pure || len(f.parts) > 0
 	for _, part := range f.parts {
 		p.invoke(part)
 	}

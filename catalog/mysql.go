@@ -12,7 +12,7 @@ import (
 // A MySQL or MariaDB server is one database here, because its statements and foreign
 // keys reach across schemas. What the user may not see can't be read.
 const (
-	mysqlServer = "SELECT @@lower_case_table_names"
+	mysqlServer = "SELECT @@lower_case_table_names, VERSION()"
 
 	mysqlTables = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES
 WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys')`
@@ -23,16 +23,11 @@ WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 
 	mysqlForeignKeys = `SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME,
 UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS`
 
-	mysqlTriggers = `SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE
+	mysqlTriggers = `SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE, ACTION_TIMING
 FROM information_schema.TRIGGERS`
 
 	mysqlRoutines = `SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_BODY, ROUTINE_DEFINITION, SQL_MODE
 FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN ('mysql', 'sys')`
-
-	// Columns that are times of day, and those that are computed when they are read.
-	mysqlColumns = `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
-FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys')
-AND (DATA_TYPE = 'time' OR GENERATION_EXPRESSION <> '' AND EXTRA LIKE '%VIRTUAL%')`
 
 	mysqlTimeParameters = `SELECT DISTINCT SPECIFIC_SCHEMA, SPECIFIC_NAME FROM information_schema.PARAMETERS
 WHERE DATA_TYPE = 'time' AND SPECIFIC_SCHEMA NOT IN ('mysql', 'sys')`
@@ -52,9 +47,10 @@ var transactionalEngines = wordSet("innodb rocksdb tokudb")
 var localEngines = wordSet("myisam aria memory archive csv blackhole")
 
 func (s *Snapshot) loadMySQL(ctx context.Context, q Querier) error {
-	var answers [9][][]driver.Value
+	var answers [10][][]driver.Value
 	for i, query := range [...]string{
 		mysqlServer, mysqlTables, mysqlViews, mysqlForeignKeys, mysqlTriggers, mysqlRoutines, mysqlGrants, mysqlColumns, mysqlTimeParameters,
+		mysqlIndexes,
 	} {
 		rows, err := q.Query(ctx, query)
 		if err != nil {
@@ -62,11 +58,12 @@ func (s *Snapshot) loadMySQL(ctx context.Context, q Querier) error {
 		}
 		answers[i] = rows
 	}
-	server, err := one(answers[0], 1)
+	server, err := one(answers[0], 2)
 	if err != nil {
 		return err
 	}
 	s.fold = number(server[0]) != 0
+	s.mariadb = strings.Contains(strings.ToLower(text(server[1])), "mariadb")
 	for _, row := range answers[1] {
 		s.addMySQLTable(row)
 	}
@@ -83,10 +80,12 @@ func (s *Snapshot) loadMySQL(ctx context.Context, q Querier) error {
 		s.addMySQLRoutine(row)
 	}
 	s.widenHidden(answers[6])
+	texts := sharing{}
 	for _, row := range answers[7] {
-		s.addMySQLColumn(row)
+		s.addMySQLColumn(row, texts)
 	}
 	s.markTimed(answers[8])
+	s.addMySQLIndexes(answers[9])
 	return nil
 }
 
@@ -105,7 +104,7 @@ func (s *Snapshot) addMySQLTable(row []driver.Value) {
 	case sort == "SEQUENCE":
 		s.add(schema, name, sequence)
 	case transactionalEngines[engine]:
-		s.add(schema, name, table)
+		s.add(schema, name, table).table.Unsliced = sort != "BASE TABLE" // versions of rows are kept
 	case localEngines[engine]:
 		s.add(schema, name, table).because(analyze.ForeignTable, schema+"."+name+" ("+engine+")")
 	default:
@@ -124,25 +123,6 @@ func (s *Snapshot) addMySQLView(schema, name, code string) {
 		return
 	}
 	r.def.take(analyze.Analyze(analyze.MySQL, code))
-}
-
-// addMySQLColumn adds what matters of a column: that it is a time of day, which gets
-// today's date where it meets a date, or what it is computed from.
-func (s *Snapshot) addMySQLColumn(row []driver.Value) {
-	r := s.find(text(row[0]), text(row[1]))
-	if r == nil {
-		return
-	}
-	if strings.EqualFold(text(row[3]), "time") {
-		if r.columns == nil {
-			r.columns = map[string]bool{}
-		}
-		r.columns[strings.ToLower(text(row[2]))], r.timed = false, true
-	}
-	if code := text(row[4]); code != "" {
-		code = strings.ReplaceAll(code, `\'`, "'") // MySQL escapes the quotes
-		r.computed = append(r.computed, analyze.Analyze(analyze.MySQL, "SELECT "+code))
-	}
 }
 
 // markTimed marks the functions that take or return a time of day, or have one as a variable.
@@ -199,6 +179,9 @@ func (s *Snapshot) addMySQLTrigger(row []driver.Value) {
 		t.on |= op
 	}
 	r.triggers = append(r.triggers, t)
+	if !strings.EqualFold(text(row[5]), "AFTER") {
+		r.altered(t.on)
+	}
 }
 
 // mysqlBody reads the body of a trigger or routine of a schema.

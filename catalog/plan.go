@@ -10,14 +10,15 @@ import (
 // relations to what these stand for: views to their text, writes to cascades
 // and triggers, functions to their bodies.
 type planner struct {
-	snapshot *Snapshot
-	state    *State
-	plan     *Plan
+	scope
+	plan *Plan
 
-	text      string   // of the statement
-	path      []string // where unqualified names are looked up
-	permanent bool     // temporary relations hide nothing here
-	silent    int      // above 0, what is read is nobody's result: only writes count
+	text   string // of the statement
+	silent int    // above 0, what is read is nobody's result: only writes count
+
+	follows  bool      // code of users may read, or decide which rows are read
+	target   *relation // whose rows the statement changes by its own text
+	writings int       // how often it is written, by whatever
 
 	seen    []*relation          // already read
 	written map[*relation]effect // already written
@@ -340,6 +341,7 @@ func (p *planner) follow(d *definition) {
 		p.readRelation(r)
 	}
 	for _, f := range d.calls {
+		p.follows = true
 		p.invoke(f)
 	}
 	p.path, p.permanent = path, permanent

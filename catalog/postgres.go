@@ -19,6 +19,9 @@ type pgLoader struct {
 	parents   map[*relation][]*relation
 	sources   map[int64]*pgFunction
 	temporary map[int64]bool
+	types     map[int64]pgType
+	numbers   map[*relation][]int64 // of its columns, in order
+	texts     sharing
 	rows      map[string][]json.RawMessage
 }
 
@@ -60,6 +63,9 @@ func newPgLoader(s *Snapshot) *pgLoader {
 		parents:   map[*relation][]*relation{},
 		sources:   map[int64]*pgFunction{},
 		temporary: map[int64]bool{},
+		types:     map[int64]pgType{},
+		numbers:   map[*relation][]int64{},
+		texts:     sharing{},
 		rows:      map[string][]json.RawMessage{},
 	}
 }
@@ -70,7 +76,10 @@ func (l *pgLoader) load() error {
 		add func(json.RawMessage) error
 	}{
 		{"builtins", func(row json.RawMessage) error { return json.Unmarshal(row, &l.snapshot.builtin) }},
+		{"path", l.path},
+		{"type", l.typ},
 		{"relation", l.relation},
+		{"index", l.index},
 		{"child", l.child},
 		{"function", l.function},
 		{"aggregate", l.aggregate},
@@ -102,12 +111,12 @@ func (l *pgLoader) relation(row json.RawMessage) error {
 	var oid int64
 	var schema, name, relkind, persistence, code string
 	var secured, zoned bool
-	var columns map[string]bool
+	var columns []pgColumn
 	if err := fields(row, &oid, &schema, &name, &relkind, &persistence, &secured, &code, &columns, &zoned); err != nil {
 		return err
 	}
-	for column := range columns {
-		l.snapshot.columns[column] = true
+	for _, column := range columns {
+		l.snapshot.columns[l.texts.share(column.name)] = true
 	}
 	switch {
 	case relkind == "c": // a type
@@ -117,7 +126,7 @@ func (l *pgLoader) relation(row json.RawMessage) error {
 		return nil
 	}
 	r := l.snapshot.add(schema, name, pgKind(oid, relkind))
-	r.columns = columns
+	l.addColumns(r, columns)
 	r.partitioned = relkind == "p"
 	if r.kind == view {
 		r.def = &definition{name: string(r.name), bound: true}
@@ -189,10 +198,14 @@ func (l *pgLoader) ancestral(r *relation, depth int) []reference {
 func (l *pgLoader) reference(row json.RawMessage) error {
 	var from, to int64
 	var onDelete, onUpdate string
-	if err := fields(row, &from, &to, &onDelete, &onUpdate); err != nil {
+	var columns []int64
+	if err := fields(row, &from, &to, &onDelete, &onUpdate, &columns); err != nil {
 		return err
 	}
 	f, t := l.relations[from], l.relations[to]
+	if f != nil {
+		l.selective(f, columns)
+	}
 	if f != nil && t != nil {
 		t.references = append(t.references, reference{
 			from: f, onDelete: pgAction(onDelete, analyze.Delete), onUpdate: pgAction(onUpdate, analyze.Update),
@@ -229,17 +242,11 @@ func (l *pgLoader) trigger(row json.RawMessage) error {
 		return nil
 	}
 	l.triggers[oid] = pgTrigger{relation: r, function: funcid}
+	alter(r, kind)
 	if funcid < 16384 { // the server's own: they change no more than the row
 		return nil
 	}
-	t := trigger{body: &definition{name: string(r.name), opaque: true}}
-	for bit, op := range map[int64]analyze.Op{
-		pgOnInsert: analyze.Insert, pgOnDelete: analyze.Delete, pgOnUpdate: analyze.Update, pgOnTruncate: analyze.Truncate,
-	} {
-		if kind&bit != 0 {
-			t.on |= op
-		}
-	}
+	t := trigger{on: pgTriggerOp(kind), body: &definition{name: string(r.name), opaque: true}}
 	if src := l.sources[funcid]; src != nil {
 		t.body = src.triggerBody()
 	}
@@ -263,21 +270,22 @@ func (l *pgLoader) rule(row json.RawMessage) error {
 			l.rules[oid] = r.def
 		}
 	case "2":
-		r.widen(analyze.Update)
+		r.rewritten(analyze.Update)
 	case "3":
-		r.widen(analyze.Insert)
+		r.rewritten(analyze.Insert)
 	case "4":
-		r.widen(analyze.Delete)
+		r.rewritten(analyze.Delete)
 	}
 	return nil
 }
 
 func (l *pgLoader) operator(row json.RawMessage) error {
-	var oid, code int64
+	var oid, code, left, right int64
 	var name string
-	if err := fields(row, &oid, &name, &code); err != nil {
+	if err := fields(row, &oid, &name, &code, &left, &right); err != nil {
 		return err
 	}
+	l.equality(name, left, right)
 	l.operators[oid] = code
 	if f := l.functions[code]; f != nil {
 		l.snapshot.operators[name] = append(l.snapshot.operators[name], f)

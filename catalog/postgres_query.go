@@ -6,6 +6,8 @@ import "strings"
 // moment. Each row has a tag and a JSON array. Everything is qualified, because
 // the session's search_path may hold functions and operators of the same names.
 const (
+	// The marks of a column: t it is a date, number or boolean, and no time of day; n it is never NULL; g it
+	// is generated; i it is an identity; c its collation takes different texts for equal; l its type has a length.
 	pgRelations = `
 SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname, c.relname, c.relkind::pg_catalog.text,
   c.relpersistence::pg_catalog.text, c.relrowsecurity,
@@ -15,16 +17,24 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname
   COALESCE(x.zoned, false))::pg_catalog.text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 LEFT JOIN (
-  SELECT a.attrelid, pg_catalog.json_object_agg(a.attname,
-      t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
-      AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
-      AND COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.time', 'pg_catalog.timetz']::pg_catalog.regtype[]::pg_catalog.oid[])) AS columns,
+  SELECT a.attrelid, pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, a.attnum, a.atttypid::pg_catalog.int8,
+      pg_catalog.concat(
+        CASE WHEN t.typcategory OPERATOR(pg_catalog.=) ANY (ARRAY['D','T','N','B']::pg_catalog."char"[])
+          AND COALESCE(b.typnamespace, t.typnamespace) OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
+          AND COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.time', 'pg_catalog.timetz']::pg_catalog.regtype[]::pg_catalog.oid[])
+          THEN 't' END,
+        CASE WHEN a.attnotnull THEN 'n' END, CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) '' THEN 'g' END,
+        CASE WHEN a.attidentity OPERATOR(pg_catalog.<>) '' THEN 'i' END, CASE WHEN NOT k.collisdeterministic THEN 'c' END,
+        CASE WHEN a.atttypmod OPERATOR(pg_catalog.>=) 0 THEN 'l' END),
+      pg_catalog.pg_get_expr(e.adbin, e.adrelid))) AS columns,
     pg_catalog.bool_or(
       COALESCE(b.oid, t.oid) OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.timetz', 'pg_catalog.timetz[]']::pg_catalog.regtype[]::pg_catalog.oid[])
       OR t.typcategory OPERATOR(pg_catalog.=) 'D' AND b.typtype OPERATOR(pg_catalog.=) 'd') AS zoned
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
   LEFT JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) t.typbasetype
+  LEFT JOIN pg_catalog.pg_collation k ON k.oid OPERATOR(pg_catalog.=) a.attcollation
+  LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid OPERATOR(pg_catalog.=) a.attrelid AND e.adnum OPERATOR(pg_catalog.=) a.attnum
   WHERE a.attrelid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
   GROUP BY a.attrelid) x ON x.attrelid OPERATOR(pg_catalog.=) c.oid
 WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','S','f','c']::pg_catalog."char"[])`
@@ -35,7 +45,7 @@ FROM pg_catalog.pg_inherits`
 
 	pgForeignKeys = `
 SELECT 'reference', pg_catalog.json_build_array(conrelid::pg_catalog.int8, confrelid::pg_catalog.int8,
-  confdeltype::pg_catalog.text, confupdtype::pg_catalog.text)::pg_catalog.text
+  confdeltype::pg_catalog.text, confupdtype::pg_catalog.text, pg_catalog.array_to_json(conkey))::pg_catalog.text
 FROM pg_catalog.pg_constraint WHERE contype OPERATOR(pg_catalog.=) 'f'`
 
 	// Before PostgreSQL 15 the triggers that partitions have from their parent count as internal, as
@@ -103,7 +113,8 @@ FROM (SELECT proname::pg_catalog.text AS name, pg_catalog.max(provolatile::pg_ca
   FROM pg_catalog.pg_proc WHERE oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid GROUP BY 1) f`
 
 	pgOperators = `
-SELECT 'operator', pg_catalog.json_build_array(oid::pg_catalog.int8, oprname, oprcode::pg_catalog.oid::pg_catalog.int8)::pg_catalog.text
+SELECT 'operator', pg_catalog.json_build_array(oid::pg_catalog.int8, oprname, oprcode::pg_catalog.oid::pg_catalog.int8,
+  oprleft::pg_catalog.int8, oprright::pg_catalog.int8)::pg_catalog.text
 FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
 
 	// Functions that sorting, grouping and comparing values of a type call without being named.
@@ -131,6 +142,25 @@ FROM pg_catalog.pg_event_trigger WHERE evtenabled OPERATOR(pg_catalog.<>) 'D'`
 	pgCasts = `
 SELECT 'cast', pg_catalog.json_build_array(castfunc::pg_catalog.int8)::pg_catalog.text
 FROM pg_catalog.pg_cast WHERE castfunc OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`
+
+	pgPath = `
+SELECT 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text`
+
+	pgTypes = `
+SELECT 'type', pg_catalog.json_build_array(t.oid::pg_catalog.int8, pg_catalog.concat(n.nspname, '.', t.typname), t.typtype::pg_catalog.text,
+  t.typbasetype::pg_catalog.int8, t.typtypmod OPERATOR(pg_catalog.>=) 0, t.typdefault IS NOT NULL)::pg_catalog.text
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+WHERE t.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+  AND t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['e','d']::pg_catalog."char"[])`
+
+	// A key is unique if nothing but equality of its columns, as the server itself defines it, decides, and at once.
+	pgIndexes = `
+SELECT 'index', pg_catalog.json_build_array(i.indrelid::pg_catalog.int8, i.indisprimary,
+  i.indisunique AND i.indisvalid AND i.indimmediate AND NOT i.indisexclusion AND i.indpred IS NULL AND i.indexprs IS NULL
+    AND NOT 16384::pg_catalog.oid OPERATOR(pg_catalog.<=) ANY (i.indclass::pg_catalog.oid[]),
+  i.indnkeyatts, pg_catalog.array_to_json(i.indkey::pg_catalog.int2[]))::pg_catalog.text
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indrelid
+WHERE i.indrelid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND c.relkind OPERATOR(pg_catalog.<>) 't'`
 )
 
 // postgresQuery is the whole query for a server of the given version.
@@ -142,7 +172,7 @@ func postgresQuery(version int64) string {
 	return strings.Join([]string{
 		pgRelations, pgInherits, pgForeignKeys, pgTriggers, pgRules, pgDependencies,
 		strings.Replace(pgFunctions, "SQLBODY", body, 1), pgAggregates, pgBuiltins, pgOperators, pgClasses,
-		pgShadows, pgEventTriggers, pgCasts,
+		pgShadows, pgEventTriggers, pgCasts, pgPath, pgTypes, pgIndexes,
 	}, "\nUNION ALL")
 }
 

@@ -1,10 +1,10 @@
 package catalog
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/confine"
 )
 
 // A kind says how the rows of a relation are kept.
@@ -22,6 +22,8 @@ const (
 type relation struct {
 	name Relation
 	kind kind
+
+	table *confine.Table // as package confine knows it; nil if it can't be told
 
 	reason analyze.Reason // why reads of it can't be cached
 	detail string
@@ -58,7 +60,9 @@ type trigger struct {
 type definition struct {
 	name       string
 	statements []*analyze.Statement
-	opaque     bool // the code isn't known
+	opaque     bool     // the code isn't known
+	columns    []string // of a view: other names for them than the code has
+	renamed    bool     // of a view: it has other names, which can't be told
 	reach      reach
 
 	// bound says that relations, calls and not the statements' names tell what
@@ -111,6 +115,7 @@ func (f *function) String() string { return f.name + "()" }
 // add makes the relation schema.name known.
 func (s *Snapshot) add(schema, name string, k kind) *relation {
 	r := &relation{name: Relation(schema + "." + name), kind: k}
+	r.table = &confine.Table{Relations: []string{string(r.name)}, Dialect: s.dialect, Unsliced: k != table}
 	switch k {
 	case sequence:
 		r.reason = analyze.SequenceRelation
@@ -138,6 +143,12 @@ func (r *relation) because(reason analyze.Reason, detail string) {
 // widen says that writing r in the ways of op may change any relation.
 func (r *relation) widen(op analyze.Op) { r.wide |= op }
 
+// rewritten says that a rule stands in for writing r in the ways of op, or adds to it.
+func (r *relation) rewritten(op analyze.Op) {
+	r.widen(op)
+	r.altered(op)
+}
+
 // everyOp is every way to change a relation.
 const everyOp = analyze.Insert | analyze.Update | analyze.Delete | analyze.Truncate
 
@@ -147,69 +158,6 @@ func (s *Snapshot) foldName(name string) string {
 		return strings.ToLower(name)
 	}
 	return name
-}
-
-// A place says where a name leads.
-type place uint8
-
-const (
-	unknown place = iota
-	known
-	temporary
-	attached
-)
-
-// resolve finds what a name means in the planner's path.
-func (p *planner) resolve(n analyze.Name) (*relation, place) {
-	s := p.snapshot
-	schema, name := n.Schema, n.Name
-	if s.fold {
-		schema, name = strings.ToLower(schema), strings.ToLower(name)
-	}
-	if schema != "" {
-		return p.qualified(schema, name)
-	}
-	hidden := p.state.hides(name) && !p.permanent
-	if hidden && !slices.ContainsFunc(p.path, s.isTemp) {
-		return nil, temporary
-	}
-	for i, schema := range p.path {
-		if hidden && s.isTemp(schema) {
-			return nil, temporary
-		}
-		if r := s.lookup(schema, name); r != nil {
-			return r, known
-		}
-		if s.dialect == analyze.SQLite && i > 0 && schema != "main" {
-			return nil, attached
-		}
-	}
-	return nil, unknown
-}
-
-func (p *planner) qualified(schema, name string) (*relation, place) {
-	s := p.snapshot
-	switch s.dialect {
-	case analyze.Postgres:
-		if s.isTemp(schema) {
-			return nil, temporary
-		}
-	case analyze.MySQL:
-		if p.state.hides(schema+"."+name) && !p.permanent || p.state.hides(name) && !p.permanent {
-			return nil, temporary
-		}
-	case analyze.SQLite:
-		if schema == "temp" {
-			return nil, temporary
-		}
-		if schema != "main" {
-			return nil, attached
-		}
-	}
-	if r := s.lookup(schema, name); r != nil {
-		return r, known
-	}
-	return nil, unknown
 }
 
 // lookup finds a relation by its folded names.

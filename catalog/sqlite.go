@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql/driver"
+	"strings"
 
 	"github.com/larderdb/larder/analyze"
 )
@@ -12,7 +13,7 @@ import (
 const (
 	sqliteObjects = `SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE type IN ('table', 'view', 'trigger')`
 
-	sqliteForeignKeys = `SELECT m.name, f."table", f.on_update, f.on_delete
+	sqliteForeignKeys = `SELECT m.name, f."table", f.on_update, f.on_delete, f."from"
 FROM main.sqlite_master AS m, pragma_foreign_key_list(m.name, 'main') AS f WHERE m.type = 'table'`
 
 	sqliteFunctions = `SELECT DISTINCT name FROM pragma_function_list WHERE builtin = 0`
@@ -39,8 +40,18 @@ func (s *Snapshot) loadSQLite(ctx context.Context, q Querier) error {
 	} {
 		s.add("main", name, system)
 	}
+	columns, err := q.Query(ctx, sqliteColumns)
+	if err != nil {
+		return err
+	}
+	indexes, err := q.Query(ctx, sqliteIndexes)
+	if err != nil {
+		return err
+	}
 	s.addSQLiteObjects(objects)
 	s.addSQLiteReferences(keys)
+	s.markShadows()
+	s.addSQLiteColumns(columns, indexes, keys, sqliteTexts(objects))
 	for _, row := range functions {
 		name := lowerASCII(text(row[0]))
 		s.functions[name] = append(s.functions[name], &function{name: name, behaviour: reading})
@@ -63,9 +74,22 @@ func (s *Snapshot) addSQLiteObjects(rows [][]driver.Value) {
 			continue
 		}
 		if r := s.schemas["main"][lowerASCII(text(row[2]))]; r != nil {
-			r.triggers = append(r.triggers, sqliteTrigger(text(row[1]), text(row[3])))
+			t := sqliteTrigger(text(row[1]), text(row[3]))
+			r.triggers = append(r.triggers, t)
+			r.altered(t.on)
 		}
 	}
+}
+
+// sqliteTexts are the texts of tables by their folded names.
+func sqliteTexts(rows [][]driver.Value) map[string]string {
+	texts := map[string]string{}
+	for _, row := range rows {
+		if text(row[0]) == "table" {
+			texts[lowerASCII(text(row[1]))] = text(row[3])
+		}
+	}
+	return texts
 }
 
 func (s *Snapshot) addSQLiteTable(name, code string) {
@@ -77,6 +101,18 @@ func (s *Snapshot) addSQLiteTable(name, code string) {
 		s.add("main", name, foreign)
 	default:
 		s.add("main", name, table).replaces = !ok || findWords(tokens, "conflict", "replace") >= 0
+	}
+}
+
+// markShadows marks tables that may belong to a virtual one.
+func (s *Snapshot) markShadows() {
+	names := s.schemas["main"]
+	for virtual, v := range names {
+		for name, r := range names {
+			if v.kind == foreign && strings.HasPrefix(name, virtual+"_") {
+				r.table.Unsliced = true
+			}
+		}
 	}
 }
 
@@ -119,12 +155,27 @@ func sqliteView(name, code string) *definition {
 	d := &definition{name: name, ownPath: true, path: sqlitePath, permanent: true}
 	tokens, ok := scan(analyze.SQLite, code)
 	at := topLevel(tokens, 0, "as")
-	if !ok || at < 0 {
+	if !ok || at < 1 {
 		d.opaque = true
 		return d
 	}
+	if tokens[at-1].is(")") {
+		d.rename(tokens[:at], code)
+	}
 	d.take(analyze.Analyze(analyze.SQLite, textOf(code, tokens[at+1:])))
 	return d
+}
+
+// rename reads the names that CREATE VIEW gives the columns.
+func (d *definition) rename(head []token, code string) {
+	list, ok := inParentheses(head)
+	for _, part := range splitCommas(list) {
+		if !ok || len(part) != 1 || part[0].kind == mark {
+			d.renamed = true
+			return
+		}
+		d.columns = append(d.columns, lowerASCII(unquote(textOf(code, part))))
+	}
 }
 
 // take makes st the text of a view.

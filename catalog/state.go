@@ -26,6 +26,9 @@ type State struct {
 	attached     bool            // SQLite: further databases are attached
 	absent       []string        // PostgreSQL: schemas that the path names, and that weren't there for this role
 	lexing       lexing
+
+	unlike  bool // values or conditions may mean others than they do in other sessions: encodings, sql_mode
+	lenient bool // MySQL: other values may be stored than those that are given
 }
 
 // A lexing says which texts the session reads in another way than package analyze.

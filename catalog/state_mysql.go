@@ -78,12 +78,30 @@ func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, 
 		s.Path = []string{database}
 	}
 	s.lexing = mysqlLexing(text(row[2]), text(row[3]))
+	s.judgeMode(text(row[2]))
+	if text(row[3]) != "utf8mb4" || text(row[9+slices.Index(names, "character_set_connection")]) != "utf8mb4" {
+		s.unlike = true
+	}
 	s.Manual = !truth(row[4]) || !strings.HasPrefix(text(row[5]), "NO_CHAIN")
 	s.Key = strconv.Quote(text(row[1]))
 	for _, v := range row[6:] {
 		s.Key += strconv.Quote(text(v))
 	}
 	return s, nil
+}
+
+// judgeMode tells whether values and conditions are what they are in other sessions, and
+// are stored as they are given.
+func (s *State) judgeMode(mode string) {
+	s.lenient = true
+	for _, m := range strings.Split(strings.ToUpper(mode), ",") {
+		switch m {
+		case "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES":
+			s.lenient = false
+		case "PIPES_AS_CONCAT", "HIGH_NOT_PRECEDENCE", "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "ORACLE", "MSSQL":
+			s.unlike = true
+		}
+	}
 }
 
 // mysqlLexing says which texts a session reads in another way than package analyze.

@@ -79,7 +79,7 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	if err != nil {
 		return nil, err
 	}
-	row, err := one(rows, 8)
+	row, err := one(rows, 9)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +95,7 @@ func readPostgresState(ctx context.Context, q Querier, settings []string) (*Stat
 	}
 	s.absent = s.notInPath(text(row[6]), text(row[7]))
 	s.judgePostgres(text(row[4]), text(row[5]))
+	s.unlike = !strings.EqualFold(text(row[5]), "UTF8") || truth(row[8])
 	if number(row[3]) != 0 {
 		err = s.readPostgresTemp(ctx, q)
 	}
@@ -110,7 +111,8 @@ func postgresStateQuery(names []string) string {
 	b.WriteString(`)::pg_catalog.text, pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
 pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.pg_my_temp_schema()::pg_catalog.int8,
 pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding'),
-current_user::pg_catalog.text, pg_catalog.current_setting('search_path')`)
+current_user::pg_catalog.text, pg_catalog.current_setting('search_path'),
+pg_catalog.current_setting('transform_null_equals')`)
 	return b.String()
 }
 

@@ -100,6 +100,9 @@ func (s *State) readPragmas(ctx context.Context, q Querier) (string, error) {
 		if name == "read_uncommitted" && truth(value) {
 			s.Isolation, s.Reason = "read uncommitted", analyze.Isolation
 		}
+		if name == "encoding" && value != "UTF-8" { // what isn't well-formed is replaced
+			s.unlike = true
+		}
 		key.WriteString(strconv.Quote(value))
 	}
 	rows, err := q.Query(ctx, "SELECT 'a' LIKE 'A'")

@@ -66,6 +66,9 @@ func (p *planner) writeUnknown(st *analyze.Statement, n analyze.Name) {
 
 // writeRelation adds a relation that is written, and all that follows from it.
 func (p *planner) writeRelation(r *relation, e effect) {
+	if r == p.target {
+		p.writings++
+	}
 	e = p.mark(r, e)
 	if e == 0 {
 		return
