@@ -92,6 +92,9 @@ func (w *pgWalker) query(n ast.Node) bool {
 		w.st.Kind = Read
 		w.walk(n, nil)
 		w.st.ReturnsRows = w.st.Kind != Schema
+		if w.st.Kind == Read {
+			w.st.Rows = w.rows(n)
+		}
 	case *ast.InsertStmt:
 		w.modify(n, n.ReturningList)
 	case *ast.UpdateStmt:
@@ -114,6 +117,7 @@ func (w *pgWalker) modify(n ast.Node, returning *ast.NodeList) {
 	w.st.Kind = Modify
 	w.walk(n, nil)
 	w.st.ReturnsRows = len(pgItems(returning)) > 0
+	w.st.Change = w.change(n)
 }
 
 func (w *pgWalker) truncate(n *ast.TruncateStmt) {

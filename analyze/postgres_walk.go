@@ -11,6 +11,7 @@ import (
 type pgWalker struct {
 	st     *Statement
 	tokens []*parser.Token
+	places []Name // the relations that are read, once for each place
 }
 
 // because notes why the rows can't be cached; the first reason stays.
@@ -93,6 +94,7 @@ func (w *pgWalker) note(n ast.Node, s *pgScope) {
 // read notes a relation that is read, unless its name is one of WITH.
 func (w *pgWalker) read(r *ast.RangeVar, s *pgScope) {
 	if n := pgRangeName(r); n.Schema != "" || !s.binds(n.Name) {
+		w.places = append(w.places, n)
 		w.readName(n)
 	}
 }
