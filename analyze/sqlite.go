@@ -1,10 +1,13 @@
 package analyze
 
+import "slices"
+
 // SQLite's SQL is read by a parser of its own here, written after SQLite's
 // grammar (parse.y) and tokenizer: sqlite_token.go and sqlite_split.go cut the
 // text, sqlite_parser.go, sqlite_expr.go, sqlite_select.go and
 // sqlite_change.go read what reads and changes rows into the tree of
-// sqlite_ast.go, sqlite_collect.go turns that into facts. Statements of other
+// sqlite_ast.go, sqlite_collect.go turns that into facts, sqlite_rows.go,
+// sqlite_cond.go and sqlite_change_rows.go tell which rows they are of. Statements of other
 // sorts have only their gist read: sqlite_schema.go, sqlite_control.go,
 // sqlite_pragma.go. sqlite_function.go knows SQLite's own functions.
 
@@ -22,12 +25,11 @@ func analyzeSQLite(text string) *Statement {
 	case len(parts) == 0:
 		return liteStatement(text, &Statement{Kind: Utility, Reason: NotRead})
 	case len(parts) == 1:
-		return liteStatement(text, liteAnalyze(parts[0]))
+		return liteStatement(text, liteAnalyze(text, parts[0]))
 	}
 	statements := make([]*Statement, len(parts))
 	for i, part := range parts {
-		statements[i] = liteAnalyze(part)
-		statements[i].Dialect = SQLite
+		statements[i] = litePart(liteAnalyze(text, part), part)
 	}
 	return several(SQLite, text, statements)
 }
@@ -37,10 +39,24 @@ func liteStatement(text string, s *Statement) *Statement {
 	return s
 }
 
-// liteAnalyze says what the tokens of one statement do.
-func liteAnalyze(tokens []liteToken) *Statement {
+// litePart makes s one of several statements of a text. Drivers don't agree on which arguments
+// go to which of them, so parameters tell nothing there.
+func litePart(s *Statement, tokens []liteToken) *Statement {
+	s.Dialect = SQLite
+	if slices.ContainsFunc(tokens, func(t liteToken) bool { return t.kind == liteParam }) {
+		s.Rows, s.Change = nil, nil
+	}
+	if s.Change != nil {
+		s.Change.Append = 0 // the offset would not be one of a text of its own
+	}
+	return s
+}
+
+// liteAnalyze says what the tokens of one statement of text do.
+func liteAnalyze(text string, tokens []liteToken) *Statement {
 	s := &Statement{}
-	if err := liteParse(tokens, func(p *liteParser) { p.statement(s) }); err != nil {
+	liteNumberParams(tokens)
+	if err := liteParse(tokens, func(p *liteParser) { p.text = text; p.statement(s) }); err != nil {
 		return liteUnparsable(tokens, err)
 	}
 	return s
@@ -78,11 +94,11 @@ func (p *liteParser) rowStatement(s *Statement) {
 		p.arms(sel)
 		liteRead(s, sel)
 	case t.is("insert"), t.is("replace"):
-		liteModify(s, with, p.insert)
+		p.modify(s, with, p.insert)
 	case t.is("update"):
-		liteModify(s, with, p.update)
+		p.modify(s, with, p.update)
 	case t.is("delete"):
-		liteModify(s, with, p.delete)
+		p.modify(s, with, p.delete)
 	default:
 		p.fail()
 	}

@@ -5,9 +5,10 @@ func (p *liteParser) insert(c *liteChange) {
 	c.op = Insert
 	if p.accept("replace") {
 		c.op |= Delete
+		c.conflict = "replace"
 	} else {
 		p.expect("insert")
-		c.op |= p.orConflict()
+		p.orConflict(c)
 	}
 	p.expect("into")
 	c.target = p.qualified()
@@ -15,7 +16,7 @@ func (p *liteParser) insert(c *liteChange) {
 		c.alias = p.name()
 	}
 	if p.peek(0).isOp("(") {
-		p.names()
+		c.columns = p.names()
 	}
 	if !p.accept("default", "values") {
 		c.rows = p.selects()
@@ -27,25 +28,27 @@ func (p *liteParser) insert(c *liteChange) {
 }
 
 // orConflict reads OR and what to do then; REPLACE deletes the rows in the way.
-func (p *liteParser) orConflict() Op {
-	switch {
-	case !p.accept("or"):
-	case p.accept("replace"):
-		return Delete
-	case p.accept("rollback"), p.accept("abort"), p.accept("fail"), p.accept("ignore"):
+func (p *liteParser) orConflict(c *liteChange) {
+	if !p.accept("or") {
+		return
+	}
+	switch c.conflict = p.next().text; c.conflict {
+	case "replace":
+		c.op |= Delete
+	case "rollback", "abort", "fail", "ignore":
 	default:
+		p.at--
 		p.fail()
 	}
-	return 0
 }
 
 // upsert reads what stands after ON CONFLICT.
 func (p *liteParser) upsert(c *liteChange) {
 	if p.acceptOp("(") {
 		c.reads = true
-		c.exprs = append(c.exprs, p.terms()...)
+		c.upsert = append(c.upsert, p.terms()...)
 		p.expectOp(")")
-		p.filter(c)
+		p.upsertWhere(c)
 	}
 	p.expect("do")
 	if p.accept("nothing") {
@@ -54,49 +57,52 @@ func (p *liteParser) upsert(c *liteChange) {
 	p.expect("update", "set")
 	c.op |= Update
 	c.reads = true
-	p.assignments(c)
-	p.filter(c)
+	for _, a := range p.assignments() {
+		c.upsert = append(c.upsert, a.value)
+	}
+	p.upsertWhere(c)
 }
 
-// assignments reads column = value, (columns) = row, ….
-func (p *liteParser) assignments(c *liteChange) {
-	for {
-		if p.peek(0).isOp("(") {
-			p.names()
-		} else {
-			p.name()
-		}
-		p.expectOp("=")
-		c.exprs = append(c.exprs, p.expr())
-		if !p.acceptOp(",") {
-			return
-		}
+func (p *liteParser) upsertWhere(c *liteChange) {
+	if x := p.where(); x != nil {
+		c.upsert = append(c.upsert, x)
 	}
 }
 
-// filter reads a WHERE clause, if one stands here.
-func (p *liteParser) filter(c *liteChange) {
-	if x := p.where(); x != nil {
-		c.exprs = append(c.exprs, x)
+// assignments reads column = value, (columns) = row, ….
+func (p *liteParser) assignments() []liteAssignment {
+	var list []liteAssignment
+	for {
+		var a liteAssignment
+		if p.peek(0).isOp("(") {
+			a.columns = p.names()
+		} else {
+			a.columns = []string{p.name()}
+		}
+		p.expectOp("=")
+		a.value = p.expr()
+		list = append(list, a)
+		if !p.acceptOp(",") {
+			return list
+		}
 	}
 }
 
 // returns reads a RETURNING clause, if one stands here: it reads the target.
 func (p *liteParser) returns(c *liteChange) {
 	if p.accept("returning") {
-		c.exprs = append(c.exprs, p.columns()...)
-		c.returning, c.reads = true, true
+		c.returning, c.reads = p.columns(), true
 	}
 }
 
 // update reads UPDATE, after its WITH clause.
 func (p *liteParser) update(c *liteChange) {
 	p.expect("update")
-	c.op = Update | p.orConflict()
-	c.reads = true
+	c.op, c.reads = Update, true
+	p.orConflict(c)
 	p.target(c)
 	p.expect("set")
-	p.assignments(c)
+	c.set = p.assignments()
 	if p.accept("from") {
 		c.from = p.sources()
 	}
@@ -113,18 +119,23 @@ func (p *liteParser) delete(c *liteChange) {
 
 // target reads the relation that an UPDATE or DELETE changes.
 func (p *liteParser) target(c *liteChange) {
+	from := p.at
 	c.target = p.qualified()
 	c.alias = p.alias()
 	p.indexed()
+	c.targetText = p.span(from)
 }
 
 // tail reads WHERE, RETURNING, ORDER BY and LIMIT.
 func (p *liteParser) tail(c *liteChange) {
-	p.filter(c)
+	from := p.at + 1
+	if c.where = p.where(); c.where != nil {
+		c.condition = p.tokens[from:p.at]
+	}
 	p.returns(c)
-	c.exprs = append(c.exprs, p.orderBy()...)
-	c.exprs = append(c.exprs, p.limit()...)
-	if !c.returning {
+	c.order = p.orderBy()
+	c.limit = p.limit()
+	if len(c.returning) == 0 {
 		p.returns(c)
 	}
 }

@@ -4,9 +4,10 @@ import "strings"
 
 // A liteCollector gathers into a Statement what a tree reads and calls.
 type liteCollector struct {
-	s     *Statement
-	clock bool // a literal that a date function takes for the clock or the time zone is somewhere
-	dates string
+	s      *Statement
+	places int  // at which relations are read
+	clock  bool // a literal that a date function takes for the clock or the time zone is somewhere
+	dates  string
 }
 
 // A liteScope holds the names of one WITH clause and those around it.
@@ -34,27 +35,44 @@ func liteRead(s *Statement, sel *liteSelect) {
 	c := &liteCollector{s: s}
 	c.selects(sel, nil)
 	c.finish()
+	if b, ok := liteBlock(sel); ok && litePlaces(b) == c.places {
+		s.Rows = b
+	}
 	if len(s.Reads) == 0 {
 		c.because(NoRelation, "")
 	}
 }
 
-// liteModify fills s with what an INSERT, UPDATE or DELETE does, which read reads.
-func liteModify(s *Statement, with []liteCTE, read func(*liteChange)) {
+// modify fills s with what an INSERT, UPDATE or DELETE does, which read reads.
+func (p *liteParser) modify(s *Statement, with []liteCTE, read func(*liteChange)) {
 	change := &liteChange{with: with}
 	read(change)
-	s.Kind, s.Reason, s.ReturnsRows = Modify, NotRead, change.returning
+	s.Kind, s.Reason, s.ReturnsRows = Modify, NotRead, len(change.returning) > 0
 	c := &liteCollector{s: s}
-	scope := c.with(with, nil)
+	c.change(change)
+	if s.Kind == Modify {
+		s.Change = p.change(change)
+	}
+}
+
+func (c *liteCollector) change(change *liteChange) {
+	scope := c.with(change.with, nil)
 	c.writes(change)
 	if change.reads {
-		s.Reads = addOnce(s.Reads, change.target)
+		c.s.Reads = addOnce(c.s.Reads, change.target)
 	}
 	if change.rows != nil {
 		c.selects(change.rows, scope)
 	}
 	c.sources(change.from, scope)
-	c.exprs(change.exprs, scope)
+	c.exprs(change.upsert, scope)
+	for _, a := range change.set {
+		c.expr(a.value, scope)
+	}
+	c.expr(change.where, scope)
+	c.outputs(change.returning, scope)
+	c.exprs(change.order, scope)
+	c.exprs(change.limit, scope)
 }
 
 // writes adds what change writes. Who writes the schema's own table by hand
@@ -99,10 +117,23 @@ func (c *liteCollector) with(tables []liteCTE, outer *liteScope) *liteScope {
 func (c *liteCollector) selects(sel *liteSelect, outer *liteScope) {
 	scope := c.with(sel.with, outer)
 	for _, arm := range sel.arms {
-		c.exprs(arm.columns, scope)
+		for _, row := range arm.rows {
+			c.exprs(row, scope)
+		}
+		c.outputs(arm.columns, scope)
 		c.sources(arm.from, scope)
 		c.expr(arm.where, scope)
-		c.exprs(arm.rest, scope)
+		c.exprs(arm.group, scope)
+		c.expr(arm.having, scope)
+		c.exprs(arm.windows, scope)
+	}
+	c.exprs(sel.order, scope)
+	c.exprs(sel.limit, scope)
+}
+
+func (c *liteCollector) outputs(list []liteOutput, scope *liteScope) {
+	for _, o := range list {
+		c.expr(o.expr, scope)
 	}
 }
 
@@ -139,6 +170,7 @@ func (c *liteCollector) tableFunction(n Name) {
 
 // relation adds a relation that is read.
 func (c *liteCollector) relation(n Name) {
+	c.places++
 	c.s.Reads = addOnce(c.s.Reads, n)
 	switch {
 	case liteSystemTable(n.Name):

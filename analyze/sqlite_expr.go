@@ -164,7 +164,7 @@ func (p *liteParser) operand() *liteExpr {
 	switch {
 	case t.kind == liteParam:
 		p.at++
-		return &liteExpr{op: liteBind, text: t.text}
+		return &liteExpr{op: liteBind, text: t.text, number: t.number}
 	case t.kind == liteString && !p.peek(1).isOp("."), t.kind == liteNumber, t.kind == liteBlob, t.is("null"):
 		p.at++
 		return &liteExpr{op: liteLiteral, text: t.text, token: t.kind}
@@ -311,6 +311,7 @@ func (p *liteParser) call() *liteExpr {
 	}
 	if p.peek(0).is("over") && (p.peek(1).isOp("(") || p.peek(1).isName()) {
 		p.at++
+		x.window = true
 		x.more = append(x.more, p.over()...)
 	}
 	return x

@@ -38,6 +38,11 @@ var liteDeterministic = liteSet(`
 	geopoly_group_bbox geopoly_json geopoly_overlap geopoly_regular geopoly_svg
 	geopoly_within geopoly_xform`)
 
+// liteAggregates are those of them that make one value of many rows, beside min and max.
+var liteAggregates = liteSet(`avg count group_concat median percentile
+	percentile_cont percentile_disc string_agg sum total json_group_array json_group_object
+	jsonb_group_array jsonb_group_object geopoly_group_bbox`)
+
 // litePureTableFunctions have no rows but those made of their arguments.
 var litePureTableFunctions = liteSet("json_each json_tree jsonb_each jsonb_tree generate_series")
 

@@ -6,6 +6,7 @@ import "fmt"
 // SQLite's own grammar (parse.y). Its methods panic with a liteSyntax where
 // the grammar is left; liteParse turns that into an error.
 type liteParser struct {
+	text   string // of which tokens are
 	tokens []liteToken
 	at     int
 	depth  int
@@ -60,6 +61,11 @@ func (p *liteParser) peek(n int) liteToken {
 		return p.tokens[p.at+n]
 	}
 	return liteToken{}
+}
+
+// span is the text of the tokens from the one of index from to the last one that was read.
+func (p *liteParser) span(from int) string {
+	return p.text[p.tokens[from].at:p.tokens[p.at-1].end]
 }
 
 func (p *liteParser) next() liteToken {

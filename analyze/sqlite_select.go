@@ -14,19 +14,19 @@ func (p *liteParser) selects() *liteSelect {
 	return s
 }
 
-// arms reads the arms of a compound, without the WITH clause.
+// arms reads the arms of a compound and what follows them, without the WITH clause.
 func (p *liteParser) arms(s *liteSelect) {
 	defer p.enter()()
-	for {
+	s.arms = []*liteArm{p.arm()}
+	for p.setOperation() {
 		s.arms = append(s.arms, p.arm())
-		switch {
-		case p.accept("union"):
-			p.accept("all")
-		case p.accept("except"), p.accept("intersect"):
-		default:
-			return
-		}
 	}
+	s.order = p.orderBy()
+	s.limit = p.limit()
+}
+
+func (p *liteParser) setOperation() bool {
+	return p.accept("union", "all") || p.accept("union") || p.accept("except") || p.accept("intersect")
 }
 
 // with reads a WITH clause, if one stands here.
@@ -47,7 +47,7 @@ func (p *liteParser) with() []liteCTE {
 func (p *liteParser) cte() liteCTE {
 	c := liteCTE{name: p.name()}
 	if p.peek(0).isOp("(") {
-		p.indexedNames()
+		c.columns = p.indexedNames()
 	}
 	p.expect("as")
 	_ = p.accept("not", "materialized") || p.accept("materialized")
@@ -58,10 +58,11 @@ func (p *liteParser) cte() liteCTE {
 }
 
 // indexedNames reads (name [COLLATE name] [ASC | DESC], …).
-func (p *liteParser) indexedNames() {
+func (p *liteParser) indexedNames() []string {
 	p.expectOp("(")
+	var names []string
 	for {
-		p.name()
+		names = append(names, p.name())
 		if p.accept("collate") {
 			p.name()
 		}
@@ -71,43 +72,48 @@ func (p *liteParser) indexedNames() {
 		}
 	}
 	p.expectOp(")")
+	return names
 }
 
 func (p *liteParser) arm() *liteArm {
 	a := &liteArm{}
 	if p.accept("values") {
-		a.columns = p.rows()
-	} else {
-		p.expect("select")
-		_ = p.accept("distinct") || p.accept("all")
-		a.columns = p.columns()
-		if p.accept("from") {
-			a.from = p.sources()
-		}
-		a.where = p.where()
-		a.rest = append(p.grouping(), p.windows()...)
+		a.rows = p.rows()
+		return a
 	}
-	a.rest = append(a.rest, p.orderBy()...)
-	a.rest = append(a.rest, p.limit()...)
+	p.expect("select")
+	_ = p.accept("distinct") || p.accept("all")
+	a.columns = p.columns()
+	if p.accept("from") {
+		a.from = p.sources()
+	}
+	a.where = p.where()
+	if p.accept("group", "by") {
+		a.group = p.exprs()
+	}
+	if p.accept("having") {
+		a.having = p.expr()
+	}
+	a.windows = p.windows()
 	return a
 }
 
 // rows reads (values), … after VALUES.
-func (p *liteParser) rows() []*liteExpr {
-	var values []*liteExpr
+func (p *liteParser) rows() [][]*liteExpr {
+	var rows [][]*liteExpr
 	for {
 		p.expectOp("(")
-		values = append(values, p.exprs()...)
+		rows = append(rows, p.exprs())
 		p.expectOp(")")
 		if !p.acceptOp(",") {
-			return values
+			return rows
 		}
 	}
 }
 
 // columns reads the columns of a result.
-func (p *liteParser) columns() []*liteExpr {
-	var list []*liteExpr
+func (p *liteParser) columns() []liteOutput {
+	var list []liteOutput
 	for {
 		list = append(list, p.column())
 		if !p.acceptOp(",") {
@@ -116,18 +122,16 @@ func (p *liteParser) columns() []*liteExpr {
 	}
 }
 
-func (p *liteParser) column() *liteExpr {
+func (p *liteParser) column() liteOutput {
 	if p.acceptOp("*") {
-		return &liteExpr{op: liteStar}
+		return liteOutput{expr: &liteExpr{op: liteStar}}
 	}
 	if p.peek(0).isName() && p.peek(1).isOp(".") && p.peek(2).isOp("*") {
 		x := &liteExpr{op: liteStar, qualifier: Name{Name: p.name()}}
 		p.at += 2
-		return x
+		return liteOutput{expr: x}
 	}
-	x := p.expr()
-	p.alias()
-	return x
+	return liteOutput{p.expr(), p.alias()}
 }
 
 func (p *liteParser) where() *liteExpr {
@@ -135,17 +139,6 @@ func (p *liteParser) where() *liteExpr {
 		return p.expr()
 	}
 	return nil
-}
-
-func (p *liteParser) grouping() []*liteExpr {
-	var list []*liteExpr
-	if p.accept("group", "by") {
-		list = p.exprs()
-	}
-	if p.accept("having") {
-		list = append(list, p.expr())
-	}
-	return list
 }
 
 // windows reads WINDOW name AS (…), …, if it stands here.
@@ -181,20 +174,21 @@ func (p *liteParser) sources() []*liteSource {
 	defer p.enter()()
 	list := []*liteSource{p.source()}
 	for {
-		outer, ok := p.join()
+		join, natural, ok := p.join()
 		if !ok {
 			return list
 		}
 		next := p.source()
-		next.outer = outer
+		next.join, next.natural = join, natural
 		list = append(list, next)
 	}
 }
 
-// join reads a comma or a JOIN with the words before it.
-func (p *liteParser) join() (outer, ok bool) {
+// join reads a comma or a JOIN with the words before it. SQLite takes them in any
+// order, and LEFT with RIGHT for FULL.
+func (p *liteParser) join() (join Join, natural, ok bool) {
 	if p.acceptOp(",") {
-		return false, true
+		return Inner, false, true
 	}
 	words := 0
 	for words < 3 {
@@ -202,15 +196,18 @@ func (p *liteParser) join() (outer, ok bool) {
 		if t.kind != liteWord || !liteJoinWords[t.text] || t.text == "indexed" {
 			break
 		}
-		outer = outer || t.text == "left" || t.text == "right" || t.text == "full"
+		join |= liteJoins[t.text]
+		natural = natural || t.text == "natural"
 		words++
 	}
 	if !p.peek(words).is("join") {
-		return false, false
+		return Inner, false, false
 	}
 	p.at += words + 1
-	return outer, true
+	return join, natural, true
 }
+
+var liteJoins = map[string]Join{"left": Left, "right": Right, "full": Full}
 
 // source reads one relation, table function, subquery or nest of sources.
 func (p *liteParser) source() *liteSource {

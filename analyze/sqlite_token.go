@@ -20,8 +20,10 @@ const (
 // A liteToken is one token. Its text is a name or keyword in ASCII lower case,
 // the content of a string, or what is written for everything else.
 type liteToken struct {
-	kind liteKind
-	text string
+	kind    liteKind
+	text    string
+	at, end int // where it stands in the text
+	number  int // of parameters: see liteNumberParams
 }
 
 // is reports whether t is the keyword word, not a quoted name of that text.
@@ -36,6 +38,7 @@ func liteTokens(text string) []liteToken {
 	for i := 0; i < len(text); {
 		t, size := liteScan(text[i:])
 		if t.kind != liteEnd {
+			t.at, t.end = i, i+size
 			tokens = append(tokens, t)
 		}
 		i += size
@@ -66,7 +69,7 @@ func liteScan(s string) (liteToken, int) {
 		return liteScanParam(s)
 	case liteNameByte(c):
 		n := liteSpan(s, liteNameByte)
-		return liteToken{liteWord, liteFold(s[:n])}, n
+		return liteToken{kind: liteWord, text: liteFold(s[:n])}, n
 	}
 	return liteScanOp(s)
 }
@@ -122,9 +125,9 @@ func liteScanQuoted(s string) (liteToken, int) {
 	if quote == '[' {
 		end := strings.IndexByte(s, ']')
 		if end < 0 {
-			return liteToken{liteIllegal, s}, len(s)
+			return liteToken{kind: liteIllegal, text: s}, len(s)
 		}
-		return liteToken{liteQuoted, liteFold(s[1:end])}, end + 1
+		return liteToken{kind: liteQuoted, text: liteFold(s[1:end])}, end + 1
 	}
 	for i := 1; i < len(s); i++ {
 		if s[i] != quote {
@@ -137,20 +140,20 @@ func liteScanQuoted(s string) (liteToken, int) {
 		q := string(quote)
 		content := strings.ReplaceAll(s[1:i], q+q, q)
 		if quote == '\'' {
-			return liteToken{liteString, content}, i + 1
+			return liteToken{kind: liteString, text: content}, i + 1
 		}
-		return liteToken{liteQuoted, liteFold(content)}, i + 1
+		return liteToken{kind: liteQuoted, text: liteFold(content)}, i + 1
 	}
-	return liteToken{liteIllegal, s}, len(s)
+	return liteToken{kind: liteIllegal, text: s}, len(s)
 }
 
 func liteScanBlob(s string) (liteToken, int) {
 	digits := liteSpan(s[2:], liteHex)
 	end := 2 + digits
 	if end == len(s) || s[end] != '\'' || digits%2 != 0 {
-		return liteToken{liteIllegal, s[:end]}, end
+		return liteToken{kind: liteIllegal, text: s[:end]}, end
 	}
-	return liteToken{liteBlob, s[:end+1]}, end + 1
+	return liteToken{kind: liteBlob, text: s[:end+1]}, end + 1
 }
 
 func liteScanNumber(s string) (liteToken, int) {
@@ -166,9 +169,9 @@ func liteScanNumber(s string) (liteToken, int) {
 		n += liteExponent(s[n:])
 	}
 	if rest := liteSpan(s[n:], liteNameByte); rest > 0 {
-		return liteToken{liteIllegal, s[:n+rest]}, n + rest
+		return liteToken{kind: liteIllegal, text: s[:n+rest]}, n + rest
 	}
-	return liteToken{liteNumber, s[:n]}, n
+	return liteToken{kind: liteNumber, text: s[:n]}, n
 }
 
 // liteExponent is the length of the exponent that s begins with, or 0.
@@ -192,7 +195,7 @@ func liteExponent(s string) int {
 func liteScanParam(s string) (liteToken, int) {
 	if s[0] == '?' {
 		n := 1 + liteSpan(s[1:], liteDigit)
-		return liteToken{liteParam, s[:n]}, n
+		return liteToken{kind: liteParam, text: s[:n]}, n
 	}
 	n, named := 1, false
 	for n < len(s) {
@@ -207,19 +210,19 @@ func liteScanParam(s string) (liteToken, int) {
 		case s[n] == '(' && named:
 			end := strings.IndexAny(s[n:], ") \t\n\f\r")
 			if end < 0 {
-				return liteToken{liteIllegal, s}, len(s)
+				return liteToken{kind: liteIllegal, text: s}, len(s)
 			}
 			if s[n+end] != ')' {
-				return liteToken{liteIllegal, s[:n+end]}, n + end
+				return liteToken{kind: liteIllegal, text: s[:n+end]}, n + end
 			}
 			n += end + 1
 		}
 		break
 	}
 	if !named {
-		return liteToken{liteIllegal, s[:n]}, n
+		return liteToken{kind: liteIllegal, text: s[:n]}, n
 	}
-	return liteToken{liteParam, s[:n]}, n
+	return liteToken{kind: liteParam, text: s[:n]}, n
 }
 
 var liteOps = []string{
@@ -232,14 +235,14 @@ func liteScanOp(s string) (liteToken, int) {
 		if strings.HasPrefix(s, op) {
 			switch op {
 			case "==":
-				return liteToken{liteOp, "="}, len(op)
+				return liteToken{kind: liteOp, text: "="}, len(op)
 			case "!=":
-				return liteToken{liteOp, "<>"}, len(op)
+				return liteToken{kind: liteOp, text: "<>"}, len(op)
 			}
-			return liteToken{liteOp, op}, len(op)
+			return liteToken{kind: liteOp, text: op}, len(op)
 		}
 	}
-	return liteToken{liteIllegal, s[:1]}, 1
+	return liteToken{kind: liteIllegal, text: s[:1]}, 1
 }
 
 // liteReserved are the keywords that are never names without quotes. All other

@@ -1,0 +1,283 @@
+package analyze
+
+import (
+	"slices"
+	"strconv"
+)
+
+// A liteRows turns the tree of a SELECT into Blocks.
+type liteRows struct {
+	doubt bool           // there is something that Blocks can't say
+	named map[string]int // when a name stood for a relation last, counted in times
+	times int
+}
+
+// A liteBlockScope is a block that is being made, and the blocks whose
+// columns may be named in it: those around it, if it stands in an expression.
+type liteBlockScope struct {
+	*liteRows
+	outer   *liteBlockScope
+	block   *Block
+	sources map[string]bool // aliases in FROM
+	results map[string]bool // aliases of result columns
+}
+
+// liteBlock is the Block of a whole statement; ok is false if there is none that says all.
+func liteBlock(sel *liteSelect) (b *Block, ok bool) {
+	r := &liteRows{named: map[string]int{}}
+	b = r.selects(sel, nil)
+	return b, !r.doubt
+}
+
+// selects makes the Block of a SELECT, in which columns of outer may be named.
+func (r *liteRows) selects(sel *liteSelect, outer *liteBlockScope) *Block {
+	with := r.with(sel.with, outer)
+	s := &liteBlockScope{liteRows: r, outer: outer, block: &Block{With: with}}
+	if len(sel.arms) == 1 {
+		s.arm(sel.arms[0])
+	} else {
+		for _, arm := range sel.arms {
+			one := &liteBlockScope{liteRows: r, outer: outer, block: &Block{}}
+			one.arm(arm)
+			s.block.Arms = append(s.block.Arms, one.block)
+		}
+	}
+	s.exprs(sel.order)
+	s.exprs(sel.limit)
+	s.block.Folds = s.block.Folds || len(sel.limit) > 0
+	return s.block
+}
+
+// with makes the tables of a WITH clause. All see each other; Recursive are those
+// that are named before they end.
+func (r *liteRows) with(tables []liteCTE, outer *liteBlockScope) []CTE {
+	var list []CTE
+	start := r.times
+	for _, table := range tables {
+		c := CTE{Name: table.name, Columns: table.columns, Block: r.selects(table.body, outer)}
+		c.Recursive = r.named[c.Name] > start
+		list = append(list, c)
+	}
+	return list
+}
+
+// arm fills the block of s with what one SELECT or VALUES says.
+func (s *liteBlockScope) arm(a *liteArm) {
+	s.sources, s.results = map[string]bool{}, map[string]bool{}
+	s.aliases(a.from)
+	for _, o := range a.columns {
+		s.results[o.alias] = true
+	}
+	b := s.block
+	b.From = s.from(a.from)
+	b.Where = s.cond(a.where)
+	b.Columns = append(s.outputs(a.columns), liteValues(a.rows)...)
+	b.Grouped = len(a.group) > 0 || a.having != nil
+	b.Groups = s.groups(a.group)
+	for _, row := range a.rows {
+		s.exprs(row)
+	}
+	for _, o := range a.columns {
+		s.expr(o.expr)
+	}
+	s.expr(a.where)
+	s.exprs(a.group)
+	s.expr(a.having)
+	s.exprs(a.windows)
+}
+
+// groups are the columns of GROUP BY that are not also the alias of a result.
+func (s *liteBlockScope) groups(list []*liteExpr) []Term {
+	var groups []Term
+	for _, x := range list {
+		t := s.term(x)
+		if t.Kind == Column && !(t.Table == Name{} && s.results[t.Text]) {
+			groups = append(groups, t)
+		}
+	}
+	return groups
+}
+
+// aliases notes the names that a FROM clause gives to its sources.
+func (s *liteBlockScope) aliases(list []*liteSource) {
+	for _, source := range list {
+		s.sources[liteAlias(source.alias, source.name)] = true
+		s.aliases(source.nested)
+	}
+}
+
+// liteAlias is the name by which the columns of a relation can be qualified.
+func liteAlias(alias string, n Name) string {
+	if alias != "" {
+		return alias
+	}
+	return n.Name
+}
+
+func (s *liteBlockScope) from(list []*liteSource) []Source {
+	var sources []Source
+	for _, x := range list {
+		sources = append(sources, s.source(x))
+		s.expr(x.on)
+	}
+	return sources
+}
+
+func (s *liteBlockScope) source(x *liteSource) Source {
+	source := Source{Alias: liteAlias(x.alias, x.name), Join: x.join, Natural: x.natural, Using: x.using, On: s.cond(x.on)}
+	switch {
+	case x.sub != nil:
+		source.Sub = s.selects(x.sub, s.outer)
+	case x.nested != nil:
+		// An alias hides, or doesn't hide, the names inside.
+		s.doubt = s.doubt || x.alias != "" || len(x.nested) == 1 && x.nested[0].alias != ""
+		source.Nested = s.from(x.nested)
+	case x.call:
+		s.exprs(x.args)
+	default:
+		source.Relation = x.name
+		s.times++
+		if x.name.Schema == "" {
+			s.named[x.name.Name] = s.times
+		}
+	}
+	return source
+}
+
+func (s *liteBlockScope) outputs(list []liteOutput) []Output {
+	var outputs []Output
+	for _, o := range list {
+		if o.expr.op == liteStar {
+			outputs = append(outputs, Output{Star: true, Term: Term{Table: o.expr.qualifier}})
+			continue
+		}
+		output := Output{Name: o.alias, Term: s.term(o.expr)}
+		if output.Name == "" {
+			output.Name = liteOwnName(o.expr)
+		}
+		outputs = append(outputs, output)
+	}
+	return outputs
+}
+
+// liteOwnName is the name of a result column without an alias, "" if SQLite
+// makes it of the text.
+func liteOwnName(x *liteExpr) string {
+	for {
+		switch {
+		case x.op == liteColumn:
+			return x.text
+		case x.op == liteOperate && (x.text == "()" || len(x.args) == 1 && len(x.text) > 8 && x.text[:8] == "collate "),
+			x.op == liteCall && liteLikely[x.text] && len(x.args) > 0:
+			x = x.args[0]
+		default:
+			return ""
+		}
+	}
+}
+
+var liteLikely = liteSet("likely unlikely likelihood")
+
+// liteValues are the columns of VALUES.
+func liteValues(rows [][]*liteExpr) []Output {
+	if len(rows) == 0 {
+		return nil
+	}
+	outputs := make([]Output, len(rows[0]))
+	for i, x := range rows[0] {
+		outputs[i].Name = "column" + strconv.Itoa(i+1)
+		if len(rows) == 1 {
+			outputs[i].Term = liteConstantTerm(x)
+		}
+	}
+	return outputs
+}
+
+func (s *liteBlockScope) exprs(list []*liteExpr) {
+	for _, x := range list {
+		s.expr(x)
+	}
+}
+
+// expr takes from an expression what isn't a condition: subqueries, aggregates, windows.
+func (s *liteBlockScope) expr(x *liteExpr) {
+	if x == nil {
+		return
+	}
+	if x.op == liteCall {
+		s.call(x)
+	}
+	s.exprs(x.args)
+	s.exprs(x.more)
+	if x.sub != nil {
+		s.block.Subs = append(s.block.Subs, s.selects(x.sub, s))
+	}
+	if x.source != nil {
+		all := &liteBlockScope{liteRows: s.liteRows, outer: s, block: &Block{}}
+		all.arm(&liteArm{columns: []liteOutput{{expr: &liteExpr{op: liteStar}}}, from: []*liteSource{x.source}})
+		s.block.Subs = append(s.block.Subs, all.block)
+	}
+}
+
+// call notes what a call that may be an aggregate does to its block. SQLite
+// counts an aggregate of columns of outer blocks alone to the innermost of these.
+func (s *liteBlockScope) call(x *liteExpr) {
+	if x.window {
+		s.block.Folds = true
+		return
+	}
+	if liteScalar(x) {
+		return
+	}
+	s.block.Grouped = true
+	if s.owns(x) {
+		return
+	}
+	for outer := s.outer; outer != nil; outer = outer.outer {
+		outer.block.Grouped = true
+	}
+}
+
+// liteScalar reports whether x calls a function of SQLite's own that is no aggregate.
+func liteScalar(x *liteExpr) bool {
+	switch {
+	case x.text == "min", x.text == "max":
+		return len(x.args) > 1
+	case liteAggregates[x.text]:
+		return false
+	}
+	return SQLiteDeterministic(x.text) || liteVolatile[x.text] || liteSessionFunctions[x.text]
+}
+
+// owns reports whether an aggregate surely is one of this block: it names no column at all
+// or one of its sources by their alias.
+func (s *liteBlockScope) owns(x *liteExpr) bool {
+	own, other := s.names(x)
+	return own || !other
+}
+
+func (s *liteBlockScope) names(x *liteExpr) (own, other bool) {
+	switch {
+	case x.op == liteColumn && s.sources[x.qualifier.Name]:
+		return true, false
+	case x.op == liteColumn, x.sub != nil, x.source != nil:
+		return false, true
+	}
+	for _, arg := range slices.Concat(x.args, x.more) {
+		argOwn, argOther := s.names(arg)
+		own, other = own || argOwn, other || argOther
+	}
+	return own, other
+}
+
+// hides reports whether a name may be the alias of a result column rather than a column of a
+// block around it. Where there is none around, it may only be a column, or nothing
+// that sources have.
+func (s *liteBlockScope) hides(name string) bool {
+	for ; s.outer != nil; s = s.outer {
+		if s.results[name] {
+			return true
+		}
+	}
+	return false
+}
