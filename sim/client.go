@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/store"
@@ -21,7 +22,9 @@ type process struct {
 // startProcess starts a process whose clients have ops operations each.
 func (w *world) startProcess(ops int) {
 	p := &process{id: len(w.procs), trigger: w.db.trigger}
-	p.domain = coherence.NewDomain(w.store, "db", coherence.Options{Lease: lease, Mutant: w.Mutant})
+	p.domain = coherence.NewDomain(w.store, "db", coherence.Options{
+		Lease: lease, Shapes: w.shapes, Now: func() time.Duration { return w.store.now }, Mutant: w.Mutant,
+	})
 	w.procs = append(w.procs, p)
 	for range w.Clients {
 		c := &client{w: w, proc: p, id: len(w.clients), wake: make(chan struct{}), left: ops}
@@ -49,6 +52,7 @@ func (w *world) crash(p *process) {
 		}
 	}
 	w.store.orphan(p)
+	w.db.unlockAll(p)
 	w.startProcess(left)
 }
 
@@ -88,10 +92,10 @@ func (c *client) live() {
 	for ; c.left > 0; c.left-- {
 		if c.rng.IntN(100) < c.w.writes {
 			c.write()
-		} else if rels := c.relations(); c.rng.IntN(4) == 0 {
-			c.value(rels)
+		} else if qs := c.questions(); c.rng.IntN(4) == 0 {
+			c.value(qs)
 		} else {
-			c.read(c.ctx, rels)
+			c.read(c.ctx, qs.whole)
 		}
 	}
 }
@@ -126,6 +130,7 @@ const (
 	beforeDBRead
 	afterDBRead
 	afterLookup
+	beforeHold
 	beforeCommit
 	afterCommit
 	beforeRollback
@@ -146,7 +151,7 @@ const (
 func (p place) inStore() bool { return p >= beforeEntry }
 
 // relationSets are the sets of relations that reads and writes are of.
-var relationSets = [][]int{{0}, {1}, {0, 1}, {0, 1, 2}, {2}, {1, 2}}
+var relationSets = []inRelations{{0}, {1}, {0, 1}, {0, 1, 2}, {2}, {1, 2}}
 
 func (c *client) tags(rels []int) []store.Tag {
 	tags := make([]store.Tag, len(rels))
@@ -156,28 +161,57 @@ func (c *client) tags(rels []int) []store.Tag {
 	return tags
 }
 
-func (c *client) relations() []int { return c.w.sets[c.rng.IntN(len(c.w.sets))] }
+func (c *client) relations() inRelations { return c.w.sets[c.rng.IntN(len(c.w.sets))] }
+
+// A read asks the cache, and then the database.
+type read interface {
+	question
+	lookup(ctx context.Context, c *client, join bool) coherence.Read
+}
+
+func (rels inRelations) lookup(ctx context.Context, c *client, join bool) coherence.Read {
+	return c.proc.domain.Lookup(ctx, "k"+rels.String(), c.tags(rels), join)
+}
+
+// questions are a read, or the reads from which a value is computed.
+type questions struct {
+	whole read
+	parts []read
+}
+
+func (c *client) questions() questions {
+	if c.w.rows {
+		q := c.rowQuestion()
+		return questions{q, []read{q, c.rowQuestion()}}
+	}
+	rels := c.relations()
+	qs := questions{whole: rels}
+	for _, rel := range rels {
+		qs.parts = append(qs.parts, inRelations{rel})
+	}
+	return qs
+}
 
 // read is the read path of a session. It reports whether the database has answered.
-func (c *client) read(ctx context.Context, rels []int) (versions, bool) {
+func (c *client) read(ctx context.Context, q read) (state, bool) {
 	join, fails := c.rng.IntN(4) > 0, c.rng.IntN(10) == 0
 	began := c.w.judge.begin()
-	r := c.proc.domain.Lookup(ctx, fmt.Sprint("k", rels), c.tags(rels), join)
+	r := q.lookup(ctx, c, join)
 	defer r.Done()
 	c.looked()
 	if r.Outcome == coherence.Hit {
-		v := r.Value.(versions)
-		c.w.judge.read(c, began, rels, v, true)
+		v := r.Value.(state)
+		c.w.judge.read(c, began, q, v, true)
 		return v, true
 	}
-	c.stop(beforeDBRead, "asks the database for %v", rels)
-	v := c.w.db.read(rels)
+	c.stop(beforeDBRead, "asks the database for %v", q)
+	v := q.of(c.w.db.now())
 	c.stop(afterDBRead, "is answered %v", v)
 	if fails {
 		return v, false
 	}
 	r.Fill(ctx, v, 8, 0)
-	c.w.judge.read(c, began, rels, v, false)
+	c.w.judge.read(c, began, q, v, false)
 	return v, true
 }
 
@@ -189,34 +223,64 @@ func (c *client) looked() {
 	}
 }
 
-// value remembers what is computed from a read of each relation. A miss is of as
-// many moments as there are relations; a hit must be of one.
-func (c *client) value(rels []int) {
+// All of several questions are of one moment.
+type all []read
+
+func (qs all) String() string { return fmt.Sprint("v", []read(qs)) }
+
+func (qs all) of(s state) state {
+	var whole state
+	for _, q := range qs {
+		whole = whole.with(q.of(s))
+	}
+	return whole
+}
+
+// with is s and what part has besides.
+func (s state) with(part state) state {
+	for i, v := range part.versions {
+		s.versions[i] = max(s.versions[i], v)
+	}
+	for id, r := range part.rows {
+		if r.user != 0 {
+			s.rows[id] = r
+		}
+	}
+	return s
+}
+
+// value remembers what is computed from several reads. A miss is of as many
+// moments as there are reads; a hit must be of one.
+func (c *client) value(qs questions) {
 	began := c.w.judge.begin()
-	key := fmt.Sprint("v", rels)
-	r := c.proc.domain.Lookup(c.ctx, key, nil, true)
+	whole := all(qs.parts)
+	r := c.proc.domain.Lookup(c.ctx, whole.String(), nil, true)
 	defer r.Done()
 	c.looked()
 	if r.Outcome == coherence.Hit {
-		c.w.judge.read(c, began, rels, r.Value.(versions), true)
+		c.w.judge.read(c, began, whole, r.Value.(state), true)
 		return
 	}
 	ctx, rec := coherence.Record(c.ctx)
-	var v versions
-	for _, rel := range rels {
-		part, ok := c.read(ctx, []int{rel})
+	var v state
+	for _, q := range qs.parts {
+		part, ok := c.read(ctx, q)
 		if !ok {
 			return
 		}
-		v[rel] = part[rel]
+		v = v.with(part)
 	}
-	c.proc.domain.FillRecorded(ctx, key, rec, v, 8, 0)
+	c.proc.domain.FillRecorded(ctx, whole.String(), rec, v, 8, 0)
 }
 
 // write is the write path of a session.
 func (c *client) write() {
 	writer := c.proc.domain.BeginWrite()
 	defer writer.End()
+	if c.w.rows {
+		c.writeRows(c.rng.IntN(20))
+		return
+	}
 	rels, way := c.relations(), c.rng.IntN(20)
 	if c.w.schema && way >= 16 {
 		c.changeSchema(writer)
@@ -231,27 +295,36 @@ func (c *client) write() {
 	if err != nil {
 		return // a write that isn't held isn't made
 	}
+	c.end(h, way, func() change { return triggered(rels, c.w.db.trigger) }, began)
+}
+
+// end ends a write that is held.
+func (c *client) end(h *coherence.Hold, way int, write func() change, began int64) {
 	switch {
 	case way < 4:
 		c.stop(beforeRollback, "rolls back")
-		c.end(h, h.Rollback)
+		c.w.db.unlock(write())
+		c.endHold(h, h.Rollback)
 	case way == 4: // is lost before it has reached the database
+		c.w.db.unlock(write())
 		h.Abandon()
 	case way == 5: // becomes visible later, before the lease ends
-		c.w.db.late = append(c.w.db.late, lateCommit{c, triggered(rels, c.w.db.trigger), began})
+		c.w.db.late = append(c.w.db.late, lateCommit{c, write, began})
 		h.Abandon()
 	default:
-		c.commit(h, rels, began)
+		c.commit(h, write, began)
 	}
 }
 
-func (c *client) commit(h *coherence.Hold, rels []int, began int64) {
-	c.stop(beforeCommit, "commits %v", rels)
-	op := c.w.db.commit(c, triggered(rels, c.w.db.trigger), began)
+func (c *client) commit(h *coherence.Hold, write func() change, began int64) {
+	c.stop(beforeCommit, "commits %v", write())
+	ch := write()
+	op := c.w.db.commit(c, ch, began)
+	c.w.db.unlock(ch)
 	c.stop(afterCommit, "has committed %d", op.version)
 	if c.rng.IntN(100) < c.w.lost {
 		h.Abandon() // the answer is lost
-	} else if c.end(h, h.Release) {
+	} else if c.endHold(h, h.Release) {
 		c.w.judge.acked(op)
 	}
 }
@@ -269,7 +342,7 @@ func (c *client) changeSchema(own *coherence.Writer) {
 	c.proc.trigger = c.w.db.trigger
 	switch {
 	case c.w.Hasty:
-		c.end(h, h.Release)
+		c.endHold(h, h.Release)
 	case c.rng.IntN(100) < c.w.lost:
 		h.AbandonAfterWriters(own)
 	default:
@@ -278,8 +351,8 @@ func (c *client) changeSchema(own *coherence.Writer) {
 	}
 }
 
-// end tries twice to end a hold, and else abandons it.
-func (c *client) end(h *coherence.Hold, way func(context.Context) error) bool {
+// endHold tries twice to end a hold, and else abandons it.
+func (c *client) endHold(h *coherence.Hold, way func(context.Context) error) bool {
 	for range 2 {
 		if way(c.ctx) == nil {
 			return true

@@ -1,67 +1,94 @@
 package sim
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
-// Versions are the versions of relations: of all, or of those that a read is of.
-type versions = [relations]int
+// A state is what the database holds after a commit: of all, or of what a
+// question is about.
+type state struct {
+	versions [relations]int // of relations
+	rows     table          // of one relation besides
+}
 
-// A database is versioned relations, one version of all for each commit. Its
-// commits and reads are atomic.
+// A question is what a read asks the database.
+type question interface {
+	fmt.Stringer
+	of(state) state // the answer
+}
+
+// A change is what a write does. A write of that version has put the new versions there.
+type change interface {
+	fmt.Stringer
+	apply(s state, version int) state
+}
+
+// A database is a log of states. Its commits and reads are atomic.
 type database struct {
-	log     []versions // after each commit; the first is before all
+	log     []state // after each commit; the first is before all
 	late    []lateCommit
-	trigger bool // writes of relation 0 write relation 1
+	trigger bool            // writes of relation 0 write relation 1
+	locked  [rowIDs]*client // the rows of writes in flight
 }
 
 // A lateCommit has been sent, but isn't visible yet.
 type lateCommit struct {
 	c     *client
-	rels  []int
+	write func() change
 	began int64
 }
 
-func (db *database) init() { db.log = []versions{{}} }
+func (db *database) init() { db.log = []state{{}} }
 
 // at is the number of commits so far.
 func (db *database) at() int { return len(db.log) - 1 }
 
-// read returns the present versions of rels.
-func (db *database) read(rels []int) versions { return of(db.log[db.at()], rels) }
+// now is the present state.
+func (db *database) now() state { return db.log[db.at()] }
 
-// of returns v without the relations that aren't among rels.
-func of(v versions, rels []int) versions {
-	for rel := range v {
-		if !slices.Contains(rels, rel) {
-			v[rel] = 0
-		}
-	}
-	return v
-}
-
-// triggered is what a write of rels writes, with the trigger or without.
-func triggered(rels []int, trigger bool) []int {
-	if trigger && slices.Contains(rels, 0) && !slices.Contains(rels, 1) {
-		return append(slices.Clone(rels), 1)
-	}
-	return rels
-}
-
-// commit gives rels a new version. The write counts as not acknowledged.
-func (db *database) commit(c *client, rels []int, began int64) *writeOp {
-	v := db.log[db.at()]
+// commit makes a change. The write counts as not acknowledged.
+func (db *database) commit(c *client, ch change, began int64) *writeOp {
 	version := len(db.log)
-	for _, rel := range rels {
-		v[rel] = version
-	}
-	db.log = append(db.log, v)
-	return c.w.judge.wrote(c, began, rels, version)
+	db.log = append(db.log, ch.apply(db.now(), version))
+	return c.w.judge.wrote(c, began, ch, version)
 }
 
 // lateCommits lets what was sent become visible.
 func (db *database) lateCommits(w *world) {
 	for _, l := range db.late {
-		op := db.commit(l.c, l.rels, l.began)
-		w.trace.add(w.steps, "late commit %d of %v", op.version, l.rels)
+		ch := l.write()
+		op := db.commit(l.c, ch, l.began)
+		db.unlock(ch)
+		w.trace.add(w.steps, "late commit %d of %v", op.version, ch)
 	}
 	db.late = nil
+}
+
+// inRelations asks for the versions of relations, or gives them new ones.
+type inRelations []int
+
+func (rels inRelations) String() string { return fmt.Sprint([]int(rels)) }
+
+func (rels inRelations) of(s state) state {
+	var only state
+	for _, rel := range rels {
+		only.versions[rel] = s.versions[rel]
+	}
+	return only
+}
+
+func (rels inRelations) apply(s state, version int) state {
+	for _, rel := range rels {
+		s.versions[rel] = version
+	}
+	return s
+}
+
+// triggered is what a write of rels writes, with the trigger or without.
+func triggered(rels inRelations, trigger bool) inRelations {
+	if trigger && slices.Contains(rels, 0) && !slices.Contains(rels, 1) {
+		return append(slices.Clone(rels), 1)
+	}
+	return rels
 }

@@ -47,29 +47,29 @@ func (j *judge) begin() int64 {
 }
 
 // read judges a read that ends now.
-func (j *judge) read(c *client, began int64, rels []int, got versions, hit bool) {
+func (j *judge) read(c *client, began int64, q question, got state, hit bool) {
 	j.time++
 	j.reads++
 	if hit {
 		j.hits++
 	}
 	j.ops = append(j.ops, porcupine.Operation{
-		ClientId: c.id, Input: input{rels: rels}, Output: got, Call: began, Return: j.time,
+		ClientId: c.id, Input: input{asks: q}, Output: got, Call: began, Return: j.time,
 	})
-	c.w.trace.add(c.w.steps, "%v has read %v of %v, hit %v", c, got, rels, hit)
+	c.w.trace.add(c.w.steps, "%v has read %v of %v, hit %v", c, got, q, hit)
 	for at := j.begun[began]; at <= j.db.at(); at++ {
-		if of(j.db.log[at], rels) == got {
+		if q.of(j.db.log[at]) == got {
 			return
 		}
 	}
-	j.fail("client %v has read %v of relations %v (hit: %v), which the database was not at any moment of the read: %v at its beginning, %v at its end",
-		c, got, rels, hit, of(j.db.log[j.begun[began]], rels), j.db.read(rels))
+	j.fail("client %v has read %v of %v (hit: %v), which the database was not at any moment of the read: %v at its beginning, %v at its end",
+		c, got, q, hit, q.of(j.db.log[j.begun[began]]), q.of(j.db.now()))
 }
 
 // wrote notes a write that has become visible, and may never be acknowledged.
-func (j *judge) wrote(c *client, began int64, rels []int, version int) *writeOp {
+func (j *judge) wrote(c *client, began int64, ch change, version int) *writeOp {
 	j.ops = append(j.ops, porcupine.Operation{
-		ClientId: c.id, Input: input{rels, version}, Call: began, Return: math.MaxInt64,
+		ClientId: c.id, Input: input{writes: ch, version: version}, Call: began, Return: math.MaxInt64,
 	})
 	return &writeOp{len(j.ops) - 1, version}
 }
@@ -80,24 +80,22 @@ func (j *judge) acked(op *writeOp) {
 	j.ops[op.index].Return = j.time
 }
 
-// An input is a read of relations, or with a version a write.
+// An input is a question, or a change of some version.
 type input struct {
-	rels    []int
+	asks    question
+	writes  change
 	version int
 }
 
 // model is a database without a cache, for porcupine.
 var model = porcupine.Model{
-	Init: func() any { return versions{} },
-	Step: func(state, in, out any) (bool, any) {
-		v, op := state.(versions), in.(input)
-		if op.version == 0 {
-			return of(v, op.rels) == out.(versions), v
+	Init: func() any { return state{} },
+	Step: func(now, in, out any) (bool, any) {
+		s, op := now.(state), in.(input)
+		if op.asks != nil {
+			return op.asks.of(s) == out.(state), s
 		}
-		for _, rel := range op.rels {
-			v[rel] = op.version
-		}
-		return true, v
+		return true, op.writes.apply(s, op.version)
 	},
 }
 

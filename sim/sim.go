@@ -33,6 +33,7 @@ type Config struct {
 	Crashes   int  // at most; 0 means 2, -1 none
 	Trace     bool // keep the trace, not only its hash
 	Hasty     bool // the schema changes, and that doesn't wait for writers: a mutant of the session
+	Images    Images
 }
 
 func (c Config) withDefaults() Config {
@@ -90,8 +91,10 @@ type world struct {
 	lost       int                 // of a hundred commits, how many are not answered
 	haste      int                 // how often time passes, in 400 steps
 	losses     int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
-	sets       [][]int             // what relations reads and writes are of
+	sets       []inRelations       // what relations reads and writes are of
 	schema     bool                // it changes
+	rows       bool                // reads and writes are of rows
+	shapes     int                 // that may be in use; 0 is the default
 	procs      []*process
 	clients    []*client // in the order of their birth
 	last       *client   // the client that was picked last
@@ -119,15 +122,18 @@ func newWorld(c Config) *world {
 	w.losses = []int{0, 1, 8}[w.rng.IntN(3)]
 	w.haste = []int{12, 40}[w.rng.IntN(2)]
 	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]
-	if w.rng.IntN(4) == 0 || w.Hasty {
+	rows := w.Mutant.OfShapes() || w.Images != BothImages
+	if !rows && w.rng.IntN(4) == 0 || w.Hasty {
 		w.changeSchema()
+	} else if rows || w.rng.IntN(2) == 0 {
+		w.changeRows()
 	}
 	w.store = newStore(w)
 	w.db.init()
 	w.judge.db = &w.db
 	w.trace.init(c.Trace)
 	for range w.Processes {
-		w.startProcess(c.Ops)
+		w.startProcess(w.Ops)
 	}
 	return w
 }
@@ -138,6 +144,12 @@ func (w *world) changeSchema() {
 	w.schema, w.Processes, w.Clients = true, 1, max(w.Clients, 3)
 	w.sets, w.writes, w.lost, w.losses = relationSets[:2], 30, 5, 0
 	w.places[afterTold], w.long = true, 300
+}
+
+// changeRows makes this a run of reads and writes of rows.
+func (w *world) changeRows() {
+	w.rows, w.Ops = true, 2*w.Ops
+	w.shapes = []int{0, 1, 2}[w.rng.IntN(3)]
 }
 
 // run lets one client after the other take a step, until all have ended.
@@ -289,6 +301,9 @@ func (c Config) String() string {
 	}
 	if c.Mutant != coherence.NoMutant {
 		s += " -mutant " + c.Mutant.String()
+	}
+	if c.Images != BothImages {
+		s += " -images " + c.Images.String()
 	}
 	return s
 }

@@ -15,6 +15,7 @@ var (
 	seed   = flag.Uint64("seed", 0, "the only seed to run, with its trace")
 	ops    = flag.Int("ops", 0, "operations of each client; 0 is the default")
 	mutant = flag.String("mutant", "", "the protocol step to leave out")
+	images = flag.String("images", "", "the only side of changed rows that writers announce")
 )
 
 // TestSeeds runs the protocol as it is.
@@ -52,6 +53,11 @@ func replay(t *testing.T) {
 			c.Mutant = m
 		}
 	}
+	for _, i := range []Images{OldImageOnly, NewImageOnly} {
+		if i.String() == *images {
+			c.Images = i
+		}
+	}
 	r := Run(t, c)
 	c.Trace = false
 	t.Log(strings.Join(append([]string{c.String()}, r.Trace...), "\n"))
@@ -63,9 +69,6 @@ func replay(t *testing.T) {
 // TestMutants: each step that is left out is seen within the default seeds.
 func TestMutants(t *testing.T) {
 	for _, m := range coherence.Mutants() {
-		if m.OfShapes() {
-			continue
-		}
 		t.Run(m.String(), func(t *testing.T) {
 			for s := range uint64(defaultSeeds) {
 				c := Config{Seed: s + 1, Mutant: m}
@@ -75,6 +78,22 @@ func TestMutants(t *testing.T) {
 				}
 			}
 			t.Fatal("no seed shows that the step is missing")
+		})
+	}
+}
+
+// TestImages: writers must announce the slices of the rows before and after.
+func TestImages(t *testing.T) {
+	for _, i := range []Images{OldImageOnly, NewImageOnly} {
+		t.Run(i.String(), func(t *testing.T) {
+			for s := range uint64(defaultSeeds) {
+				c := Config{Seed: s + 1, Images: i}
+				if r := Run(t, c); r.Err != nil {
+					t.Logf("seed %d: %v\nreplay: %s", c.Seed, r.Err, c.shortest(t).replay())
+					return
+				}
+			}
+			t.Fatal("no seed shows that a side is missing")
 		})
 	}
 }
