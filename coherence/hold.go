@@ -44,7 +44,7 @@ func (d *Domain) Hold(ctx context.Context, tags []store.Tag) (*Hold, error) {
 		return nil, fmt.Errorf("coherence: hold: %w", err)
 	}
 	if d.mutant == ReleaseBeforeCommit {
-		return h, h.end(ctx)
+		h.giveUp(ctx)
 	}
 	return h, nil
 }

@@ -79,6 +79,12 @@ func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows []
 func (d *Domain) lookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
 	n, wants := d.needOf(ctx, base, rows)
 	r := d.lookup(ctx, key, n, join)
+	through := false
+	defer func() {
+		if !through { // a panic of the store leaves nobody waiting
+			r.Done()
+		}
+	}()
 	switch {
 	case r.Outcome == Held && d.mutant == ShapeUnderHold:
 		d.putInUse(ctx, wants)
@@ -88,6 +94,7 @@ func (d *Domain) lookupRows(ctx context.Context, key string, base []Tag, rows []
 	default: // nothing was held
 		d.putInUse(ctx, wants)
 	}
+	through = true
 	return r
 }
 
