@@ -19,16 +19,18 @@ func convert(conn driver.Conn, stmt driver.Stmt, raw []driver.NamedValue) ([]dri
 	}
 	c := converterOf(conn, stmt, want)
 	args := make([]driver.NamedValue, 0, len(raw))
-	for _, arg := range raw {
-		arg.Ordinal = len(args) + 1
-		err := c.convert(&arg)
+	for i := range raw {
+		args = append(args, raw[i])
+		arg := &args[len(args)-1]
+		arg.Ordinal = len(args)
+		err := c.convert(arg)
 		if err == driver.ErrRemoveArgument {
+			args = args[:len(args)-1]
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("sql: converting argument %s type: %w", describe(&arg), err)
+			return nil, fmt.Errorf("sql: converting argument %s type: %w", describe(arg), err)
 		}
-		args = append(args, arg)
 	}
 	if want != -1 && len(args) != want {
 		return nil, fmt.Errorf("sql: expected %d arguments, got %d", want, len(args))

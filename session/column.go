@@ -27,30 +27,54 @@ type column struct {
 
 var anyType = reflect.TypeFor[any]()
 
-func describeColumn(rows driver.Rows, i int) column {
+// A describer holds what a driver's rows offer to describe columns with.
+type describer struct {
+	databaseType driver.RowsColumnTypeDatabaseTypeName
+	scanType     driver.RowsColumnTypeScanType
+	length       driver.RowsColumnTypeLength
+	nullable     driver.RowsColumnTypeNullable
+	decimal      driver.RowsColumnTypePrecisionScale
+}
+
+func describerOf(rows driver.Rows) (d describer) {
+	d.databaseType, _ = rows.(driver.RowsColumnTypeDatabaseTypeName)
+	d.scanType, _ = rows.(driver.RowsColumnTypeScanType)
+	d.length, _ = rows.(driver.RowsColumnTypeLength)
+	d.nullable, _ = rows.(driver.RowsColumnTypeNullable)
+	d.decimal, _ = rows.(driver.RowsColumnTypePrecisionScale)
+	return d
+}
+
+func (d *describer) column(i int) column {
 	c := column{scanType: anyType}
-	if r, ok := rows.(driver.RowsColumnTypeDatabaseTypeName); ok {
-		c.databaseType = r.ColumnTypeDatabaseTypeName(i)
+	if d.databaseType != nil {
+		c.databaseType = d.databaseType.ColumnTypeDatabaseTypeName(i)
 	}
-	if r, ok := rows.(driver.RowsColumnTypeScanType); ok {
-		c.scanType = r.ColumnTypeScanType(i)
+	if d.scanType != nil {
+		c.scanType = d.scanType.ColumnTypeScanType(i)
 	}
-	if r, ok := rows.(driver.RowsColumnTypeLength); ok {
-		c.length, c.hasLength = r.ColumnTypeLength(i)
+	if d.length != nil {
+		c.length, c.hasLength = d.length.ColumnTypeLength(i)
 	}
-	if r, ok := rows.(driver.RowsColumnTypeNullable); ok {
-		c.nullable, c.hasNullable = r.ColumnTypeNullable(i)
+	if d.nullable != nil {
+		c.nullable, c.hasNullable = d.nullable.ColumnTypeNullable(i)
 	}
-	if r, ok := rows.(driver.RowsColumnTypePrecisionScale); ok {
-		c.precision, c.scale, c.hasDecimal = r.ColumnTypePrecisionScale(i)
+	if d.decimal != nil {
+		c.precision, c.scale, c.hasDecimal = d.decimal.ColumnTypePrecisionScale(i)
 	}
 	return c
 }
 
-func describeColumns(rows driver.Rows, n int) []column {
-	columns := make([]column, n)
-	for i := range columns {
-		columns[i] = describeColumn(rows, i)
+func describeColumn(rows driver.Rows, i int) column {
+	d := describerOf(rows)
+	return d.column(i)
+}
+
+// describeColumns appends the description of n columns.
+func describeColumns(rows driver.Rows, columns []column, n int) []column {
+	d := describerOf(rows)
+	for i := range n {
+		columns = append(columns, d.column(i))
 	}
 	return columns
 }
@@ -110,7 +134,7 @@ func (t *typeNotes) describe(s *rowSet, rows driver.Rows, n int) []column {
 	if t.seen == nil {
 		t.seen = make(map[string][]column)
 	}
-	columns := describeColumns(rows, n)
+	columns := describeColumns(rows, nil, n)
 	t.seen[string(t.kinds)] = columns
 	s.size += n * columnSize
 	return columns

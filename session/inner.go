@@ -208,7 +208,7 @@ func (q querier) Query(ctx context.Context, text string) ([][]driver.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	ahead := read(live.rows, catalogLimit, false)
+	ahead := read(live.rows, catalogLimit, false, nil)
 	if err := live.close(); err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 	}
 	if c.mode == "replayed" {
 		limit = 1 << 20
-		ahead := read(c.rows(), limit, true)
+		ahead := read(c.rows(), limit, true, nil)
 		if !ahead.complete() {
 			return nil, errors.New("not complete")
 		}
@@ -146,7 +146,7 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 		return nil, err
 	}
 	live := c.rows()
-	rows := &Rows{ahead: read(live, limit, true), live: liveRows{rows: live}}
+	rows := &Rows{ahead: read(live, limit, true, nil), live: liveRows{rows: live}}
 	if rows.ended() {
 		rows.closeLive()
 	}
@@ -292,7 +292,7 @@ func whole(s *sheet, offers string) bool {
 // a kept result.
 func TestKeptBytesAreNobodys(t *testing.T) {
 	c := &sheetConn{sheet: sheets()["long"], offers: "typed"}
-	ahead := read(c.rows(), 1<<20, false)
+	ahead := read(c.rows(), 1<<20, false, nil)
 	if !ahead.complete() || ahead.set.rows != 50 {
 		t.Fatalf("read %d rows, %v", ahead.set.rows, ahead.err)
 	}

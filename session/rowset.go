@@ -14,13 +14,31 @@ import (
 // on their way in, because drivers reuse their buffers, and on their way out,
 // because Scanners may write to what they are given.
 type rowSet struct {
-	names       []string
-	columns     []column
+	*shape
 	typeChanges []typeChange
 	values      []driver.Value // row by row
 	rows        int
 	bytes       int // the sum of the lengths of all []byte values
 	size        int // bytes of memory that all this takes, as near as can be told
+}
+
+// A shape is how a driver describes a result before its first row. It never changes, so that
+// results that are alike share one.
+type shape struct {
+	names   []string
+	columns []column
+}
+
+// shapeOf asks the driver for the shape of a result. It is asked each time, for nothing else
+// tells whether a statement means what it meant before, and before is returned if it is that.
+func shapeOf(rows driver.Rows, before *shape) *shape {
+	var few [8]column
+	names := rows.Columns()
+	columns := describeColumns(rows, few[:0], len(names))
+	if before != nil && slices.Equal(names, before.names) && slices.Equal(columns, before.columns) {
+		return before
+	}
+	return &shape{slices.Clone(names), slices.Clone(columns)}
 }
 
 // What a value, a column and an empty rowSet take in memory, in bytes.
@@ -52,11 +70,11 @@ type readAhead struct {
 func (r *readAhead) complete() bool { return errors.Is(r.err, io.EOF) && !r.unkeepable }
 
 // read reads rows until their end, an error, or more than limit bytes. typedByRow
-// says that the driver's column types follow the values of each row.
-func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
-	set := &rowSet{names: slices.Clone(rows.Columns())}
+// says that the driver's column types follow the values of each row, and before is
+// the shape of an earlier result of the same text, or nil.
+func read(rows driver.Rows, limit int, typedByRow bool, before *shape) readAhead {
+	set := &rowSet{shape: shapeOf(rows, before)}
 	n := len(set.names)
-	set.columns = describeColumns(rows, n)
 	set.size = rowSetSize + n*columnSize
 	for _, name := range set.names {
 		set.size += valueSize + len(name)
@@ -90,21 +108,24 @@ func read(rows driver.Rows, limit int, typedByRow bool) readAhead {
 	}
 	*room = set.values
 	set.values = slices.Clone(set.values)
-	giveBack(room)
+	giveBack(room, n)
 	return r
 }
 
-// rooms are where the values of a result gather until it is known how many there are.
+// rooms are where the values of a result gather until it is known how many there are. They
+// are nil from end to end.
 var rooms = sync.Pool{New: func() any { return new([]driver.Value) }}
 
 // largestRoom is how many values there is room for at most in what is used again.
 const largestRoom = 16 << 10
 
-func giveBack(room *[]driver.Value) {
+// giveBack lets a room be used again. Behind its values the driver may have left a part of
+// a row of n that it failed to read.
+func giveBack(room *[]driver.Value, n int) {
 	if cap(*room) > largestRoom {
 		return
 	}
-	clear((*room)[:cap(*room)])
+	clear((*room)[:min(len(*room)+n, cap(*room))])
 	*room = (*room)[:0]
 	rooms.Put(room)
 }
@@ -112,35 +133,36 @@ func giveBack(room *[]driver.Value) {
 // firstRows is how many rows there is room for at first.
 const firstRows = 8
 
+// appendNils appends n values to a room, which is empty behind those that it has.
 func appendNils(values []driver.Value, n int) []driver.Value {
 	if cap(values)-len(values) < n {
 		values = slices.Grow(values, max(firstRows*n, len(values)))
+		clear(values[len(values):cap(values)])
 	}
-	values = values[:len(values)+n]
-	clear(values[len(values)-n:])
-	return values
+	return values[:len(values)+n]
 }
 
 // keep makes the values of a row its own and counts them.
 func (r *readAhead) keep(row []driver.Value, arena *byteArena) {
+	size := len(row) * valueSize
 	for i, value := range row {
-		r.set.size += valueSize
 		switch v := value.(type) {
 		case nil, bool:
 		case int64, float64, int, int8, int16, int32, uint, uint8, uint16, uint32, uint64, float32:
-			r.set.size += 8
+			size += 8
 		case string:
-			r.set.size += 16 + len(v)
+			size += 16 + len(v)
 		case []byte:
-			r.set.size += 24 + len(v)
+			size += 24 + len(v)
 			r.set.bytes += len(v)
 			row[i] = arena.copy(v)
 		case time.Time:
-			r.set.size += 24
+			size += 24
 		default:
 			r.unkeepable = true
 		}
 	}
+	r.set.size += size
 }
 
 // A byteArena copies byte slices into few large pieces of memory. Each copy has

@@ -56,9 +56,10 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		return nil, err
 	}
 	o.answered()
+	seen := *o // not o itself, which stays on the stack of reads by that
 	end := func(err error) {
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, o, &c, &w.effect, err)
+		s.sawWrite(ctx, &seen, &c, &w.effect, err)
 	}
 	if !rows.ended() {
 		s.until(rows, end)
@@ -85,7 +86,7 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	live, err := s.rows(ctx, c)
 	rows := &Rows{live: live}
 	if err == nil && c.st.Parts == nil {
-		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow())
+		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), nil)
 	}
 	returned = true
 	return rows, err
