@@ -4,16 +4,6 @@ import (
 	"strings"
 )
 
-// MySQLPure reports whether a function is built into MySQL or MariaDB and has a
-// result that only its arguments, the rows and the session's settings decide.
-// Any other function that a statement calls is the catalog's to judge: one that
-// users have defined, a loadable one, or one of a version not known here.
-// A stored function of the same name is called instead only where a space
-// stands before the parenthesis or the name has a schema.
-func MySQLPure(name Name) bool {
-	return name.Schema == "" && mysqlPure[strings.ToLower(name.Name)]
-}
-
 // mysqlImpure are the built-in functions whose result changes without a write,
 // or depends on the session.
 var mysqlImpure = mysqlReasons(map[Reason]string{
@@ -45,7 +35,11 @@ func mysqlReasons(lists map[Reason]string) map[string]Reason {
 	return reasons
 }
 
-// mysqlPure are the built-in functions that MySQLPure tells of.
+// mysqlPure are the functions that are built into MySQL or MariaDB and whose result only their
+// arguments, the rows and the session's settings decide. Any other function that a statement
+// calls is the catalog's to judge: one that users have defined, a loadable one, or one of a
+// version not known here. A stored function of the same name is called instead only where a
+// space stands before the parenthesis or the name has a schema.
 var mysqlPure = mysqlSet(`
 	abs acos add_months adddate addtime aes_decrypt aes_encrypt any_value ascii asin atan atan2 avg
 	bin bin_to_uuid bit_and bit_count bit_length bit_or bit_xor

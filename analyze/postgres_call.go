@@ -140,11 +140,3 @@ func pgStringConst(n ast.Node) (string, bool) {
 	}
 	return "", false
 }
-
-// Mentions reports whether name may stand in the text of s, quoted or not. In
-// PostgreSQL u.f and (u).f call the function f of one argument if there is no
-// such column, which takes a catalog to tell.
-func (s *Statement) Mentions(name string) bool {
-	text := strings.ToLower(s.Text)
-	return strings.Contains(text, strings.ToLower(strings.ReplaceAll(name, `"`, `""`))) || strings.Contains(text, `u&"`)
-}

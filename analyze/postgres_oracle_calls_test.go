@@ -100,7 +100,7 @@ func oracleNames(s *Statement, name string) bool {
 	case "my_plus":
 		return slices.ContainsFunc(s.Operators, func(o string) bool { return strings.HasSuffix(o, "|+|") })
 	case "full_name":
-		return s.Mentions(name)
+		return strings.Contains(strings.ToLower(s.Text), name)
 	}
 	return slices.ContainsFunc(s.Functions, func(n Name) bool { return n.Name == name })
 }

@@ -54,14 +54,3 @@ func TestPostgresDeep(t *testing.T) {
 		}
 	}
 }
-
-func TestMentions(t *testing.T) {
-	for text, want := range map[string]bool{
-		"SELECT u.full_name FROM u": true, `SELECT (u)."full_name" FROM u`: true, "SELECT u.FULL_NAME FROM u": true,
-		`SELECT u.U&"full\005fname" FROM u`: true, "SELECT u.name FROM u": false,
-	} {
-		if got := analyzePostgres(text).Mentions("full_name"); got != want {
-			t.Errorf("%s: %v, want %v", text, got, want)
-		}
-	}
-}

@@ -192,7 +192,7 @@ func (w *pgWalker) columnRef(c *ast.ColumnRef) {
 }
 
 // indirection notes (x).name, which calls the function name if there is no such
-// field. A user's function can't be told from a field here; see Mentions.
+// field. A user's function can't be told from a field here: the catalog looks for it.
 func (w *pgWalker) indirection(n *ast.A_Indirection, s *pgScope) {
 	for _, item := range pgItems(n.Indirection) {
 		if field, ok := item.(*ast.String); ok {
