@@ -19,6 +19,3 @@ type Pin struct {
 	Terms  []analyze.Term
 	Array  bool
 }
-
-// Reads returns the references of a block, and whether it knows all of them.
-func Reads(b *analyze.Block, s Schema) (refs []Reference, ok bool) { return nil, false }

@@ -33,6 +33,7 @@ type Column struct {
 	Name  string // folded as the dialect compares columns
 	Class Class
 
+	Hidden    bool // not among those that * stands for
 	NotNull   bool
 	Generated bool         // computed from others, when written or read
 	Serial    bool         // numbered by the database if it isn't given: SERIAL, IDENTITY, AUTO_INCREMENT, INTEGER PRIMARY KEY
