@@ -198,6 +198,11 @@ func (j *judge) relation(f *frame, l *leaf, names *binding, depth int) {
 		l.returns(l.inner, t.Columns)
 		return
 	}
+	l.base(t)
+}
+
+// base makes the columns of a source those of a base relation.
+func (l *leaf) base(t *Table) {
 	l.table, l.open = t, t.Columns == nil
 	for i := range t.Columns {
 		c := &t.Columns[i]

@@ -3,7 +3,6 @@ package confine
 import (
 	"database/sql/driver"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -42,7 +41,7 @@ func (r Image) with(column, form string) Image {
 func ImageOf(d analyze.Dialect, columns []*Column, values []driver.Value) Image {
 	row := Image{}
 	for i, column := range columns {
-		if form, ok := column.Class.Row(d, values[i]); ok {
+		if form, ok := column.Class.Stored(d, values[i]); ok {
 			row[column.Name] = form
 		}
 	}
@@ -66,14 +65,3 @@ func Numbered(rows []Image, column *Column, numbers []string) []Image {
 
 // Columns returns the columns of a shape.
 func Columns(shape string) []string { return strings.Split(shape, ",") }
-
-// shapeOf names the shape of some columns; it is "" if their names don't allow that.
-func shapeOf(columns []string) string {
-	names := slices.Sorted(slices.Values(columns))
-	for _, name := range names {
-		if name == "" || strings.ContainsAny(name, ",?") {
-			return ""
-		}
-	}
-	return strings.Join(names, ",")
-}

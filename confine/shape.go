@@ -1,0 +1,273 @@
+package confine
+
+import (
+	"database/sql/driver"
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// A Slice is the rows of a relation whose columns in Shape have the values in Form.
+type Slice struct {
+	Shape string // names of columns, sorted, with commas between
+	Form  string
+}
+
+// A Plan says by which columns a reference is sliced.
+type Plan struct {
+	dialect      analyze.Dialect
+	alternatives []Pins // the pins that are used, by name
+}
+
+// maxColumns bounds the columns of a shape that isn't a key.
+const maxColumns = 3
+
+// Plan chooses a shape for each alternative: a key if its columns are pinned, else the columns that say most. If the
+// choice isn't among the shapes in use and there may be no more, it is the largest of these whose
+// columns are pinned. ok is false if there is none: the reference is of all rows.
+func (r *Reference) Plan(used []string, more bool) (p *Plan, ok bool) {
+	p = &Plan{dialect: r.Table.Dialect}
+	for _, pins := range r.Alternatives {
+		pins = pins.usable()
+		chosen := pins.choose(r.Table)
+		if !more && !slices.Contains(used, chosen.shape()) {
+			chosen = pins.among(used)
+		}
+		if len(chosen) == 0 {
+			return nil, false
+		}
+		p.alternatives = append(p.alternatives, chosen)
+	}
+	return p, len(p.alternatives) > 0 && !r.Table.Unsliced
+}
+
+// Shapes returns the shapes that the plan needs, each once.
+func (p *Plan) Shapes() (shapes []string) {
+	for _, pins := range p.alternatives {
+		if s := pins.shape(); !slices.Contains(shapes, s) {
+			shapes = append(shapes, s)
+		}
+	}
+	return shapes
+}
+
+// Evaluate returns the slices for the arguments of a call. ok is false if one of
+// them has no canonical form, or if there are too many: then the read is of all rows.
+func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
+	seen := map[Slice]bool{}
+	for _, pins := range p.alternatives {
+		values, ok := pins.values(p.dialect, args)
+		if !ok {
+			return nil, false
+		}
+		for _, forms := range values {
+			if s := (Slice{pins.shape(), Join(forms)}); !seen[s] {
+				seen[s] = true
+				list = append(list, s)
+			}
+		}
+		if len(list) > maxSlices {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+// usable returns the pins of which names of shapes can be made, sorted by name.
+func (p Pins) usable() Pins {
+	p = slices.DeleteFunc(slices.Clone(p), func(pin Pin) bool { return pin.Column.Name == "" || strings.ContainsAny(pin.Column.Name, ",?") })
+	slices.SortFunc(p, byName)
+	return p
+}
+
+func byName(a, b Pin) int { return strings.Compare(a.Column.Name, b.Column.Name) }
+
+// shape returns the name of the shape that sorted pins make.
+func (p Pins) shape() string {
+	var names []string
+	for _, pin := range p {
+		names = append(names, pin.Column.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+// only returns the pins of some columns, nil if one of these isn't pinned or they would be too many slices.
+func (p Pins) only(names []string) (some Pins) {
+	for _, pin := range p {
+		if slices.Contains(names, pin.Column.Name) {
+			some = append(some, pin)
+		}
+	}
+	if len(some) < len(names) || some.count() > maxSlices {
+		return nil
+	}
+	return some
+}
+
+// count returns how many combinations of values there are at most, arrays aside.
+func (p Pins) count() int {
+	n := 1
+	for _, pin := range p {
+		if n *= len(pin.Terms); n > maxSlices {
+			return n
+		}
+	}
+	return n
+}
+
+func (p Pins) choose(t *Table) Pins {
+	for _, key := range t.Keys {
+		if some := p.only(key); len(some) > 0 {
+			return some
+		}
+	}
+	best := slices.DeleteFunc(slices.Clone(p), Pin.vague)
+	if len(best) == 0 {
+		best = slices.Clone(p)
+	}
+	slices.SortStableFunc(best, func(a, b Pin) int {
+		if a.Column.Selective != b.Column.Selective {
+			return map[bool]int{true: -1, false: 1}[a.Column.Selective]
+		}
+		return len(a.Terms) - len(b.Terms)
+	})
+	var chosen Pins
+	for _, pin := range best {
+		if with := append(chosen[:len(chosen):len(chosen)], pin); len(chosen) < maxColumns && with.count() <= maxSlices {
+			chosen = with
+		}
+	}
+	slices.SortFunc(chosen, byName)
+	return chosen
+}
+
+// vague reports whether a pin is of a kind that many rows share: booleans, the absence of a value, a constant zero.
+func (p Pin) vague() bool {
+	return p.Column.Class.Kind == Boolean || !slices.ContainsFunc(p.Terms, func(t analyze.Term) bool {
+		switch t.Kind {
+		case analyze.Null, analyze.Boolean:
+			return false
+		}
+		return t.Kind != analyze.Number || t.Text != "0"
+	})
+}
+
+// among returns the pins of the largest of some shapes.
+func (p Pins) among(shapes []string) (best Pins) {
+	for _, shape := range shapes {
+		if some := p.only(strings.Split(shape, ",")); len(some) > len(best) {
+			best = some
+		}
+	}
+	return best
+}
+
+// values returns the forms of every combination of the pins' values.
+func (p Pins) values(d analyze.Dialect, args []driver.NamedValue) (list [][]string, ok bool) {
+	list = [][]string{{}}
+	for _, pin := range p {
+		forms, ok := pin.forms(d, args)
+		if !ok || len(list)*len(forms) > maxSlices {
+			return nil, false
+		}
+		var next [][]string
+		for _, head := range list {
+			for _, form := range forms {
+				next = append(next, append(head[:len(head):len(head)], form))
+			}
+		}
+		list = next
+	}
+	return list, true
+}
+
+// forms returns the forms of a pin's values, each once.
+func (p Pin) forms(d analyze.Dialect, args []driver.NamedValue) (forms []string, ok bool) {
+	forms, ok = p.operands(d, args)
+	slices.Sort(forms)
+	return slices.Compact(forms), ok
+}
+
+// operands returns the forms of a pin's values.
+func (p Pin) operands(d analyze.Dialect, args []driver.NamedValue) (forms []string, ok bool) {
+	for _, t := range p.Terms {
+		some, ok := p.Column.Class.evaluate(d, t, p.Array, args)
+		if !ok {
+			return nil, false
+		}
+		forms = append(forms, some...)
+	}
+	return forms, true
+}
+
+// evaluate returns the forms of a literal or parameter.
+func (c Class) evaluate(d analyze.Dialect, t analyze.Term, array bool, args []driver.NamedValue) (forms []string, ok bool) {
+	if !c.tells(d, t, array) {
+		return nil, false
+	}
+	value := any(t.Text)
+	if t.Kind == analyze.Param {
+		if value, ok = bound(t, args); !ok {
+			return nil, false
+		}
+	}
+	if array {
+		return c.Elements(d, value)
+	}
+	form, ok := c.operand(d, t, value)
+	return []string{form}, ok
+}
+
+func (c Class) operand(d analyze.Dialect, t analyze.Term, value any) (form string, ok bool) {
+	if t.Kind != analyze.Param {
+		return c.Term(d, t)
+	}
+	if v, is := plain(value); is && t.Cast != "" {
+		if _, float := v.(float64); float {
+			return "", false
+		}
+	}
+	return c.Value(d, value)
+}
+
+// bound returns the argument of a parameter.
+func bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
+	for _, a := range args {
+		if stands(t, a) {
+			if ok {
+				return nil, false
+			}
+			v, ok = a.Value, true
+		}
+	}
+	return v, ok
+}
+
+// stands reports whether a parameter stands for an argument.
+func stands(t analyze.Term, a driver.NamedValue) bool {
+	return a.Name != "" && a.Name == t.Text || a.Name == "" && t.Param > 0 && a.Ordinal == t.Param
+}
+
+// A ShapeSlices is the slices of one shape.
+type ShapeSlices struct {
+	Shape string
+	Forms []string
+}
+
+// Slices returns the slices of a call by shapes. ok is false if the reference is of all rows.
+func (r *Reference) Slices(args []driver.NamedValue) (list []ShapeSlices, ok bool) {
+	p, ok := r.Plan(nil, true)
+	if !ok {
+		return nil, false
+	}
+	all, ok := p.Evaluate(args)
+	for _, s := range all {
+		i := slices.IndexFunc(list, func(l ShapeSlices) bool { return l.Shape == s.Shape })
+		if i < 0 {
+			i, list = len(list), append(list, ShapeSlices{Shape: s.Shape})
+		}
+		list[i].Forms = append(list[i].Forms, s.Form)
+	}
+	return list, ok
+}

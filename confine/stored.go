@@ -1,0 +1,98 @@
+package confine
+
+import (
+	"database/sql/driver"
+	"strconv"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// initial returns the form of the value that a column has in a new row if none is given.
+func (c *Change) initial(column *Column) (form string, ok bool) {
+	if column.Serial || column.Default.Kind == analyze.Param || column.Default.Kind == analyze.Default {
+		return "", false
+	}
+	return c.stored(column, column.Default, nil)
+}
+
+// stored returns the form that a value has once it is stored in a column. Databases convert values
+// when they store them in other ways than when they compare them.
+func (c *Change) stored(column *Column, t analyze.Term, args []driver.NamedValue) (form string, ok bool) {
+	if column.Generated || column.Class.Kind == Opaque {
+		return "", false
+	}
+	if t.Kind == analyze.Default {
+		return c.initial(column)
+	}
+	if !column.Class.tells(c.Table.Dialect, t, false) {
+		return "", false
+	}
+	var value any = t.Text
+	if t.Kind == analyze.Param {
+		if value, ok = bound(t, args); !ok {
+			return "", false
+		}
+		if value, ok = plain(value); !ok {
+			return "", false
+		}
+	} else if t.Kind == analyze.Null {
+		value = nil
+	}
+	if form, ok = column.Class.operand(c.Table.Dialect, t, value); !ok {
+		return "", false
+	}
+	return form, column.keeps(c.Table.Dialect, value, form)
+}
+
+// keeps reports whether a column stores a value of a form unchanged.
+func (c *Column) keeps(d analyze.Dialect, value any, form string) bool {
+	if form == formNull {
+		return !(d == analyze.MySQL && (c.NotNull || c.Serial)) && !(d == analyze.SQLite && c.Serial)
+	}
+	if _, float := value.(float64); float {
+		return false
+	}
+	switch c.Class.Kind {
+	case Integer:
+		return c.fits(d, form)
+	case Dynamic:
+		return form[:1] != formNumber || c.fits(d, form)
+	case Text, Bytes:
+		return c.Class.whole(d, value) && (d != analyze.MySQL || c.short(value))
+	}
+	return true
+}
+
+// fits reports whether a column stores a whole number as it is. PostgreSQL refuses the others; MySQL
+// may store the nearest, and SQLite's columns of floats lose digits.
+func (c *Column) fits(d analyze.Dialect, form string) bool {
+	n, err := strconv.ParseInt(strings.TrimPrefix(form, formNumber), 10, 64)
+	switch {
+	case d == analyze.Postgres:
+		return form != formNever
+	case err != nil, d == analyze.MySQL && c.Serial && n == 0:
+		return false
+	case c.Least < c.Most:
+		return c.Least <= n && n <= c.Most
+	case d == analyze.SQLite:
+		return c.Serial || -exact < n && n < exact
+	}
+	return 0 <= n && n <= 127
+}
+
+// whole reports whether nothing is cut off the end of a text: columns of limited length lose spaces.
+func (c Class) whole(d analyze.Dialect, value any) bool {
+	s, ok := value.(string)
+	return !ok || c.Kind != Text || c.Fold&Padded != 0 || !strings.HasSuffix(s, " ")
+}
+
+func (c *Column) short(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return len(v) <= c.Length
+	case []byte:
+		return len(v) <= c.Length
+	}
+	return false
+}
