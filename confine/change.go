@@ -8,12 +8,27 @@ import (
 	"github.com/larderdb/larder/analyze"
 )
 
+// An Image is what is known of a row: canonical forms by names of columns. Of columns
+// that it lacks nothing is known.
+type Image map[string]string
+
+// Form returns the form of a shape's columns. ok is false if not all of them are known.
+func (i Image) Form(columns []string) (form string, ok bool) {
+	var forms []string
+	for _, name := range columns {
+		form, ok := i[name]
+		if !ok {
+			return "", false
+		}
+		forms = append(forms, form)
+	}
+	return Join(forms), true
+}
+
 // A Change is a change of one relation, as far as its text tells the rows.
 type Change struct {
-	Table      *Table
-	Text       *analyze.Change
-	Op         analyze.Op
-	Repeatable bool // as Text says
+	Table *Table
+	Op    analyze.Op
 	// Assigned are the columns that an UPDATE sets; Unresolved says that there may be others.
 	Assigned   []*Column
 	Unresolved bool
@@ -30,12 +45,16 @@ type given struct {
 	term   *analyze.Term
 }
 
-// ChangeOf resolves a change of t. It is nil if t isn't a base relation whose rows can be told apart.
-func ChangeOf(c *analyze.Change, t *Table) *Change {
-	if c == nil || t == nil || t.View != nil || len(t.Relations) == 0 || t.Columns == nil || t.Unsliced {
+// ChangeOf resolves a change. It is nil if its target isn't a base relation whose columns are known.
+func ChangeOf(c *analyze.Change, s Schema) *Change {
+	if c == nil || s == nil {
 		return nil
 	}
-	change := &Change{Table: t, Text: c, Op: c.Op, Repeatable: c.Repeatable, silent: t.Altered&c.Op != 0}
+	t, ok := s.Table(c.Target)
+	if !ok || t == nil || t.View != nil || len(t.Relations) == 0 || t.Columns == nil {
+		return nil
+	}
+	change := &Change{Table: t, Op: c.Op, silent: t.Unsliced || t.Altered&c.Op != 0}
 	switch c.Op {
 	case analyze.Insert:
 		change.insert(c)
@@ -133,31 +152,27 @@ func (c *Change) assign(set []analyze.Assignment) {
 	}
 }
 
-// Rows returns what the text and the arguments tell of the rows, as they were and as they are then: for a DELETE what they
-// were, for an INSERT what they are, and one that tells nothing if nothing is told. Any number of rows may share one.
-func (c *Change) Rows(args []driver.NamedValue) []Image {
-	switch {
-	case c.silent:
-		return []Image{{}}
-	case c.Op == analyze.Insert:
-		var rows []Image
+// FromText returns what the text and the arguments tell of the rows: their old images, which any number of rows may share, and
+// their new ones. ok is false if that is nothing.
+func (c *Change) FromText(args []driver.NamedValue) (old, new []Image, ok bool) {
+	if c.silent {
+		return nil, nil, false
+	}
+	if c.Op == analyze.Insert {
 		for _, row := range c.rows {
-			rows = append(rows, c.inserted(row, args))
+			new = append(new, c.inserted(row, args))
 		}
-		return rows
+		return nil, new, true
 	}
-	return c.Changed(c.found(args), args)
-}
-
-// Changed returns rows before and after the change.
-func (c *Change) Changed(before []Image, args []driver.NamedValue) []Image {
-	rows := slices.Clone(before)
+	if old = c.found(args); old == nil {
+		return nil, nil, false
+	}
 	if c.Op == analyze.Update {
-		for _, row := range before {
-			rows = append(rows, c.after(row, args))
+		for _, image := range old {
+			new = append(new, c.Overlay(image, args))
 		}
 	}
-	return rows
+	return old, new, true
 }
 
 func (c *Change) inserted(row []given, args []driver.NamedValue) Image {
@@ -177,57 +192,56 @@ func (c *Change) inserted(row []given, args []driver.NamedValue) Image {
 	return image
 }
 
-// found returns the rows that the condition finds: one for each combination of the values that it asks for.
-func (c *Change) found(args []driver.NamedValue) []Image {
-	rows := []Image{}
+// found returns old images, one for each combination of the values that the condition asks for.
+func (c *Change) found(args []driver.NamedValue) (list []Image) {
 	for _, pins := range c.alternatives {
-		some := pins.images(c.Table.Dialect, args)
-		if len(rows)+len(some) > maxSlices {
-			return []Image{{}}
-		}
-		rows = append(rows, some...)
-	}
-	if len(c.alternatives) == 0 {
-		return []Image{{}}
-	}
-	return rows
-}
-
-// images returns an image for each combination of values. A column that has too many is left out.
-func (p Pins) images(d analyze.Dialect, args []driver.NamedValue) []Image {
-	rows := []Image{{}}
-	for _, pin := range p {
-		forms, ok := pin.forms(d, args)
-		if !ok || len(rows)*len(forms) > maxSlices || pin.Column.Generated {
-			continue
-		}
-		var next []Image
-		for _, row := range rows {
-			for _, form := range forms {
-				next = append(next, row.with(pin.Column.Name, form))
+		images := []Image{{}}
+		for _, pin := range pins {
+			forms, ok := pin.forms(c.Table.Dialect, args)
+			if !ok || len(images)*len(forms) > maxSlices || pin.Column.Generated {
+				continue
 			}
+			var next []Image
+			for _, head := range images {
+				for _, form := range forms {
+					image := maps.Clone(head)
+					image[pin.Column.Name] = form
+					next = append(next, image)
+				}
+			}
+			images = next
 		}
-		rows = next
+		if len(images) > 0 && len(images[0]) == 0 {
+			return nil
+		}
+		list = append(list, images...)
 	}
-	return rows
+	if len(list) > maxSlices {
+		return nil
+	}
+	if list == nil && len(c.alternatives) > 0 {
+		list = []Image{}
+	}
+	return list
 }
 
-// after returns a row as SET leaves it.
-func (c *Change) after(old Image, args []driver.NamedValue) Image {
-	if c.silent || c.Unresolved {
+// Overlay returns the new image of a row that an UPDATE changes.
+func (c *Change) Overlay(old Image, args []driver.NamedValue) Image {
+	if c.Table.Altered&c.Op != 0 || c.Table.Unsliced || c.Unresolved {
 		return Image{}
 	}
-	row := maps.Clone(old)
+	image := maps.Clone(old)
 	for i := range c.Table.Columns {
 		if c.Table.Columns[i].Generated {
-			delete(row, c.Table.Columns[i].Name)
+			delete(image, c.Table.Columns[i].Name)
 		}
 	}
 	for i, column := range c.Assigned {
-		delete(row, column.Name)
 		if form, ok := c.stored(column, c.values[i], args); ok {
-			row[column.Name] = form
+			image[column.Name] = form
+		} else {
+			delete(image, column.Name)
 		}
 	}
-	return row
+	return image
 }

@@ -208,7 +208,7 @@ func (c Class) evaluate(d analyze.Dialect, t analyze.Term, array bool, args []dr
 	}
 	value := any(t.Text)
 	if t.Kind == analyze.Param {
-		if value, ok = bound(t, args); !ok {
+		if value, ok = Bound(t, args); !ok {
 			return nil, false
 		}
 	}
@@ -231,10 +231,10 @@ func (c Class) operand(d analyze.Dialect, t analyze.Term, value any) (form strin
 	return c.Value(d, value)
 }
 
-// bound returns the argument of a parameter.
-func bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
+// Bound returns the argument of a parameter.
+func Bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
 	for _, a := range args {
-		if stands(t, a) {
+		if a.Name != "" && a.Name == t.Text || a.Name == "" && t.Param > 0 && a.Ordinal == t.Param {
 			if ok {
 				return nil, false
 			}
@@ -242,32 +242,4 @@ func bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
 		}
 	}
 	return v, ok
-}
-
-// stands reports whether a parameter stands for an argument.
-func stands(t analyze.Term, a driver.NamedValue) bool {
-	return a.Name != "" && a.Name == t.Text || a.Name == "" && t.Param > 0 && a.Ordinal == t.Param
-}
-
-// A ShapeSlices is the slices of one shape.
-type ShapeSlices struct {
-	Shape string
-	Forms []string
-}
-
-// Slices returns the slices of a call by shapes. ok is false if the reference is of all rows.
-func (r *Reference) Slices(args []driver.NamedValue) (list []ShapeSlices, ok bool) {
-	p, ok := r.Plan(nil, true)
-	if !ok {
-		return nil, false
-	}
-	all, ok := p.Evaluate(args)
-	for _, s := range all {
-		i := slices.IndexFunc(list, func(l ShapeSlices) bool { return l.Shape == s.Shape })
-		if i < 0 {
-			i, list = len(list), append(list, ShapeSlices{Shape: s.Shape})
-		}
-		list[i].Forms = append(list[i].Forms, s.Form)
-	}
-	return list, ok
 }

@@ -30,7 +30,7 @@ func (c *Change) stored(column *Column, t analyze.Term, args []driver.NamedValue
 	}
 	var value any = t.Text
 	if t.Kind == analyze.Param {
-		if value, ok = bound(t, args); !ok {
+		if value, ok = Bound(t, args); !ok {
 			return "", false
 		}
 		if value, ok = plain(value); !ok {
