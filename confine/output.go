@@ -114,7 +114,8 @@ func (j *judge) star(f *frame, sc *scope, of analyze.Name, gaps map[*leaf]bool) 
 				continue
 			}
 		}
-		if ok && of != (analyze.Name{}) || l.open || l.veiled {
+		// Of a table that can't be sliced, columns may be hidden.
+		if ok && of != (analyze.Name{}) || l.open || l.veiled || l.table != nil && l.table.Unsliced {
 			return nil, false
 		}
 		for i, v := range l.vars {

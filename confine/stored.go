@@ -17,7 +17,7 @@ func (c *Change) initial(column *Column) (form string, ok bool) {
 }
 
 // stored returns the form that a value has once it is stored in a column. Databases convert values
-// when they store them in other ways than when they compare them.
+// when they store them in other ways than when they compare them. MySQL's session is taken to be strict.
 func (c *Change) stored(column *Column, t analyze.Term, args []driver.NamedValue) (form string, ok bool) {
 	if column.Generated || column.Class.Kind == Opaque {
 		return "", false
@@ -48,7 +48,7 @@ func (c *Change) stored(column *Column, t analyze.Term, args []driver.NamedValue
 // keeps reports whether a column stores a value of a form unchanged.
 func (c *Column) keeps(d analyze.Dialect, value any, form string) bool {
 	if form == formNull {
-		return !(d == analyze.MySQL && (c.NotNull || c.Serial)) && !(d == analyze.SQLite && c.Serial)
+		return d == analyze.Postgres || !c.Serial && !(d == analyze.MySQL && c.NotNull)
 	}
 	if _, float := value.(float64); float {
 		return false
@@ -58,41 +58,22 @@ func (c *Column) keeps(d analyze.Dialect, value any, form string) bool {
 		return c.fits(d, form)
 	case Dynamic:
 		return form[:1] != formNumber || c.fits(d, form)
-	case Text, Bytes:
-		return c.Class.whole(d, value) && (d != analyze.MySQL || c.short(value))
+	case Text:
+		text, is := value.(string)
+		return !is || c.Class.Fold&Padded != 0 || !strings.HasSuffix(text, " ") // which may be cut off
 	}
 	return true
 }
 
-// fits reports whether a column stores a whole number as it is. PostgreSQL refuses the others; MySQL
-// may store the nearest, and SQLite's columns of floats lose digits.
+// fits reports whether a column stores a whole number as it is. Databases refuse those that are too large, but
+// for SQLite, whose columns of floats lose digits.
 func (c *Column) fits(d analyze.Dialect, form string) bool {
-	n, err := strconv.ParseInt(strings.TrimPrefix(form, formNumber), 10, 64)
-	switch {
-	case d == analyze.Postgres:
-		return form != formNever
-	case err != nil, d == analyze.MySQL && c.Serial && n == 0:
-		return false
-	case c.Least < c.Most:
-		return c.Least <= n && n <= c.Most
-	case d == analyze.SQLite:
-		return c.Serial || -exact < n && n < exact
+	switch d {
+	case analyze.MySQL:
+		return form != formNever && !(c.Serial && form == formNumber+"0")
+	case analyze.SQLite:
+		n, err := strconv.ParseInt(strings.TrimPrefix(form, formNumber), 10, 64)
+		return c.Serial || err == nil && -exact < n && n < exact
 	}
-	return 0 <= n && n <= 127
-}
-
-// whole reports whether nothing is cut off the end of a text: columns of limited length lose spaces.
-func (c Class) whole(d analyze.Dialect, value any) bool {
-	s, ok := value.(string)
-	return !ok || c.Kind != Text || c.Fold&Padded != 0 || !strings.HasSuffix(s, " ")
-}
-
-func (c *Column) short(value any) bool {
-	switch v := value.(type) {
-	case string:
-		return len(v) <= c.Length
-	case []byte:
-		return len(v) <= c.Length
-	}
-	return false
+	return form != formNever
 }

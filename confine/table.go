@@ -39,11 +39,6 @@ type Column struct {
 	Serial    bool         // numbered by the database if it isn't given: SERIAL, IDENTITY, AUTO_INCREMENT, INTEGER PRIMARY KEY
 	Default   analyze.Term // if it isn't given; Untold unless it is a constant. Null if it has none
 	Selective bool         // first column of an index or a foreign key
-
-	// What the column stores unchanged. Where a database converts values instead of refusing them, values beyond that
-	// are unknown once they are written; PostgreSQL needs neither.
-	Least, Most int64 // whole numbers; both zero: not known
-	Length      int   // characters, or bytes of a binary column; 0: not known
 }
 
 // A Class says how the database compares a column with values: values of one class are
