@@ -253,3 +253,46 @@ func TestSQLiteColumns(t *testing.T) {
 		t.Errorf("after ALTER TABLE: %+v", columns)
 	}
 }
+
+// What a collation takes for equal, of the characters that have a form, its fold must, too. The server is asked.
+func TestMariaDBFolds(t *testing.T) {
+	c := openMariaDB(t, "CREATE TABLE chars (s VARCHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin)")
+	texts := []string{"", "ss", "SS", "sS", "ae", "AE", "oe", "a ", " a", "a  ", "a-b", "ab", "a b", "aa", "AA", "th", "i", "I", "1", "01"}
+	for b := byte(' '); b < 0x7f; b++ {
+		texts = append(texts, string(b))
+	}
+	for _, s := range texts {
+		c.exec("INSERT INTO chars VALUES ('" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(s) + "')")
+	}
+	collations, err := c.Query(t.Context(), `SELECT CHARACTER_SET_NAME, FULL_COLLATION_NAME
+FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := 0
+	for _, row := range collations {
+		charset, collation := text(row[0]), text(row[1])
+		fold, ok := mysqlFold(charset, collation)
+		if !ok {
+			continue
+		}
+		tested++
+		column := func(table string) string {
+			return "CONVERT(" + table + ".s USING " + charset + ") COLLATE " + collation
+		}
+		rows, err := c.Query(t.Context(), "SELECT a.s, b.s FROM chars a JOIN chars b ON "+column("a")+" = "+column("b"))
+		if err != nil || len(rows) < len(texts) {
+			t.Fatalf("%s: %d rows, %v", collation, len(rows), err)
+		}
+		for _, pair := range rows {
+			a, b := strings.TrimRight(text(pair[0]), " "), strings.TrimRight(text(pair[1]), " ")
+			if a != b && (fold&confine.CaseLess == 0 || lowerASCII(a) != lowerASCII(b)) {
+				t.Errorf("%s takes %q and %q for equal", collation, a, b)
+			}
+		}
+	}
+	if tested < 20 {
+		t.Errorf("only %d collations were tested", tested)
+	}
+	t.Log(tested, "collations")
+}

@@ -22,13 +22,18 @@ func (p *planner) confine(st *analyze.Statement) {
 	if !ok {
 		return
 	}
+	p.plan.References = p.complete(refs)
+}
+
+// complete adds the relations that no reference names: all their rows may decide.
+func (p *planner) complete(refs []confine.Reference) []confine.Reference {
 	for _, name := range p.plan.Reads {
 		if !refersTo(refs, name) {
 			t := &confine.Table{Relations: []string{string(name)}, Dialect: p.snapshot.dialect, Unsliced: true}
 			refs = append(refs, confine.Reference{Table: t})
 		}
 	}
-	p.plan.References = refs
+	return refs
 }
 
 func refersTo(refs []confine.Reference, name Relation) bool {
@@ -75,7 +80,7 @@ func (s *Snapshot) tell() {
 func (s *Snapshot) tellRelation(r *relation) {
 	switch {
 	case r.kind == view:
-		r.table = s.viewTable(r.def)
+		r.table = s.viewTable(r.def, r.table.Columns)
 	case r.reason != analyze.Cacheable || r.table.Columns == nil:
 		r.table.Unsliced = true
 	}
@@ -100,8 +105,8 @@ func (r *relation) descendants(names []string) []string {
 	return names
 }
 
-// viewTable returns what a view is, or nil if its text doesn't tell.
-func (s *Snapshot) viewTable(d *definition) *confine.Table {
+// viewTable returns what a view is, or nil if its text doesn't tell. Only the names of its columns count.
+func (s *Snapshot) viewTable(d *definition, columns []confine.Column) *confine.Table {
 	if d == nil || d.opaque || d.renamed || len(d.statements) != 1 || d.statements[0].Rows == nil {
 		return nil
 	}
@@ -109,14 +114,11 @@ func (s *Snapshot) viewTable(d *definition) *confine.Table {
 	if d.bound {
 		names.path, names.bound = s.path, d
 	}
-	block := d.statements[0].Rows
-	if d.columns != nil {
-		block = &analyze.Block{
-			From:    []analyze.Source{{Sub: block, Alias: "v", Columns: d.columns}},
-			Columns: []analyze.Output{{Star: true}},
-		}
+	t := &confine.Table{Dialect: s.dialect, View: d.statements[0].Rows, Names: names, Columns: columns}
+	for _, name := range d.columns {
+		t.Columns = append(t.Columns, confine.Column{Name: name})
 	}
-	return &confine.Table{Dialect: s.dialect, View: block, Names: names}
+	return t
 }
 
 // altered says that the database may change rows that are written in the ways of op.
