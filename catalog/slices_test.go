@@ -383,3 +383,106 @@ func TestReferencesAreComplete(t *testing.T) {
 		t.Errorf("references are %+v", refs)
 	}
 }
+
+// referencesText tells the references of a plan: relations, and the columns that are pinned.
+func referencesText(p *Plan) string {
+	if p.References == nil {
+		return "not told"
+	}
+	var texts []string
+	for _, ref := range p.References {
+		text := ref.Table.Relations[0]
+		for _, pins := range ref.Alternatives {
+			for _, pin := range pins {
+				text += " " + pin.Column.Name
+			}
+		}
+		texts = append(texts, text)
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, "; ")
+}
+
+// checkReferences compares the references of reads.
+func (c *conn) checkReferences(wants [][2]string) {
+	c.t.Helper()
+	snapshot, state := c.load(), c.state()
+	for _, w := range wants {
+		st := analyze.Analyze(c.dialect, w[0])
+		plan := snapshot.Plan(st, state)
+		if got := strings.ReplaceAll(referencesText(plan), c.schema+".", ""); got != w[1] {
+			c.t.Errorf("%s\n got: %s\nwant: %s", w[0], got, w[1])
+		}
+	}
+}
+
+// needReads skips what remains of a test if package confine doesn't follow blocks.
+func needReads(t *testing.T, d analyze.Dialect) {
+	needRows(t, d)
+	if _, ok := confine.Reads(&analyze.Block{From: []analyze.Source{{Relation: analyze.Name{Name: "t"}}}}, &scope{
+		snapshot: &Snapshot{dialect: d}, state: &State{},
+	}); !ok {
+		t.Skip("references aren't told")
+	}
+}
+
+func TestPostgresReferences(t *testing.T) {
+	needReads(t, analyze.Postgres)
+	c := openPostgres(t, "CREATE EXTENSION citext",
+		"CREATE TABLE users (id int PRIMARY KEY, name text, nick citext)", "CREATE TABLE stuff (id int PRIMARY KEY, user_id int, t text)",
+		"CREATE VIEW v AS SELECT s.id, s.user_id AS owner FROM stuff s JOIN users u ON u.id = s.user_id",
+		"CREATE VIEW dice AS SELECT id, random() FROM stuff",
+		"CREATE TABLE p (id int, user_id int) PARTITION BY LIST (id)", "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)",
+		"CREATE TABLE secured (id int)", "ALTER TABLE secured ENABLE ROW LEVEL SECURITY",
+		"CREATE FUNCTION counted(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM users WHERE id = $1'",
+		"CREATE FUNCTION plus(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + $2'",
+		"CREATE AGGREGATE total(int) (SFUNC = plus, STYPE = int)",
+		"CREATE TEMP TABLE mine (id int)",
+	)
+	c.checkReferences([][2]string{
+		{"SELECT * FROM stuff WHERE user_id = $1", "stuff user_id"},
+		{"SELECT * FROM stuff", "stuff"},
+		{"SELECT * FROM users u JOIN stuff s ON s.user_id = u.id WHERE u.id = 1", "stuff user_id; users id"},
+		{"SELECT * FROM v WHERE owner = 1", "stuff user_id; users id"},
+		{"SELECT * FROM users WHERE nick = 'x'", "users"},
+		{"SELECT * FROM p WHERE user_id = 1", "p"},
+		{"SELECT counted(1) FROM stuff WHERE user_id = 1", "not told"},
+		{"SELECT total(id) FROM stuff WHERE user_id = 1", "not told"},
+		{"SELECT * FROM dice WHERE id = 1", "not told"},
+		{"SELECT * FROM secured WHERE id = 1", "not told"},
+		{"SELECT * FROM stuff, mine WHERE user_id = 1", "not told"},
+		{"SELECT * FROM stuff WHERE user_id = 1 AND t < now()::text", "not told"},
+		{"DELETE FROM stuff WHERE user_id = 1 RETURNING id", "not told"},
+	})
+	c.exec("SET client_encoding = latin1")
+	c.checkReferences([][2]string{{"SELECT * FROM stuff WHERE user_id = $1", "not told"}})
+}
+
+func TestMariaDBReferences(t *testing.T) {
+	needReads(t, analyze.MySQL)
+	c := openMariaDB(t, "CREATE TABLE Users (id INT PRIMARY KEY, name VARCHAR(100))",
+		"CREATE TABLE stuff (id INT PRIMARY KEY, User_Id INT, t VARCHAR(100))",
+		"CREATE VIEW v (a, b) AS SELECT s.id, s.user_id FROM stuff s JOIN Users u ON u.id = s.user_id",
+		"CREATE TABLE my (id INT) ENGINE=MyISAM")
+	c.checkReferences([][2]string{
+		{"SELECT * FROM stuff WHERE USER_ID = ?", "stuff user_id"},
+		{"SELECT * FROM v WHERE b = 1", "Users id; stuff user_id"},
+		{"SELECT * FROM my WHERE id = 1", "not told"},
+	})
+	c.exec("SET sql_mode = 'PIPES_AS_CONCAT'")
+	c.checkReferences([][2]string{{"SELECT * FROM stuff WHERE user_id = ?", "not told"}})
+}
+
+func TestSQLiteReferences(t *testing.T) {
+	needReads(t, analyze.SQLite)
+	c := openSQLite(t, "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)", "CREATE TABLE stuff (id INTEGER PRIMARY KEY, User_Id INT)",
+		"CREATE VIEW v (a, b) AS SELECT s.id, s.user_id FROM stuff s JOIN users u ON u.id = s.user_id",
+		"CREATE TABLE other (id INT)")
+	c.checkReferences([][2]string{
+		{"SELECT * FROM stuff WHERE USER_ID = ?", "stuff user_id"},
+		{"SELECT * FROM v WHERE b = 1", "stuff user_id; users id"},
+		{"SELECT * FROM stuff WHERE id = 1 AND random() > 1", "not told"},
+	})
+	c.exec("CREATE TEMP TABLE stuff (id INT, user_id INT)")
+	c.checkReferences([][2]string{{"SELECT * FROM stuff WHERE user_id = ?", "not told"}, {"SELECT * FROM v WHERE b = 1", "stuff user_id; users id"}})
+}
