@@ -218,7 +218,7 @@ func (b *pgBlocks) elements(n ast.Node) (list []Term, ok bool) {
 		}
 		n = pgBare(c.Arg)
 	}
-	array, ok := n.(*ast.A_ArrayExpr)
+	array, ok := n.(*ast.ArrayExpr)
 	if !ok || len(pgItems(array.Elements)) == 0 {
 		return nil, false
 	}

@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"strconv"
 	"sync"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
@@ -90,5 +89,3 @@ func pgFolding(f *ast.FuncCall) (grouped, folds bool) {
 	}
 	return false, pgSetFunctionSet()[name.Name]
 }
-
-func pgValuesColumn(i int) string { return "column" + strconv.Itoa(i+1) }

@@ -56,6 +56,7 @@ func checkPostgresInvariants(t *testing.T, s *Statement) {
 	case s.Kind != Control && s.Kind != Unknown && s.Control != NoControl:
 		t.Errorf("%q\nis no control statement but %s", s.Text, s.Control)
 	}
+	checkPostgresRows(t, s)
 	for _, part := range s.Parts {
 		checkPostgresInvariants(t, part)
 	}

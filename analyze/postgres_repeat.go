@@ -30,7 +30,7 @@ func pgRepeats(n ast.Node) bool {
 		return pgRepeatableExpr(n) && pgRepeats(n.Lexpr) && pgRepeats(n.Rexpr)
 	case *ast.TypeCast:
 		return pgRepeatableCast(n)
-	case *ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.RowExpr, *ast.A_ArrayExpr, *ast.NodeList:
+	case *ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.RowExpr, *ast.ArrayExpr, *ast.NodeList:
 		repeats := true
 		pgChildren(n, func(child ast.Node) { repeats = repeats && pgRepeats(child) })
 		return repeats
@@ -59,7 +59,7 @@ func pgRepeatableCast(n *ast.TypeCast) bool {
 	switch arg := pgBare(n.Arg).(type) {
 	case *ast.A_Const, *ast.ParamRef:
 		return true
-	case *ast.A_ArrayExpr:
+	case *ast.ArrayExpr:
 		return pgRepeats(arg)
 	}
 	return false

@@ -15,6 +15,7 @@ type pgBlocks struct {
 
 	national bool // some literal is written N'…', which its tree doesn't tell from '…'
 	untold   bool // the statement has something that a Block can't leave out without misleading
+	depth    int  // of the query that is being read
 }
 
 // blocks returns nil for what PREPARE prepares: its parameters are those of EXECUTE.
@@ -94,6 +95,8 @@ func pgSourcePlaces(places []Name, from []Source, s *pgScope) []Name {
 
 // block makes the Block of a query.
 func (b *pgBlocks) block(q *ast.SelectStmt) *Block {
+	b.depth++
+	defer func() { b.depth-- }()
 	out := &Block{With: b.with(q.WithClause)}
 	switch {
 	case q.Op != ast.SETOP_NONE:
@@ -171,120 +174,5 @@ func (b *pgBlocks) values(out *Block, rows []ast.Node) {
 				out.Columns = append(out.Columns, Output{Name: pgValuesColumn(j)})
 			}
 		}
-	}
-}
-
-// groups are the columns in GROUP BY. A name that the list of outputs gives to something
-// else may mean that, so it is left out.
-func (b *pgBlocks) groups(q *ast.SelectStmt) []Term {
-	var groups []Term
-	for _, item := range pgItems(q.GroupClause) {
-		if _, ok := item.(*ast.GroupingSet); ok {
-			return nil
-		}
-		if t := b.term(item); t.Kind == Column && (t.Table != Name{} || !pgRenames(q.TargetList, t.Text)) {
-			groups = append(groups, t)
-		}
-	}
-	return groups
-}
-
-// pgRenames reports whether a list of outputs gives a name to something that isn't a
-// column of this name.
-func pgRenames(list *ast.NodeList, name string) bool {
-	for _, item := range pgItems(list) {
-		target, ok := item.(*ast.ResTarget)
-		if !ok || pgCut(target.Name) != name {
-			continue
-		}
-		column, ok := pgBare(target.Val).(*ast.ColumnRef)
-		if !ok || pgColumn(column).Text != name {
-			return true
-		}
-	}
-	return false
-}
-
-// outputs are the columns that a list of targets returns. (x).* are columns whose
-// number only the catalog knows.
-func (b *pgBlocks) outputs(list *ast.NodeList) []Output {
-	var outputs []Output
-	for _, item := range pgItems(list) {
-		target, ok := item.(*ast.ResTarget)
-		if !ok || target == nil {
-			b.untold = true
-			continue
-		}
-		if table, ok := pgStar(target.Val); ok {
-			outputs = append(outputs, Output{Star: true, Term: Term{Kind: Column, Table: table}})
-			continue
-		}
-		if pgExpands(target.Val) {
-			b.untold = true
-		}
-		name := pgCut(target.Name)
-		if name == "" {
-			name = pgOutputName(target.Val)
-		}
-		outputs = append(outputs, Output{Name: name, Term: b.term(target.Val)})
-	}
-	return outputs
-}
-
-// pgStar reports whether n is * or table.*, and of what table.
-func pgStar(n ast.Node) (Name, bool) {
-	column, ok := n.(*ast.ColumnRef)
-	if !ok || column == nil {
-		return Name{}, false
-	}
-	fields := pgItems(column.Fields)
-	parts := pgStrings(column.Fields)
-	if len(fields) == 0 || len(parts) != len(fields)-1 || len(parts) > 2 {
-		return Name{}, false
-	}
-	_, star := fields[len(fields)-1].(*ast.A_Star)
-	return pgQualified(parts), star
-}
-
-// pgExpands reports whether n is anything else that ends in a star.
-func pgExpands(n ast.Node) bool {
-	var items []ast.Node
-	switch n := n.(type) {
-	case *ast.A_Indirection:
-		items = pgItems(n.Indirection)
-	case *ast.ColumnRef:
-		items = pgItems(n.Fields)
-	}
-	if len(items) == 0 {
-		return false
-	}
-	_, star := items[len(items)-1].(*ast.A_Star)
-	return star
-}
-
-// pgOutputName is the name that PostgreSQL gives to a column by its expression, as far
-// as it is sure.
-func pgOutputName(n ast.Node) string {
-	switch n := pgBare(n).(type) {
-	case *ast.ColumnRef:
-		return pgColumn(n).Text
-	case *ast.FuncCall:
-		if name := pgCallName(n); name.Schema == "" {
-			return name.Name
-		}
-	case *ast.TypeCast:
-		return pgOutputName(n.Arg)
-	}
-	return ""
-}
-
-// pgBare takes the parentheses off an expression.
-func pgBare(n ast.Node) ast.Node {
-	for {
-		paren, ok := n.(*ast.ParenExpr)
-		if !ok || paren == nil {
-			return n
-		}
-		n = paren.Expr
 	}
 }

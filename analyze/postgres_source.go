@@ -44,7 +44,7 @@ func (b *pgBlocks) joined(out *Block, join *ast.JoinExpr) Source {
 // nested is a join in parentheses.
 func (b *pgBlocks) nested(out *Block, join *ast.JoinExpr) Source {
 	var source Source
-	source.Alias, source.Columns = pgAlias(join.Alias)
+	source.Alias, source.Columns = pgAliasOr(join.Alias, "")
 	list := b.sources(out, nil, join.Larg, true)
 	source.Nested = append(list, b.joined(out, join))
 	return source
@@ -61,21 +61,20 @@ func (b *pgBlocks) source(out *Block, n ast.Node) Source {
 		b.subs(out, n.Repeatable)
 		return b.source(out, n.Relation)
 	case *ast.RangeSubselect:
-		source.Alias, source.Columns = pgAlias(n.Alias)
+		source.Alias, source.Columns = pgAliasOr(n.Alias, "")
 		if q, ok := n.Subquery.(*ast.SelectStmt); ok && q != nil {
 			source.Sub = b.block(q)
 			return source
 		}
 		b.untold = true
 	case *ast.RangeFunction:
-		source.Alias, source.Columns = pgAlias(n.Alias)
-		if source.Alias == "" {
-			source.Alias = pgFirstCall(n.Functions)
-		}
+		source.Alias, source.Columns = pgAliasOr(n.Alias, b.firstCall(n.Functions))
 	case *ast.RangeTableFunc:
-		source.Alias, source.Columns = pgAlias(n.Alias)
+		source.Alias, source.Columns = pgAliasOr(n.Alias, "xmltable")
 	case *ast.JsonTable:
-		source.Alias, source.Columns = pgAlias(n.Alias)
+		source.Alias, source.Columns = pgAliasOr(n.Alias, "json_table")
+	default:
+		b.untold = true
 	}
 	b.subs(out, n)
 	return source
@@ -87,29 +86,29 @@ func (b *pgBlocks) relation(r *ast.RangeVar) Source {
 		b.untold = true
 	}
 	source := Source{Relation: pgRangeName(r)}
-	source.Alias, source.Columns = pgAlias(r.Alias)
-	if source.Alias == "" {
-		source.Alias = source.Relation.Name
-	}
+	source.Alias, source.Columns = pgAliasOr(r.Alias, source.Relation.Name)
 	return source
 }
 
-func pgAlias(alias *ast.Alias) (name string, columns []string) {
+func pgAliasOr(alias *ast.Alias, name string) (string, []string) {
 	if alias == nil {
-		return "", nil
+		return name, nil
 	}
 	return pgCut(alias.AliasName), pgStrings(alias.ColNames)
 }
 
-// pgFirstCall is the name of the first function of a list, which is that of its source.
-func pgFirstCall(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.NodeList:
-		if items := pgItems(n); len(items) > 0 {
-			return pgFirstCall(items[0])
+// firstCall is the name of the first function of a list, which is that of its source.
+func (b *pgBlocks) firstCall(n ast.Node) string {
+	for {
+		list, ok := n.(*ast.NodeList)
+		if !ok {
+			break
 		}
-	case *ast.FuncCall:
-		return pgCallName(n).Name
+		n = list.Items[0]
 	}
-	return ""
+	name, strength := pgMadeName(n)
+	if strength == pgUnsure {
+		b.untold = true
+	}
+	return name
 }

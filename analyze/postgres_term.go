@@ -124,9 +124,12 @@ func pgElementType(t *ast.TypeName) (string, bool) {
 	return pgPlainTypeName(t)
 }
 
-// pgPlainTypeName is the name of a type without array bounds. BIT is BIT(1), and _int4 is int4[].
+// pgCuttingTypes cut values off without being given a length: to 1 bit, 1 byte and 63 bytes.
+var pgCuttingTypes = pgSet("bit char name")
+
+// pgPlainTypeName is the name of a type without array bounds. _int4 is int4[].
 func pgPlainTypeName(t *ast.TypeName) (string, bool) {
 	name := pgTypeName(t)
 	plain := !t.Setof && !t.PctType && len(pgItems(t.Typmods)) == 0 && (name.Schema == "" || name.Schema == "pg_catalog")
-	return name.Name, plain && name.Name != "bit" && !strings.HasPrefix(name.Name, "_") && name.Name == strings.ToLower(name.Name)
+	return name.Name, plain && !pgCuttingTypes[name.Name] && !strings.HasPrefix(name.Name, "_") && name.Name == strings.ToLower(name.Name)
 }
