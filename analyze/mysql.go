@@ -27,10 +27,14 @@ func mysqlAnalyze(text string, depth int) *Statement {
 	for i, l := range lexers {
 		statements[i] = l.analyze(depth)
 	}
-	statements = mysqlDropImpossible(lexers, statements)
-	whole := statements[0]
-	for _, s := range statements[1:] {
+	kept := mysqlDropImpossible(lexers, statements)
+	whole := kept[0]
+	for _, s := range kept[1:] {
 		whole = mysqlEither(whole, s)
+	}
+	if len(kept) > 1 {
+		whole = whole.withoutRows()
+		whole.rowsOf(mysqlPlainReadings(lexers, statements, kept))
 	}
 	return whole
 }
@@ -134,7 +138,7 @@ func (l *mysqlLexer) analyze(depth int) *Statement {
 	statements := make([]*Statement, len(parts))
 	for i, tokens := range parts {
 		text := l.src[tokens[0].pos:tokens[len(tokens)-1].end]
-		statements[i] = l.statement(tokens, text, depth)
+		statements[i] = l.statement(mysqlFrom(tokens, tokens[0].pos), text, depth)
 		statements[i].Hint = parseHint(text)
 	}
 	return several(MySQL, l.src, statements)
@@ -144,6 +148,7 @@ func (l *mysqlLexer) statement(tokens []mysqlToken, text string, depth int) *Sta
 	s := mysqlStatement(tokens, text, depth)
 	if l.setVar {
 		s.mysqlBecause(SessionVariable, "SET_VAR")
+		s.Rows, s.Change = nil, nil
 	}
 	if l.bad {
 		s.mysqlBecause(Multiple, "") // an error follows the rows
@@ -176,7 +181,7 @@ func (l *mysqlLexer) sameBorders(m *mysqlLexer) bool {
 
 // mysqlEither is a statement that is a or b: all that either may do.
 func mysqlEither(a, b *Statement) *Statement {
-	if a.Facts() == b.Facts() {
+	if a.withoutRows().Facts() == b.withoutRows().Facts() {
 		return a
 	}
 	u := &Statement{Text: a.Text, Dialect: MySQL, Kind: a.Kind, Reason: a.Reason, Detail: a.Detail}

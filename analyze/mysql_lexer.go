@@ -30,6 +30,7 @@ type mysqlToken struct {
 	upper    string // of a word: in upper case
 	gap      bool   // space or a comment stands before it
 	pos, end int    // where it stands in the text
+	param    int    // of a parameter: its number from 1; 0 if drivers may count in another way
 }
 
 // A mysqlReading is one way to read a text.
@@ -50,6 +51,7 @@ type mysqlLexer struct {
 	unsure  bool // servers may read this text in ways that aren't known here
 	setVar  bool // a hint sets a variable: /*+ SET_VAR(…) */
 	tokens  []mysqlToken
+	params  int
 
 	newHead string // an executable comment that the reading doesn't decide
 }
@@ -66,7 +68,18 @@ func mysqlLex(text string, r mysqlReading) *mysqlLexer {
 		l.next()
 	}
 	l.unsure = l.unsure || l.inCode && !l.bad
+	l.count()
 	return l
+}
+
+// count numbers the parameters. A driver that puts them into the text itself counts question marks
+// in strings and comments, too: where there are such, no number is told.
+func (l *mysqlLexer) count() {
+	if strings.Count(l.src, "?") != l.params {
+		for i := range l.tokens {
+			l.tokens[i].param = 0
+		}
+	}
 }
 
 func (l *mysqlLexer) next() {
@@ -107,6 +120,10 @@ func (l *mysqlLexer) skip(n int) {
 
 func (l *mysqlLexer) add(t mysqlToken, end int) {
 	t.gap, t.pos, t.end = l.gap, l.pos, end
+	if t.is("?") {
+		l.params++
+		t.param = l.params
+	}
 	l.tokens = append(l.tokens, t)
 	l.gap, l.pos = false, end
 }

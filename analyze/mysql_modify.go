@@ -30,6 +30,12 @@ func mysqlParsedStatement(s *Statement, tokens []mysqlToken) error {
 	}
 	w.restore(p.removed)
 	w.finishTimes()
+	switch s.Kind {
+	case Read:
+		s.Rows = w.rows(p)
+	case Modify:
+		s.Change = mysqlChange(p, s, tokens)
+	}
 	if s.Kind == Read && len(s.Reads) == 0 {
 		w.because(NoRelation, "")
 	}

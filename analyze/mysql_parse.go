@@ -51,6 +51,8 @@ type mysqlParsed struct {
 	selects   int          // SELECT keywords that the parser has seen
 	returning ast.StmtNode // the list of RETURNING, as a SELECT
 	removed   mysqlRemoved
+	closedUp  bool         // spaces before parentheses are taken out: what is called may be the user's
+	tokens    []mysqlToken // what node is parsed from
 }
 
 // mysqlRemoved is what rewriting has taken out of a text.
@@ -58,6 +60,8 @@ type mysqlRemoved struct {
 	jsonTable bool // JSON_TABLE stands as a derived table
 	intoVars  bool // SELECT … INTO @x
 	intoFile  bool // SELECT … INTO DUMPFILE
+
+	conditions bool // what decides about rows: COLLATE, FETCH, FOR SYSTEM_TIME
 }
 
 // mysqlParseAny parses tokens as they are; if that fails, with the forms
@@ -65,15 +69,15 @@ type mysqlRemoved struct {
 func mysqlParseAny(tokens []mysqlToken) (mysqlParsed, error) {
 	node, err := mysqlParse(tokens)
 	if err == nil {
-		return mysqlParsed{node: node, selects: mysqlCountSelects(tokens)}, nil
+		return mysqlParsed{node: node, selects: mysqlCountSelects(tokens), tokens: tokens}, nil
 	}
 	tokens, removed := mysqlRewrite(tokens)
-	for _, try := range [][]mysqlToken{tokens, mysqlCloseUp(tokens)} {
+	for i, try := range [][]mysqlToken{tokens, mysqlCloseUp(tokens)} {
 		if node, err := mysqlParse(try); err == nil {
-			return mysqlParsed{node: node, selects: mysqlCountSelects(try), removed: removed}, nil
+			return mysqlParsed{node: node, selects: mysqlCountSelects(try), removed: removed, closedUp: i > 0, tokens: try}, nil
 		}
 		if p, ok := mysqlParseReturning(try); ok {
-			p.removed = removed
+			p.removed, p.closedUp = removed, i > 0
 			return p, nil
 		}
 	}
@@ -97,7 +101,7 @@ func mysqlParseReturning(tokens []mysqlToken) (mysqlParsed, bool) {
 		return mysqlParsed{}, false
 	}
 	return mysqlParsed{
-		node: node, returning: returning,
+		node: node, returning: returning, tokens: tokens[:at],
 		selects: mysqlCountSelects(tokens[:at]) + mysqlCountSelects(list),
 	}, true
 }

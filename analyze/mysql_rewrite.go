@@ -80,6 +80,7 @@ func (r *mysqlRewriter) collate() bool {
 		return false
 	}
 	r.at += 2
+	r.removed.conditions = true
 	return true
 }
 
@@ -118,7 +119,7 @@ func (r *mysqlRewriter) jsonTable() bool {
 		t.gap = t.gap || i == 0
 		r.out = append(r.out, t)
 	}
-	r.out = append(r.out, r.in[end])
+	r.out = append(r.out, mysqlKeyword("AS"), mysqlToken{kind: mysqlName, text: mysqlJSONTable, gap: true}, r.in[end])
 	r.at = end + 1
 	r.removed.jsonTable = true
 	return true
@@ -176,6 +177,7 @@ func (r *mysqlRewriter) systemTime() bool {
 		c.accept("FROM") && c.timeBound() && c.accept("TO") && c.timeBound()
 	if ok {
 		r.at = c.at
+		r.removed.conditions = true
 	}
 	return ok
 }
@@ -259,6 +261,7 @@ func (r *mysqlRewriter) fetch() bool {
 		}
 	}
 	r.at = c.at
+	r.removed.conditions = true
 	return true
 }
 

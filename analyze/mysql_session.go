@@ -86,6 +86,7 @@ func (t *mysqlTask) setStatement() bool {
 	}
 	set := *t.s
 	inner := mysqlStatement(t.rest()[at+1:], t.s.Text, t.depth)
+	inner.Rows, inner.Change = nil, nil // the settings may change what conditions mean
 	*t.s = *inner
 	t.s.Functions = set.Functions
 	t.s.Reads = set.Reads

@@ -16,12 +16,16 @@ type mysqlWalk struct {
 	selects int                     // SELECTs met
 	derived bool                    // a name may stand for a column of a query
 	aliases map[string]bool         // names that the statement gives to what it returns
+
+	places   map[*ast.TableName]Name // where a relation is read
+	doubtful bool                    // one of these may be a CTE, as servers go
 }
 
 // A mysqlScope is the names that the WITH of a statement binds in it.
 type mysqlScope struct {
 	owner    ast.Node
 	names    []string
+	with     *ast.WithClause
 	defining bool // the queries of the WITH are being read
 }
 
@@ -70,7 +74,7 @@ func (w *mysqlWalk) open(owner ast.Node, with *ast.WithClause) {
 		return
 	}
 	w.derived = true
-	w.scopes = append(w.scopes, mysqlScope{owner: owner, defining: true})
+	w.scopes = append(w.scopes, mysqlScope{owner: owner, with: with, defining: true})
 	scope := len(w.scopes) - 1
 	for _, cte := range with.CTEs {
 		if with.IsRecursive {
@@ -134,12 +138,32 @@ func (w *mysqlWalk) relation(t *ast.TableName) {
 	}
 	name := mysqlTableName(t)
 	w.s.Reads = addOnce(w.s.Reads, name)
+	w.place(t, name)
 	if mysqlSystemSchema(name.Schema) {
 		w.because(SystemCatalog, name.String())
 	}
 	if t.TableSample != nil || t.AsOf != nil {
 		w.because(Volatile, "sample or history of "+name.String())
 	}
+}
+
+// place notes where a relation is read, and whether it is one on all servers.
+func (w *mysqlWalk) place(t *ast.TableName, name Name) {
+	if w.places == nil {
+		w.places = map[*ast.TableName]Name{}
+	}
+	w.places[t] = name
+	w.doubtful = w.doubtful || name.Schema == "" && slices.ContainsFunc(w.scopes, func(s mysqlScope) bool { return s.mayBind(name.Name) })
+}
+
+// mayBind reports whether a name that isn't bound here may yet be one of the WITH for
+// some server: by another case, from an inner WITH, or before it is defined. (The name that
+// a query of a WITH without RECURSIVE is to get isn't bound in it, nor are those after it.)
+func (s mysqlScope) mayBind(name string) bool {
+	return slices.ContainsFunc(s.with.CTEs, func(cte *ast.CommonTableExpression) bool {
+		seen := s.with.IsRecursive || slices.Contains(s.names, cte.Name.O)
+		return strings.EqualFold(cte.Name.O, name) && (seen || cte.Name.O != name)
+	})
 }
 
 func mysqlTableName(t *ast.TableName) Name { return Name{Schema: t.Schema.O, Name: t.Name.O} }
