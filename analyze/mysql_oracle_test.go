@@ -175,7 +175,7 @@ func TestMySQLRelationsAgainstMariaDB(t *testing.T) {
 			}
 			ran++
 			o.compare(s, mode, got)
-			if s.Kind != Read || !plain || strings.HasPrefix(text, "WITH Users") { // a wider answer, see the golden file
+			if s.Kind != Read || !plain || strings.HasPrefix(text, "WITH Users") || strings.HasPrefix(text, "WITH RECURSIVE x AS (SELECT id FROM y)") { // wider answers, see the golden files
 				continue
 			}
 			equal++

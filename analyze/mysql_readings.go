@@ -20,9 +20,12 @@ func mysqlPlainReadings(lexers []*mysqlLexer, statements, kept []*Statement) []*
 	return plain
 }
 
-// rowsOf gives s the rows that readings agree on.
+// rowsOf gives s the rows that readings agree on, if these know all relations of s.
 func (s *Statement) rowsOf(readings []*Statement) {
 	first := readings[0]
+	if len(first.Reads) != len(s.Reads) || len(first.Writes) != len(s.Writes) {
+		return
+	}
 	for _, r := range readings {
 		if r.Kind != s.Kind || (r.Rows == nil) != (first.Rows == nil) || (r.Change == nil) != (first.Change == nil) ||
 			r.Rows != nil && r.Rows.String() != first.Rows.String() ||

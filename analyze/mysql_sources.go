@@ -57,7 +57,7 @@ func mysqlMoved(x *ast.Join) bool {
 		return false
 	}
 	for left, ok := x.Left.(*ast.Join); ok && left.Right != nil; left, ok = left.Left.(*ast.Join) {
-		if left.Tp == ast.CrossJoin && left.On == nil && left.Using == nil {
+		if left.Tp == ast.CrossJoin && left.On == nil && left.Using == nil && !left.ExplicitParens {
 			return true
 		}
 	}

@@ -30,6 +30,14 @@ CREATE TABLE auth_group (id INT PRIMARY KEY, name VARCHAR(50));
 CREATE TABLE auth_user_groups (user_id INT, group_id INT, UNIQUE (user_id, group_id));
 CREATE TABLE django_session (session_key VARCHAR(40) PRIMARY KEY, session_data TEXT, expire_date DATETIME);
 CREATE TABLE b (id INT);
+CREATE TABLE stuff (
+  id INT AUTO_INCREMENT PRIMARY KEY, user_id INT, tenant_id INT, owner_id INT, kind VARCHAR(20), state VARCHAR(20), name VARCHAR(50),
+  note VARCHAR(50), size INT, price DECIMAL(10,2), archived BOOL, deleted BOOL, seen BOOL, hash VARBINARY(16), made DATE, deleted_at DATETIME
+);
+CREATE TABLE old_stuff LIKE stuff;
+CREATE TABLE tags (id INT, stuff_id INT, name VARCHAR(20));
+CREATE TABLE kinds (tenant_id INT, name VARCHAR(20));
+CREATE TABLE user_languages (user_id INT, language_id INT, UNIQUE (user_id, language_id));
 CREATE SEQUENCE s1;
 CREATE FUNCTION order_total(a INT) RETURNS INT DETERMINISTIC RETURN a;
 CREATE FUNCTION full_name(a INT) RETURNS INT DETERMINISTIC RETURN a;
@@ -42,3 +50,6 @@ INSERT INTO orders (user_id, total) VALUES (1, 10), (2, 20);
 INSERT INTO items (order_id, product_id, quantity, price, id) VALUES (1, 1, 1, 1, 1);
 INSERT INTO products (id, name, price, stock, tags) VALUES (1, 'x', 1, 1, '[1]');
 INSERT INTO shop.stock VALUES (1, 1);
+INSERT INTO stuff (user_id, tenant_id, kind, state, size, archived) VALUES
+  (1, 1, 'a', 'b', 1, 0), (42, 1, 'a', 'b', 5, 1), (42, 2, 'A', NULL, 0, NULL), (43, NULL, 'WHERE', 'a', 2, 1), (NULL, 1, NULL, '', 3, 0);
+INSERT INTO user_languages VALUES (1, 1), (42, 1);
