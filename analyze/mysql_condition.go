@@ -136,21 +136,72 @@ func mysqlRow(e ast.ExprNode) []ast.ExprNode {
 	return nil
 }
 
-// in is e IN (list). A list in which numbers and strings are mixed isn't told: what the
-// server compares them as is nowhere written.
+// in is e IN (list).
 func (r *mysqlRows) in(e ast.ExprNode, list []ast.ExprNode) *Cond {
-	cond := &Cond{Op: In, Left: r.term(e)}
-	kinds := [Default + 1]bool{}
-	for _, item := range list {
-		t := r.term(item)
-		cond.List = append(cond.List, t)
+	if row := mysqlRow(e); row != nil {
+		return r.rowIn(e, row, list)
+	}
+	if len(list) == 1 {
+		return r.equal(e, list[0], false)
+	}
+	if t := r.term(e); t.Kind == Column {
+		return mysqlIn(t, r.terms(list))
+	}
+	return nil
+}
+
+// mysqlIn is a column IN (list). A list in which numbers and strings are mixed isn't told: what the
+// server compares them as is nowhere written.
+func mysqlIn(column Term, list []Term) *Cond {
+	kinds := mysqlKinds(list)
+	if kinds[Untold] || kinds[Number] && (kinds[Text] || kinds[Blob]) {
+		return nil
+	}
+	return &Cond{Op: In, Left: column, List: list}
+}
+
+// mysqlKinds are the kinds of terms.
+func mysqlKinds(list []Term) (kinds [Default + 1]bool) {
+	for _, t := range list {
 		kinds[t.Kind] = true
 	}
-	switch {
-	case kinds[Number] && (kinds[Text] || kinds[Blob]):
-		return nil
-	case cond.Left.Kind == Column && !kinds[Untold]:
-		return cond
+	return kinds
+}
+
+func (r *mysqlRows) terms(exprs []ast.ExprNode) []Term {
+	list := make([]Term, len(exprs))
+	for i, e := range exprs {
+		list[i] = r.term(e)
+	}
+	return list
+}
+
+// rowIn is (a, b) IN ((1, 2), …). One value of another type changes how the server compares
+// all values of its column: only literals of one kind are told row by row, others as
+// a IN (…) AND b IN (…).
+func (r *mysqlRows) rowIn(e ast.ExprNode, row, list []ast.ExprNode) *Cond {
+	columns := make([][]ast.ExprNode, len(row))
+	for _, item := range list {
+		values := mysqlRow(item)
+		if len(values) != len(row) {
+			return nil
+		}
+		for i, v := range values {
+			columns[i] = append(columns[i], v)
+		}
+	}
+	alike := true
+	each := make([]*Cond, len(row))
+	for i, column := range columns {
+		terms := r.terms(column)
+		kinds := mysqlKinds(terms)
+		if left := r.term(row[i]); left.Kind == Column && !kinds[Column] {
+			each[i] = mysqlIn(left, terms)
+		}
+		alike = alike && each[i] != nil && !kinds[Param]
+	}
+	if !alike {
+		return mysqlAnd(each)
 	}
 	conds := make([]*Cond, len(list))
 	for i, item := range list {

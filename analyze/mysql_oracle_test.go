@@ -28,7 +28,7 @@ func newMySQLOracle(t *testing.T) *mysqlOracle {
 		t.Skip("starts a server")
 	}
 	d := dbtest.NewMariaDB(t).Database(t)
-	db, err := sql.Open("mysql", d.DSN("multiStatements=true"))
+	db, err := sql.Open("mysql", d.DSN("multiStatements=true", "clientFoundRows=true"))
 	if err != nil {
 		t.Fatal(err)
 	}
