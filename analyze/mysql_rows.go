@@ -115,6 +115,10 @@ type mysqlQuery struct {
 	*mysqlRows
 	*Block
 	outers []*Block // whose columns its expressions may use, too
+
+	// The parser and the servers disagree on what an uneven join joins (NATURAL, USING, RIGHT)
+	// beside a STRAIGHT_JOIN without condition.
+	straight, uneven bool
 }
 
 // query makes the block of a query that may use the columns of outers.

@@ -17,7 +17,9 @@ func (q *mysqlQuery) sources(n ast.ResultSetNode) []Source {
 		if x.Right == nil {
 			return left
 		}
-		q.unsure = q.unsure || mysqlMoved(x)
+		q.straight = q.straight || x.StraightJoin && x.On == nil && x.Using == nil
+		q.uneven = q.uneven || x.NaturalJoin || x.Using != nil || x.Tp == ast.RightJoin
+		q.unsure = q.unsure || mysqlMoved(x) || q.straight && q.uneven
 		return append(left, q.joined(x))
 	}
 	q.unsure = true
