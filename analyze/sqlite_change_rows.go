@@ -8,7 +8,7 @@ import (
 // change is the Change of c, which has been read to its end; nil if the text doesn't tell
 // the rows.
 func (p *liteParser) change(c *liteChange) *Change {
-	if len(c.with) > 0 || len(c.from) > 0 || liteConflicts[c.conflict] {
+	if len(c.with) > 0 || len(c.from) > 0 || liteConflicts[c.conflict] || liteSystemTable(c.target.Name) {
 		return nil
 	}
 	switch c.op {
@@ -56,13 +56,8 @@ func liteInserted(rows [][]*liteExpr) [][]Term {
 	for i, row := range rows {
 		for _, x := range row {
 			t := liteConstantTerm(x)
-			if x.op == liteColumn && x.token == liteWord && x.qualifier == (Name{}) {
-				switch x.text {
-				case "true":
-					t = Term{Kind: Number, Text: "1"}
-				case "false":
-					t = Term{Kind: Number, Text: "0"}
-				}
+			if x.isBoolean() {
+				t = Term{Kind: Number, Text: map[string]string{"true": "1", "false": "0"}[x.text]}
 			}
 			terms[i] = append(terms[i], t)
 		}

@@ -35,7 +35,7 @@ func liteRead(s *Statement, sel *liteSelect) {
 	c := &liteCollector{s: s}
 	c.selects(sel, nil)
 	c.finish()
-	if b, ok := liteBlock(sel); ok && litePlaces(b) == c.places {
+	if b, ok := liteBlock(sel); ok && len(litePlaces(b)) == c.places {
 		s.Rows = b
 	}
 	if len(s.Reads) == 0 {

@@ -185,15 +185,18 @@ func (s *liteBlockScope) term(x *liteExpr) Term {
 
 // column is the column that x names. A name in double quotes is a text if
 // there is no such column, as all names are that nobody knows. TRUE and FALSE may be
-// columns, too. In a subquery a name may be the alias of a result, which hides
-// columns of the blocks around it: see hides.
+// columns, too. Whoever looks for the column in the sources of the block, and then in those of
+// the blocks around it, finds what SQLite finds, or nothing.
 func (s *liteBlockScope) column(x *liteExpr) Term {
-	if x.qualifier == (Name{}) {
-		if x.token == liteWord && (x.text == "true" || x.text == "false") || s.hides(x.text) {
-			return Term{}
-		}
+	bare := x.qualifier == Name{}
+	if bare && (x.isBoolean() || s.hides(x.text)) || s.foreign(x) {
+		return Term{}
 	}
 	return Term{Kind: Column, Table: x.qualifier, Text: x.text}
+}
+
+func (x *liteExpr) isBoolean() bool {
+	return x.op == liteColumn && x.token == liteWord && (x.text == "true" || x.text == "false") && x.qualifier == Name{}
 }
 
 // liteConstantTerm is x as a parameter or a literal.

@@ -8,34 +8,35 @@ import (
 // liteNumberParams numbers the parameters of one statement as SQLite does: in the order of the
 // text, ?7 by what it says, a name that returns by its first number. Left at 0
 // are those of which drivers may think otherwise: $7 that isn't the seventh, which
-// some bind as ?7, and parameters without a name beside named ones.
+// some bind as ?7, and all where some have a name and some have none.
 func liteNumberParams(tokens []liteToken) {
 	numbers := map[string]int{}
-	last, named := 0, false
+	last, named, unnamed := 0, false, false
 	for i := range tokens {
 		t := &tokens[i]
 		if t.kind != liteParam {
 			continue
 		}
-		n, known := numbers[t.text]
 		said, err := strconv.Atoi(t.text[1:])
-		if t.text[0] == '?' && err == nil {
-			n, known = said, true
-		}
-		if !known {
+		n, known := numbers[t.text]
+		switch {
+		case t.text[0] == '?' && err == nil:
+			n = said
+		case !known:
 			n = last + 1
-			if t.text != "?" {
-				numbers[t.text] = n
-			}
+		}
+		if t.text != "?" {
+			numbers[t.text] = n
 		}
 		last = max(last, n)
 		if t.text[0] != '$' || err != nil || said == n {
 			t.number = n
 		}
-		named = named || liteParamName(t.text) != ""
+		name := liteParamName(t.text)
+		named, unnamed = named || name != "", unnamed || name == ""
 	}
-	for i := range tokens {
-		if named && liteParamName(tokens[i].text) == "" {
+	if named && unnamed {
+		for i := range tokens {
 			tokens[i].number = 0
 		}
 	}

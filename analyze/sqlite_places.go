@@ -1,17 +1,17 @@
 package analyze
 
-// litePlaces is the number of places at which b reads a relation that is
-// not bound by WITH. It is counted anew in the finished Block and compared with what the
+// litePlaces are the relations that b reads, once for each place, without those that WITH
+// binds. They are gathered anew from the finished Block and their number compared with what the
 // collector found in the tree: a Block that has lost or added one is not used.
-func litePlaces(b *Block) int {
+func litePlaces(b *Block) []Name {
 	p := litePlaceCounter{bound: map[string]int{}}
 	p.block(b)
 	return p.places
 }
 
 type litePlaceCounter struct {
-	bound  map[string]int
-	places int
+	bound  map[string]int // by how many WITH clauses that are seen here
+	places []Name
 }
 
 func (p *litePlaceCounter) block(b *Block) {
@@ -47,7 +47,7 @@ func (p *litePlaceCounter) sources(list []Source) {
 			p.sources(s.Nested)
 		case s.Relation != Name{}:
 			if s.Relation.Schema != "" || p.bound[s.Relation.Name] == 0 {
-				p.places++
+				p.places = append(p.places, s.Relation)
 			}
 		}
 	}

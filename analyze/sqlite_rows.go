@@ -3,6 +3,7 @@ package analyze
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A liteRows turns the tree of a SELECT into Blocks.
@@ -16,10 +17,11 @@ type liteRows struct {
 // columns may be named in it: those around it, if it stands in an expression.
 type liteBlockScope struct {
 	*liteRows
-	outer   *liteBlockScope
-	block   *Block
-	sources map[string]bool // aliases in FROM
-	results map[string]bool // aliases of result columns
+	outer    *liteBlockScope
+	anywhere bool // no block, but the places where a table of a WITH clause is named
+	block    *Block
+	sources  map[string]bool // aliases in FROM
+	results  map[string]bool // aliases of result columns
 }
 
 // liteBlock is the Block of a whole statement; ok is false if there is none that says all.
@@ -53,6 +55,9 @@ func (r *liteRows) selects(sel *liteSelect, outer *liteBlockScope) *Block {
 func (r *liteRows) with(tables []liteCTE, outer *liteBlockScope) []CTE {
 	var list []CTE
 	start := r.times
+	if outer != nil {
+		outer = &liteBlockScope{liteRows: r, outer: outer, anywhere: true, block: &Block{}}
+	}
 	for _, table := range tables {
 		c := CTE{Name: table.name, Columns: table.columns, Block: r.selects(table.body, outer)}
 		c.Recursive = r.named[c.Name] > start
@@ -167,16 +172,13 @@ func liteOwnName(x *liteExpr) string {
 		switch {
 		case x.op == liteColumn:
 			return x.text
-		case x.op == liteOperate && (x.text == "()" || len(x.args) == 1 && len(x.text) > 8 && x.text[:8] == "collate "),
-			x.op == liteCall && liteLikely[x.text] && len(x.args) > 0:
+		case x.op == liteOperate && (x.text == "()" || strings.HasPrefix(x.text, "collate ")):
 			x = x.args[0]
 		default:
 			return ""
 		}
 	}
 }
-
-var liteLikely = liteSet("likely unlikely likelihood")
 
 // liteValues are the columns of VALUES.
 func liteValues(rows [][]*liteExpr) []Output {
@@ -268,6 +270,22 @@ func (s *liteBlockScope) names(x *liteExpr) (own, other bool) {
 		own, other = own || argOwn, other || argOther
 	}
 	return own, other
+}
+
+// foreign reports whether x may name a column of a block that its text isn't in. SQLite
+// resolves the body of a common table where the table is named: what isn't of
+// its own sources may then be of any block around that place. Where the text has no block around
+// the WITH clause either, no such name is found.
+func (s *liteBlockScope) foreign(x *liteExpr) bool {
+	for ; s != nil; s = s.outer {
+		if s.anywhere {
+			return true
+		}
+		if s.sources[x.qualifier.Name] {
+			return false
+		}
+	}
+	return false
 }
 
 // hides reports whether a name may be the alias of a result column rather than a column of a
