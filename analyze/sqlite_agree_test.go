@@ -62,6 +62,7 @@ func liteAgree(t *testing.T, oracle *liteOracle, text string) bool {
 		return true
 	}
 	liteCompare(t, goldenCase{text: text, comment: "wider"}, s, did, oracle.views)
+	liteAgreeOnChange(t, oracle, text, s.Change)
 	return true
 }
 

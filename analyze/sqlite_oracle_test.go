@@ -183,6 +183,7 @@ func TestSQLiteOracle(t *testing.T) {
 			}
 			compiled++
 			liteCompare(t, c, s, did, oracle.views)
+			liteAgreeOnChange(t, oracle, c.text, s.Change)
 		}
 	}
 	t.Logf("%d of %d statements compiled", compiled, all)

@@ -158,6 +158,26 @@ func TestSQLiteRepeatableIsRead(t *testing.T) {
 	}
 }
 
+// liteAgreeOnChange holds of a statement that the engine takes that it also takes the SELECT
+// that finds its rows, and the statement with a RETURNING where that may be added.
+func liteAgreeOnChange(t *testing.T, oracle *liteOracle, text string, c *Change) {
+	if c == nil {
+		return
+	}
+	var derived []string
+	if c.Repeatable {
+		derived = append(derived, liteRepeatedRead(c, "1"))
+	}
+	if c.Append > 0 {
+		derived = append(derived, text[:c.Append]+" RETURNING 1"+text[c.Append:])
+	}
+	for _, other := range derived {
+		if _, err := oracle.compile(other); err != nil {
+			t.Errorf("the engine takes\n%s\nbut not\n%s\n%v", text, other, err)
+		}
+	}
+}
+
 func liteRepeatedRead(c *Change, columns string) string {
 	text := "SELECT " + columns + " FROM " + c.From
 	if c.Condition != "" {

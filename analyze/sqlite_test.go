@@ -119,8 +119,9 @@ func liteText(x *liteExpr) string {
 	return x.text
 }
 
-// FuzzSQLite holds that no text panics, that facts are told alike each time,
-// and that what begins as a write is never taken for a read.
+// FuzzSQLite holds that no text panics, that facts are told alike each time, that rows are
+// those of reads and changes those of writes of one relation, and that what
+// begins as a write is never taken for a read.
 func FuzzSQLite(f *testing.F) {
 	corpus, _ := liteCorpus(f)
 	for _, pieces := range corpus {
@@ -143,6 +144,9 @@ func FuzzSQLite(f *testing.F) {
 			if first.kind == liteWord && (s.Reason == Cacheable || !s.Writing()) {
 				t.Errorf("%s\nof %q", s.Facts(), text)
 			}
+		}
+		if s.Rows != nil && (s.Kind != Read || s.Writing()) || s.Change != nil && (s.Kind != Modify || s.WritesAll || len(s.Writes) != 1) {
+			t.Errorf("rows or a change of another statement:\n%s", s.Facts())
 		}
 		if s.Reason == Cacheable && (s.Kind != Read || s.Writing() || len(s.Reads) == 0) {
 			t.Errorf("cacheable without being a read:\n%s", s.Facts())
