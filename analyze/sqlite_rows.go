@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -106,7 +105,9 @@ func (s *liteBlockScope) groups(list []*liteExpr) []Term {
 // aliases notes the names that a FROM clause gives to its sources.
 func (s *liteBlockScope) aliases(list []*liteSource) {
 	for _, source := range list {
-		s.sources[liteAlias(source.alias, source.name)] = true
+		if alias := liteAlias(source.alias, source.name); alias != "" {
+			s.sources[alias] = true
+		}
 		s.aliases(source.nested)
 	}
 }
@@ -195,35 +196,48 @@ func liteValues(rows [][]*liteExpr) []Output {
 	return outputs
 }
 
-func (s *liteBlockScope) exprs(list []*liteExpr) {
+// A liteNaming says whose columns an expression names: surely one of the block's own,
+// perhaps one of a block around it.
+type liteNaming struct{ own, other bool }
+
+func (n *liteNaming) add(m liteNaming) { n.own, n.other = n.own || m.own, n.other || m.other }
+
+func (s *liteBlockScope) exprs(list []*liteExpr) (names liteNaming) {
 	for _, x := range list {
-		s.expr(x)
+		names.add(s.expr(x))
 	}
+	return names
 }
 
 // expr takes from an expression what isn't a condition: subqueries, aggregates, windows.
-func (s *liteBlockScope) expr(x *liteExpr) {
+func (s *liteBlockScope) expr(x *liteExpr) (names liteNaming) {
 	if x == nil {
-		return
+		return names
+	}
+	names.add(s.exprs(x.args))
+	names.add(s.exprs(x.more))
+	if x.op == liteColumn {
+		names.add(liteNaming{s.sources[x.qualifier.Name], !s.sources[x.qualifier.Name]})
 	}
 	if x.op == liteCall {
-		s.call(x)
+		s.call(x, names)
 	}
-	s.exprs(x.args)
-	s.exprs(x.more)
 	if x.sub != nil {
 		s.block.Subs = append(s.block.Subs, s.selects(x.sub, s))
+		names.other = true
 	}
 	if x.source != nil {
 		all := &liteBlockScope{liteRows: s.liteRows, outer: s, block: &Block{}}
 		all.arm(&liteArm{columns: []liteOutput{{expr: &liteExpr{op: liteStar}}}, from: []*liteSource{x.source}})
 		s.block.Subs = append(s.block.Subs, all.block)
+		names.other = true
 	}
+	return names
 }
 
-// call notes what a call that may be an aggregate does to its block. SQLite
-// counts an aggregate of columns of outer blocks alone to the innermost of these.
-func (s *liteBlockScope) call(x *liteExpr) {
+// call notes what a call that may be an aggregate does to its block. SQLite counts an
+// aggregate that names only columns of blocks around it to the innermost of these.
+func (s *liteBlockScope) call(x *liteExpr, names liteNaming) {
 	if x.window {
 		s.block.Folds = true
 		return
@@ -232,7 +246,7 @@ func (s *liteBlockScope) call(x *liteExpr) {
 		return
 	}
 	s.block.Grouped = true
-	if s.owns(x) {
+	if names.own || !names.other {
 		return
 	}
 	for outer := s.outer; outer != nil; outer = outer.outer {
@@ -249,27 +263,6 @@ func liteScalar(x *liteExpr) bool {
 		return false
 	}
 	return SQLiteDeterministic(x.text) || liteVolatile[x.text] || liteSessionFunctions[x.text]
-}
-
-// owns reports whether an aggregate surely is one of this block: it names no column at all
-// or one of its sources by their alias.
-func (s *liteBlockScope) owns(x *liteExpr) bool {
-	own, other := s.names(x)
-	return own || !other
-}
-
-func (s *liteBlockScope) names(x *liteExpr) (own, other bool) {
-	switch {
-	case x.op == liteColumn && s.sources[x.qualifier.Name]:
-		return true, false
-	case x.op == liteColumn, x.sub != nil, x.source != nil:
-		return false, true
-	}
-	for _, arg := range slices.Concat(x.args, x.more) {
-		argOwn, argOther := s.names(arg)
-		own, other = own || argOwn, other || argOther
-	}
-	return own, other
 }
 
 // foreign reports whether x may name a column of a block that its text isn't in. SQLite
