@@ -180,9 +180,9 @@ type questions struct {
 }
 
 func (c *client) questions() questions {
-	if c.w.rows {
-		q := c.rowQuestion()
-		return questions{q, []read{q, c.rowQuestion()}}
+	if qs := c.w.rows; qs != nil {
+		q, other := qs[c.rng.IntN(len(qs))], qs[c.rng.IntN(len(qs))]
+		return questions{q, []read{q, other}}
 	}
 	rels := c.relations()
 	qs := questions{whole: rels}
@@ -277,7 +277,7 @@ func (c *client) value(qs questions) {
 func (c *client) write() {
 	writer := c.proc.domain.BeginWrite()
 	defer writer.End()
-	if c.w.rows {
+	if c.w.rows != nil {
 		c.writeRows(c.rng.IntN(20))
 		return
 	}

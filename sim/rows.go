@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // are in some runs. Rows have shapes by id, by user and by both.
 
 const (
-	rowIDs = 4 // ids are 0 to 3
+	rowIDs = 3 // ids are 0 to 2
 	users  = 2 // users are 1 and 2
 )
 
@@ -85,21 +86,25 @@ func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.R
 	return d.LookupRows(ctx, q.String(), []coherence.Tag{d.Tag("*")}, rows, join)
 }
 
-// rowQuestion is what a client asks of rows.
-func (c *client) rowQuestion() rowsWhere {
-	id, user := c.rng.IntN(rowIDs), 1+c.rng.IntN(users)
-	one := func(shape string) rowsWhere { return rowsWhere{shape, []string{row{user: user}.slice(shape, id)}} }
-	switch c.rng.IntN(8) {
-	case 0:
-		return rowsWhere{}
-	case 1:
-		return one("id,user")
-	case 2, 3:
-		return one("id")
-	case 4:
-		return rowsWhere{"id", []string{strconv.Itoa(id), strconv.Itoa((id + 1) % rowIDs)}}
+// someRows are a few questions, one of them sometimes of all rows.
+func someRows(rng *rand.Rand) []rowsWhere {
+	qs := make([]rowsWhere, 1+rng.IntN(4))
+	for i := range qs {
+		id, r := rng.IntN(rowIDs), row{user: 1 + rng.IntN(users)}
+		switch rng.IntN(8) {
+		case 0:
+			qs[i] = rowsWhere{}
+		case 1:
+			qs[i] = rowsWhere{"id,user", []string{r.slice("id,user", id)}}
+		case 2, 3:
+			qs[i] = rowsWhere{"id", []string{r.slice("id", id)}}
+		case 4:
+			qs[i] = rowsWhere{"id", []string{r.slice("id", id), r.slice("id", (id+1)%rowIDs)}}
+		default:
+			qs[i] = rowsWhere{"user", []string{r.slice("user", id)}}
+		}
 	}
-	return one("user")
+	return qs
 }
 
 // A put is what a write makes of one row; user 0 deletes it.
@@ -179,6 +184,7 @@ func (c *client) writeRows(way int) {
 		ch.Slices = ps.slices(c.w.db.now(), c.w.Images, shapes)
 	}
 	c.stop(beforeHold, "has the rows of %v", ps)
+	c.w.forget()
 	d := c.proc.domain
 	h, err := d.HoldChanges(c.ctx, nil, []coherence.Change{ch})
 	if err != nil {

@@ -12,6 +12,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -93,7 +94,9 @@ type world struct {
 	losses     int                 // how often an entry is evicted, in 400 steps; tokens are, half as often
 	sets       []inRelations       // what relations reads and writes are of
 	schema     bool                // it changes
-	rows       bool                // reads and writes are of rows
+	rows       []rowsWhere         // what reads are of, if they and writes are of rows
+	forgets    int                 // of a hundred writes of rows, before how many the shapes in use are evicted
+	burst      int                 // for so many steps the same client goes on
 	shapes     int                 // that may be in use; 0 is the default
 	procs      []*process
 	clients    []*client // in the order of their birth
@@ -148,8 +151,30 @@ func (w *world) changeSchema() {
 
 // changeRows makes this a run of reads and writes of rows.
 func (w *world) changeRows() {
-	w.rows, w.Ops = true, 2*w.Ops
+	w.rows, w.Ops = someRows(w.rng), 2*w.Ops
+	w.long = []int{60, 300}[w.rng.IntN(2)]
 	w.shapes = []int{0, 1, 2}[w.rng.IntN(3)]
+	w.forgets = []int{0, 10, 40}[w.rng.IntN(3)]
+	w.writes = []int{10, 30, 60}[w.rng.IntN(3)]
+	switch w.Mutant {
+	case coherence.MembersBeforeHold, coherence.ShapeUnderHold, coherence.JoinWithoutToken:
+		w.narrow() // few other runs show them
+	default:
+		if w.rng.IntN(2) == 0 {
+			w.narrow()
+		}
+	}
+}
+
+// narrow makes most clients meet at one shape that comes into use again and again.
+func (w *world) narrow() {
+	w.rows, w.sticky, w.long = w.rows[:1], 0.9, 200
+	w.writes, w.forgets = 30, 50
+	w.lost, w.losses, w.unanswered, w.haste = 5, 0, 0, 4
+	w.Clients = 2
+	for _, p := range []place{beforeMark, beforeCommit, beforeJoin} {
+		w.places[p] = w.rng.IntN(4) > 0
+	}
 }
 
 // run lets one client after the other take a step, until all have ended.
@@ -192,6 +217,10 @@ func (w *world) ready() []*client {
 // pick chooses who goes on: often who went last, and not who lies still while
 // others don't. A client that lies still for long is what most races need.
 func (w *world) pick(ready []*client) *client {
+	if w.burst > 0 && w.last.parked {
+		w.burst--
+		return w.last
+	}
 	if w.last != nil && w.last.parked && w.last.still <= w.steps && w.rng.Float64() < w.sticky {
 		return w.last
 	}
@@ -215,7 +244,7 @@ func (w *world) disturb() bool {
 	case n < w.losses:
 		w.store.evictEntry()
 	case n < w.losses*3/2:
-		w.store.evictToken()
+		w.store.evictTag(slices.Sorted(maps.Keys(w.store.tokens)))
 	case n < w.losses*3/2+w.haste:
 		w.db.lateCommits(w)
 		w.store.pass(time.Duration(w.rng.Int64N(int64(2 * lease))))
@@ -227,6 +256,21 @@ func (w *world) disturb() bool {
 		return false
 	}
 	return true
+}
+
+// forget sometimes evicts the shapes in use just before a writer asks for them,
+// who then goes on for some steps. Readers who are about to join one lie still.
+func (w *world) forget() {
+	if w.rng.IntN(100) >= w.forgets {
+		return
+	}
+	w.store.evictTag(slices.Sorted(maps.Keys(w.store.members)))
+	w.burst = w.rng.IntN(10)
+	for _, c := range w.clients {
+		if c.parked && c.place == beforeJoin {
+			c.still = w.steps + w.burst + w.rng.IntN(20)
+		}
+	}
 }
 
 // victim is the process that crashes: often one that has committed and not released.

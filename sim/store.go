@@ -284,9 +284,8 @@ func (s *simStore) evictEntry() {
 	}
 }
 
-// evictToken drops the token of some tag, and its members.
-func (s *simStore) evictToken() {
-	tags := slices.Sorted(maps.Keys(s.tokens))
+// evictTag drops the token of some tag, and its members.
+func (s *simStore) evictTag(tags []store.Tag) {
 	if len(tags) > 0 {
 		tag := tags[s.w.rng.IntN(len(tags))]
 		s.w.trace.add(s.w.steps, "token of %s is evicted", tag)

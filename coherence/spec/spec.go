@@ -1,3 +1,3 @@
-// Package spec holds the Promela model of the coherence of one tag, and the test
-// that has it checked.
+// Package spec holds the Promela models of the coherence of one tag and of how
+// shapes come into use, and the test that has them checked.
 package spec

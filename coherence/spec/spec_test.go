@@ -22,11 +22,11 @@ func need(t *testing.T) {
 	}
 }
 
-// check has the model checked under the given definitions, and returns the
+// check has a model checked under the given definitions, and returns the
 // checker's report.
-func check(t *testing.T, defs ...string) string {
+func check(t *testing.T, file string, defs ...string) string {
 	t.Helper()
-	model, err := filepath.Abs("coherence.pml")
+	model, err := filepath.Abs(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,27 +47,48 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
+// A variant is a model with steps left out, or of other sizes.
+type variant struct {
+	name  string
+	defs  []string
+	wrong bool // there is a stale read
+}
+
+func (v variant) check(t *testing.T, file string) {
+	report := check(t, file, v.defs...)
+	violated := strings.Contains(report, "assertion violated")
+	complete := strings.Contains(report, "errors: 0") && !strings.Contains(report, "max search depth too small")
+	if violated != v.wrong || !violated && !complete {
+		t.Errorf("stale read found: %v, want %v\n%s", violated, v.wrong, report)
+	}
+}
+
 func TestModel(t *testing.T) {
 	need(t)
-	cases := []struct {
-		name  string
-		defs  []string
-		wrong bool // there is a stale read
-	}{
+	for _, v := range []variant{
 		{"the protocol", []string{"-DREADS=2", "-DBUMPBEFORE"}, false},
 		{"the protocol, two writers", []string{"-DREADS=1", "-DBUMPBEFORE", "-DW2"}, false},
 		{"holds before tokens", []string{"-DREADS=2", "-DBUMPBEFORE", "-DHFIRST"}, true},
 		{"no token at hold", []string{"-DREADS=2"}, true},
 		{"no hold", []string{"-DREADS=2", "-DBUMPBEFORE", "-DNOHOLD"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "coherence.pml") })
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			report := check(t, c.defs...)
-			violated := strings.Contains(report, "assertion violated")
-			complete := strings.Contains(report, "errors: 0") && !strings.Contains(report, "max search depth too small")
-			if violated != c.wrong || !violated && !complete {
-				t.Errorf("stale read found: %v, want %v\n%s", violated, c.wrong, report)
-			}
-		})
+}
+
+func TestShapes(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", []string{"-DREADS=2"}, false},
+		{"the protocol, two writers", []string{"-DREADS=1", "-DW2"}, false},
+		{"the protocol, a shape parts", []string{"-DREADS=1", "-DPARTS"}, false},
+		{"members before the hold only", []string{"-DREADS=2", "-DMEMBERSFIRST"}, true},
+		{"in use without a look at the holds", []string{"-DREADS=2", "-DNOLOOK"}, true},
+		{"in use without a proposal", []string{"-DREADS=2", "-DNOPROPOSAL"}, true},
+		{"join under any token", []string{"-DREADS=2", "-DANYJOIN"}, true},
+		{"kept whatever the token of the members", []string{"-DREADS=2", "-DANYMEMBERS"}, true},
+		{"part without a new token", []string{"-DREADS=2", "-DPARTS", "-DPARTKEEPS"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "shapes.pml") })
 	}
 }
