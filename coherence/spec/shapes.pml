@@ -23,8 +23,8 @@
  *   -DANYJOIN        join doesn't ask for the token
  *   -DANYMEMBERS     readers keep results of the slice whatever token R* has
  *   -DPARTKEEPS      a shape that parts leaves R* its token
- * Sizes: -DREADS=n reads of each reader (2), -DW2 two writers, -DPARTS that S
- * parts instead of that R* is evicted.
+ * Sizes: -DREADS=n reads of each reader (2), -DW2 two writers (more states than a
+ * test can look at), -DPARTS that S parts instead of that R* is evicted.
  */
 
 #ifndef READS

@@ -80,7 +80,6 @@ func TestShapes(t *testing.T) {
 	need(t)
 	for _, v := range []variant{
 		{"the protocol", []string{"-DREADS=2"}, false},
-		{"the protocol, two writers", []string{"-DREADS=1", "-DW2"}, false},
 		{"the protocol, a shape parts", []string{"-DREADS=1", "-DPARTS"}, false},
 		{"members before the hold only", []string{"-DREADS=2", "-DMEMBERSFIRST"}, true},
 		{"in use without a look at the holds", []string{"-DREADS=2", "-DNOLOOK"}, true},
