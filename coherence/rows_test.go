@@ -1,15 +1,11 @@
 package coherence_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/larderdb/larder/coherence"
-	"github.com/larderdb/larder/store"
-	"github.com/larderdb/larder/store/memory"
 )
 
 // rowsOf are the rows of stuff in slices of a shape.
@@ -173,50 +169,6 @@ func TestShapeUnderWrite(t *testing.T) {
 	write(t, d, in(map[string][]string{"user_id": {"2"}}))
 	wantRows(t, d, "k", rows, 4, 4, coherence.Miss)
 	wantRows(t, d, "l", rows, 4, 3, coherence.Hit)
-}
-
-// A between lets something happen before a call of the store.
-type between struct {
-	store.Store
-	lookup, hold, members func()
-	mutant                coherence.Mutant
-}
-
-func (s *between) Mutate(m coherence.Mutant) { s.mutant = m }
-
-func once(f *func()) {
-	if g := *f; g != nil {
-		*f = nil
-		g()
-	}
-}
-
-func (s *between) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
-	once(&s.lookup)
-	return s.Store.Lookup(ctx, key, tags)
-}
-
-func (s *between) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
-	once(&s.hold)
-	return s.Store.Hold(ctx, id, tags, lease)
-}
-
-func (s *between) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
-	if s.mutant == coherence.JoinWithoutToken {
-		_, token, _ = s.Store.Members(ctx, tag)
-	}
-	return s.Store.Join(ctx, tag, token, member)
-}
-
-func (s *between) Members(ctx context.Context, tag store.Tag) ([]string, store.Token, error) {
-	once(&s.members)
-	return s.Store.Members(ctx, tag)
-}
-
-func newBetween(m coherence.Mutant, o coherence.Options) (*between, *coherence.Domain) {
-	o.Mutant = m
-	s := &between{Store: memory.New(8 << 20)}
-	return s, coherence.NewDomain(s, "db", o)
 }
 
 func TestShapesOfARelationAreBounded(t *testing.T) {

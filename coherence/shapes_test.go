@@ -1,0 +1,160 @@
+package coherence_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
+)
+
+// A between lets something happen before a call of the store, once.
+type between struct {
+	store.Store
+	lookup, hold, join func()
+	mutant             coherence.Mutant
+	gone               []string // members that have parted and left the token as it was
+}
+
+func (s *between) Mutate(m coherence.Mutant) { s.mutant = m }
+
+func once(f *func()) {
+	if g := *f; g != nil {
+		*f = nil
+		g()
+	}
+}
+
+func (s *between) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
+	once(&s.lookup)
+	return s.Store.Lookup(ctx, key, tags)
+}
+
+func (s *between) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	once(&s.hold)
+	return s.Store.Hold(ctx, id, tags, lease)
+}
+
+// Join lets something happen before a shape is put in use, not before it is proposed.
+func (s *between) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
+	if member == "user_id" {
+		once(&s.join)
+	}
+	if s.mutant == coherence.JoinWithoutToken {
+		_, token, _ = s.Store.Members(ctx, tag)
+	}
+	return s.Store.Join(ctx, tag, token, member)
+}
+
+func (s *between) Part(ctx context.Context, tag store.Tag, member string) error {
+	if s.mutant == coherence.PartKeepsToken {
+		s.gone = append(s.gone, member)
+		return nil
+	}
+	return s.Store.Part(ctx, tag, member)
+}
+
+func (s *between) Members(ctx context.Context, tag store.Tag) ([]string, store.Token, error) {
+	members, token, err := s.Store.Members(ctx, tag)
+	left := slices.DeleteFunc(slices.Clone(members), func(m string) bool { return slices.Contains(s.gone, m) })
+	return left, token, err
+}
+
+var (
+	ofOne    = rowsOf("user_id", "1")
+	writeOne = in(map[string][]string{"user_id": {"1"}})
+)
+
+// shapeRaces change "old" in slice 1 to "new", each so that a step is needed.
+var shapeRaces = []struct {
+	without coherence.Mutant
+	race    func(t *testing.T, s *between, d *coherence.Domain, now *time.Duration)
+}{
+	{coherence.MembersBeforeHold, func(t *testing.T, s *between, d *coherence.Domain, _ *time.Duration) {
+		s.hold = func() {
+			loadRows(d, "k", ofOne, "old")
+			loadRows(d, "k2", ofOne, "old")
+		}
+		write(t, d, writeOne)
+	}},
+	{coherence.ShapeAfterRead, func(t *testing.T, _ *between, d *coherence.Domain, _ *time.Duration) {
+		r := d.LookupRows(bg, "k2", nil, ofOne, true)
+		write(t, d, writeOne)
+		r.Fill(bg, "old", 8, 0)
+		r.Done()
+	}},
+	{coherence.ShapeUnderHold, func(t *testing.T, _ *between, d *coherence.Domain, _ *time.Duration) {
+		h := holdRows(t, d, writeOne)
+		loadRows(d, "k", ofOne, "old")
+		loadRows(d, "k2", ofOne, "old")
+		ok(t, h.Release(bg))
+	}},
+	{coherence.AnyMembers, func(t *testing.T, s *between, d *coherence.Domain, _ *time.Duration) {
+		inUse(t, d, "user_id")
+		var h *coherence.Hold
+		s.lookup = func() {
+			ok(t, s.Part(bg, d.Tag("stuff*"), "user_id"))
+			ok(t, s.Part(bg, d.Tag("stuff*"), "user_id?"))
+			h = holdRows(t, d, writeOne)
+		}
+		loadRows(d, "k2", ofOne, "old")
+		ok(t, h.Release(bg))
+	}},
+	{coherence.JoinWithoutToken, func(t *testing.T, s *between, d *coherence.Domain, _ *time.Duration) {
+		var h *coherence.Hold
+		s.join = func() {
+			ok(t, s.Part(bg, d.Tag("stuff*"), "user_id?"))
+			h = holdRows(t, d, writeOne)
+		}
+		loadRows(d, "k", ofOne, "old")
+		loadRows(d, "k2", ofOne, "old")
+		ok(t, h.Release(bg))
+	}},
+	{coherence.PartKeepsToken, func(t *testing.T, _ *between, d *coherence.Domain, now *time.Duration) {
+		inUse(t, d, "user_id")
+		loadRows(d, "k2", ofOne, "old")
+		for range 2 { // the first minute is not idle: the shape was used
+			*now += time.Hour
+			loadRows(d, "by id", rowsOf("id", "1"), "old")
+		}
+		if got := d.Shapes(bg, "stuff"); slices.Contains(got, "user_id") {
+			t.Fatalf("shapes %q: none has given way", got)
+		}
+		write(t, d, writeOne)
+	}},
+}
+
+// TestShapeSteps: each step by which shapes come into use, or go, is needed.
+func TestShapeSteps(t *testing.T) {
+	for _, r := range shapeRaces {
+		t.Run(r.without.String(), func(t *testing.T) {
+			for _, m := range []coherence.Mutant{coherence.NoMutant, r.without} {
+				now := new(time.Duration)
+				s := &between{Store: memory.New(8 << 20)}
+				d := coherence.NewDomain(s, "db", coherence.Options{
+					Mutant: m, Shapes: 1, Now: func() time.Duration { return *now },
+				})
+				r.race(t, s, d, now)
+				got, _ := loadRows(d, "k2", ofOne, "new")
+				if stale := got == "old"; stale != (m != coherence.NoMutant) {
+					t.Errorf("%v: read %v", m, got)
+				}
+			}
+		})
+	}
+}
+
+// TestPanicWhilePutInUse: nobody is left waiting.
+func TestPanicWhilePutInUse(t *testing.T) {
+	s := &between{Store: memory.New(1 << 20), join: func() { panic("the store's") }}
+	d := coherence.NewDomain(s, "db", coherence.Options{})
+	func() {
+		defer func() { _ = recover() }()
+		d.LookupRows(bg, "k", nil, ofOne, true)
+		t.Error("no panic: this test tests nothing")
+	}()
+	wantRows(t, d, "k", ofOne, 1, 1, coherence.Miss)
+}
