@@ -85,7 +85,7 @@ func TestInvalidateUnknown(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)
 		h.wantCached(h.db, names)
-		for _, relation := range []string{"nowhere", h.schemaName() + ".nowhere", "stuff; DROP TABLE stuff"} {
+		for _, relation := range []string{"nowhere", h.schemaName() + ".nowhere", "nowhere.stuff", "stuff; DROP TABLE stuff"} {
 			err := h.cache.Invalidate(h.Context(), relation)
 			if !errors.Is(err, ErrUnknownRelation) || !strings.Contains(err.Error(), relation) || !strings.HasPrefix(err.Error(), "larder: ") {
 				h.Errorf("%s: %v", relation, err)

@@ -102,8 +102,14 @@ func (s *Session) effectOfName(name string) (effect, error) {
 	if p == nil {
 		return effect{}, fmt.Errorf("invalidate %s: the catalog of the database can't be read", name)
 	}
-	if p.plan.UnknownRelation {
+	if p.plan.UnknownRelation || qualified && !s.mayHave(schema) {
 		return effect{}, fmt.Errorf("invalidate %s: %w", name, ErrUnknownRelation)
 	}
 	return effectOf(p.db, &catalog.Plan{Writes: append(slices.Clone(p.plan.Writes), p.plan.Reads...), WritesAll: p.plan.WritesAll, AttachedWrites: p.plan.AttachedWrites}), nil
+}
+
+// mayHave reports whether a schema may be one of the session's. Plans of SQLite don't say
+// so: they take what they don't know for a database that will have been attached.
+func (s *Session) mayHave(schema string) bool {
+	return s.src.Dialect != analyze.SQLite || slices.Contains(s.state.Path, strings.ToLower(schema))
 }
