@@ -27,10 +27,17 @@ type stop struct {
 	resumed  sync.Once
 	fault    error // what the statement is said to have ended with, if not nil
 	severing bool  // the driver's connection is closed at that point
+	panics   bool  // the driver panics there
 }
 
 // gated opens a handle whose statements pass a gate.
 func (h *house) gated() (*sql.DB, *gate) {
+	h.Helper()
+	c, g := h.gatedConnector()
+	return h.opened(sql.OpenDB(c), nil), g
+}
+
+func (h *house) gatedConnector() (*connector, *gate) {
 	h.Helper()
 	inner, err := driverOf(h.driver)
 	if err != nil {
@@ -45,7 +52,7 @@ func (h *house) gated() (*sql.DB, *gate) {
 		h.Fatal(err)
 	}
 	g := &gate{Connector: connector, stops: make(map[string]*stop)}
-	return h.opened(sql.OpenDB(h.cache.connector(g, inner, dialect, h.dsn, true)), nil), g
+	return h.cache.connector(g, inner, dialect, h.dsn, true), g
 }
 
 // at makes the next statement that comes to a point stop there.
@@ -83,6 +90,9 @@ func (g *gate) pass(conn driver.Conn, point string) error {
 	<-s.resume
 	if s.severing {
 		conn.Close()
+	}
+	if s.panics {
+		panic("the driver panics")
 	}
 	return s.fault
 }
@@ -132,6 +142,9 @@ func (c *gatedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.
 	if err != nil {
 		return nil, err
 	}
+	if fault := c.gate.pass(c.Conn, "after BEGIN"); fault != nil {
+		return nil, fault
+	}
 	return &gatedTx{tx, c}, nil
 }
 
@@ -157,6 +170,17 @@ func (t *gatedTx) Commit() error {
 	}
 	err := t.Tx.Commit()
 	if fault := t.conn.gate.pass(t.conn.Conn, "after COMMIT"); fault != nil {
+		return fault
+	}
+	return err
+}
+
+func (t *gatedTx) Rollback() error {
+	if err := t.conn.gate.pass(t.conn.Conn, "before ROLLBACK"); err != nil {
+		return err
+	}
+	err := t.Tx.Rollback()
+	if fault := t.conn.gate.pass(t.conn.Conn, "after ROLLBACK"); fault != nil {
 		return fault
 	}
 	return err

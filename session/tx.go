@@ -153,9 +153,11 @@ func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error)
 		return nil, err
 	}
 	s.refresh(ctx)
-	ends := s.hold(ctx, s.implicitCommit())
+	ends, returned := s.hold(ctx, s.implicitCommit()), false
+	defer s.doubtUnless(&returned, &ends)
 	inner, err := begin(ctx, s.inner, opts)
 	s.release(ctx, ends, err)
+	returned = true
 	if err != nil {
 		return nil, err
 	}
@@ -187,22 +189,46 @@ func (t *Tx) Commit() error {
 	s, ctx := t.s, context.Background()
 	o := s.observe()
 	e := s.tx.effect()
-	h := s.hold(ctx, e)
+	h, returned := s.hold(ctx, e), false
 	h.own = s.tx.writer
+	defer s.doubtUnless(&returned, &h)
 	o.ask()
 	err := t.inner.Commit()
 	o.answered()
 	s.release(ctx, h, err)
 	s.ended(err)
+	returned = true
 	s.sawWrite(ctx, &o, &commit, &e, err)
 	return err
 }
 
 // Rollback ends the transaction. Nothing of it was visible, so nothing is announced.
 func (t *Tx) Rollback() error {
+	returned := false
+	defer t.s.doubtUnless(&returned, &holds{})
 	err := t.inner.Rollback()
 	t.s.ended(err)
+	returned = true
 	return err
+}
+
+// doubtUnless notes that the driver panicked where a transaction begins or ends: whether one
+// is open isn't known, and what was about to become visible may have, or may yet.
+func (s *Session) doubtUnless(returned *bool, h *holds) {
+	if *returned {
+		return
+	}
+	h.abandon()
+	if len(h.marks) > 0 {
+		s.count.abandoned.Add(1)
+	}
+	if s.tx.wrote() { // a later commit announces it, whatever has become of the schema meanwhile
+		e := wideEffect(&analyze.Statement{})
+		s.tx.gather(&e)
+	}
+	s.tx.writer.End() // nobody may end the transaction any more
+	s.tx.writer = nil
+	s.tx.doubt, s.stateStale = true, true
 }
 
 // ended notes the end of a transaction. Settings made in it, or undone by its end,
