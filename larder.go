@@ -60,7 +60,9 @@ type Options struct {
 	TTL time.Duration
 
 	// Lease is how long relations are held after a write whose outcome is unknown,
-	// because the connection was lost. 0 means 30 seconds.
+	// because the connection was lost. 0 means 30 seconds. A database has one lease in a
+	// store: caches with the same Store, or with the shared one, have that of the cache that
+	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
 	// Observe, if not nil, is called once for every statement, in the goroutine that

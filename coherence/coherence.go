@@ -110,6 +110,9 @@ func (d *Domain) Prefix() string { return d.prefix }
 // Store returns the store that the domain is in.
 func (d *Domain) Store() store.Store { return d.store }
 
+// Lease is how long an abandoned hold lasts.
+func (d *Domain) Lease() time.Duration { return d.lease }
+
 // Tag returns the tag of the given name in this domain.
 func (d *Domain) Tag(name string) store.Tag { return store.Tag(d.prefix + name) }
 

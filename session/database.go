@@ -20,6 +20,7 @@ type database struct {
 	domain     *coherence.Domain
 	all        coherence.Tag   // changed by every write to unknown relations; every entry depends on it
 	schema     coherence.Tag   // changed by every change of the schema; facts depend on it
+	allOnly    []coherence.Tag // just all
 	schemaOnly []coherence.Tag // just schema
 
 	epoch atomic.Int64 // of what new connections begin with
@@ -28,8 +29,8 @@ type database struct {
 	refs    int  // guarded by registry.mu
 
 	facts   atomic.Pointer[facts]
-	loading sync.Mutex // held while facts are read
-	failed  time.Time  // when reading the facts failed last; guarded by loading
+	loading chan struct{} // full while facts are read: a lock that may be waited for in a context
+	failed  time.Time     // when reading the facts failed last; guarded by loading
 }
 
 // facts are a catalog's snapshot and the token of the schema tag before it was read.
@@ -59,7 +60,8 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	if db == nil {
 		domain := coherence.NewDomain(key.store, key.identity, options)
 		db = &database{key: key, private: private, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
-		db.schemaOnly = []coherence.Tag{db.schema}
+		db.allOnly, db.schemaOnly = []coherence.Tag{db.all}, []coherence.Tag{db.schema}
+		db.loading = make(chan struct{}, 1)
 		registry.m[key] = db
 	}
 	db.refs++
@@ -119,10 +121,14 @@ var (
 )
 
 // load returns current facts, which it reads by q if need be. It fails if they can't be
-// read, or if the schema is being changed.
+// read, if the schema is being changed, or if ctx ends while another reads them.
 func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Dialect) (*facts, error) {
-	db.loading.Lock()
-	defer db.loading.Unlock()
+	select {
+	case db.loading <- struct{}{}:
+		defer func() { <-db.loading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if f := db.facts.Load(); db.current(ctx, f) {
 		return f, nil
 	}
@@ -154,12 +160,4 @@ func (db *database) distrust(f *facts) {
 	if f != nil && time.Since(f.loaded) > unknownPause {
 		db.facts.CompareAndSwap(f, nil)
 	}
-}
-
-// readTag is the tag that a read of a relation depends on; writeTags are those that a
-// write to unknown rows of it changes.
-func (db *database) readTag(r catalog.Relation) coherence.Tag { return db.domain.Tag(string(r) + "?") }
-
-func (db *database) writeTags(r catalog.Relation) []coherence.Tag {
-	return []coherence.Tag{db.domain.Tag(string(r) + "?"), db.domain.Tag(string(r) + "*")}
 }

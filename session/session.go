@@ -92,14 +92,21 @@ func (s *Session) identify(ctx context.Context) {
 	if id.Database == "" {
 		return
 	}
-	s.db = s.src.acquire(id.Database, id.Private)
+	s.db = s.src.acquire(ctx, id.Database, id.Private)
 	for _, other := range id.Attached {
-		s.attached = append(s.attached, s.src.acquire(other, false))
+		s.attached = append(s.attached, s.src.acquire(ctx, other, false))
 	}
 }
 
-func (s *Source) acquire(identity string, private bool) *database {
-	return acquire(databaseKey{store: s.Store, identity: identity}, private, s.Domain)
+// acquire returns a database of the source's store. It has one lease, which is said by who opens
+// it first; a source that asked for another says so, once.
+func (s *Source) acquire(ctx context.Context, identity string, private bool) *database {
+	db := acquire(databaseKey{store: s.Store, identity: identity}, private, s.Domain)
+	if kept := db.domain.Lease(); s.Domain.Lease > 0 && s.Domain.Lease != kept && s.warned.CompareAndSwap(false, true) {
+		s.Log.WarnContext(ctx, "larder: another cache of this database in this store has said the lease already, it stays",
+			"lease", kept, "asked", s.Domain.Lease)
+	}
+	return db
 }
 
 // leave lets go of the databases that the session is of.

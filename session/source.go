@@ -51,6 +51,7 @@ type Source struct {
 	queries *otter.Cache[string, *query]
 	clock   clock
 	base    atomic.Pointer[base]
+	warned  atomic.Bool // that the database has another lease than was asked for
 
 	mu     sync.Mutex
 	states map[string][]*catalog.State // guarded by mu: by Key, each different from the others
