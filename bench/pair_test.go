@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"database/sql"
 	"slices"
 	"testing"
 	"time"
@@ -10,10 +9,10 @@ import (
 // pair runs an operation on one handle and on the other in turn, batch operations at a
 // time, so that a machine whose speed drifts drifts for both. It reports the medians,
 // and the median of the ratios of the second to the first.
-func pair(b *testing.B, first, second *sql.DB, batch int, op func(*sql.DB, int)) {
+func pair[H any](b *testing.B, first, second H, batch int, op func(H, int)) {
 	b.Helper()
 	i := 0
-	timed := func(db *sql.DB) float64 {
+	timed := func(db H) float64 {
 		start := time.Now()
 		for range batch {
 			i++

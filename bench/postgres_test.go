@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"database/sql"
 	"testing"
 
@@ -29,30 +28,6 @@ func postgresPair(b *testing.B) (bare, cached *sql.DB) {
 	b.Cleanup(func() { bare.Close(); cached.Close() })
 	fill(b, cached, 20, "$1, $2, $3, $4, $5", "timestamptz")
 	return bare, cached
-}
-
-// listAnew gives the same rows for every argument, none of which was asked before.
-const listAnew = "SELECT id, user_id, name, price, created FROM stuff WHERE user_id = 42 AND id <> $1 ORDER BY id"
-
-// BenchmarkMiss compares a read that is not in the cache, and is kept, with the bare query. The
-// cache is full before: each result that is kept drives out another, as where a program has run
-// for a while. What is measured is not how a heap grows that is to reach its size yet.
-func BenchmarkMiss(b *testing.B) {
-	bare, cached := postgresPair(b)
-	i := 0
-	missing := func(db *sql.DB, _ int) {
-		i--
-		if n, err := readAll(context.Background(), db, listAnew, i); n != 20 || err != nil {
-			b.Fatal(n, err)
-		}
-	}
-	cache, _ := larder.Of(cached)
-	for cache.Stats().Evictions == 0 {
-		for range 1000 {
-			missing(cached, i)
-		}
-	}
-	pair(b, bare, cached, 1, missing)
 }
 
 // BenchmarkWrite compares a write with the bare one.
