@@ -6,12 +6,17 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
 	"github.com/larderdb/larder/analyze"
-	"github.com/larderdb/larder/store/memory"
 )
+
+const labels = "SELECT label FROM tags ORDER BY id"
 
 // TestInvalidate: it removes what depends on a relation that was changed unseen, and nothing else.
 func TestInvalidate(t *testing.T) {
@@ -32,17 +37,40 @@ func TestInvalidate(t *testing.T) {
 			}
 		}
 		h.wantRead(h.db, OutcomeMiss, people)
-		if err := h.cache.Invalidate(h.Context(), "absent"); !errors.Is(err, ErrUnknownRelation) {
-			t.Errorf("absent: %v", err)
-		}
-		h.wantRead(h.db, OutcomeHit, people)
 		if err := h.cache.Invalidate(h.Context(), "stuff", "users"); err != nil {
 			t.Error(err)
 		}
 		h.wantRead(h.db, OutcomeMiss, names)
 		h.wantRead(h.db, OutcomeMiss, people)
-		h.wantRead(h.db, OutcomeMiss, "SELECT label FROM tags")
-		h.wantRead(h.db, OutcomeHit, "SELECT label FROM tags")
+		h.wantRead(h.db, OutcomeMiss, labels)
+		h.wantRead(h.db, OutcomeHit, labels)
+		h.query(h.db, names)
+		h.ok(h.cache.Invalidate(h.Context()))
+		h.wantRead(h.db, OutcomeHit, names)
+	})
+}
+
+// TestInvalidateUnknown: a name that no database of the cache has is an error that says which,
+// and one that some of them have is none.
+func TestInvalidateUnknown(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		h.wantCached(h.db, names)
+		for _, relation := range []string{"nowhere", h.relation("nowhere"), "nowhere.stuff", "stuff; DROP TABLE stuff"} {
+			err := h.cache.Invalidate(h.Context(), relation)
+			if !errors.Is(err, ErrUnknownRelation) || !strings.Contains(err.Error(), relation) || !strings.HasPrefix(err.Error(), "larder: ") {
+				h.Errorf("%s: %v", relation, err)
+			}
+		}
+		h.wantRead(h.db, OutcomeHit, names)
+		n := h.neighbour()
+		n.exec(n.db, "CREATE TABLE lonely (id INTEGER)")
+		h.ok(h.cache.Invalidate(h.Context(), "lonely"))
+		empty, err := New(nil)
+		h.ok(err)
+		if err := empty.Invalidate(h.Context(), "stuff"); !errors.Is(err, ErrUnknownRelation) {
+			h.Errorf("a cache without a handle: %v", err)
+		}
 	})
 }
 
@@ -66,42 +94,62 @@ func TestInvalidateInTransaction(t *testing.T) {
 	})
 }
 
-// TestBypassRefresh: by contexts and by comments.
-func TestBypassRefresh(t *testing.T) {
+// wantWith reads in a context; it compares with the given values.
+func (h *house) wantWith(ctx context.Context, texts string, outcome Outcome, reason Reason, query string) {
+	h.Helper()
+	h.take()
+	rows, err := h.db.QueryContext(ctx, query)
+	if err != nil {
+		h.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var text string
+		h.ok(rows.Scan(&text))
+		list = append(list, text)
+	}
+	h.ok(rows.Err())
+	if got := strings.Join(list, ","); got != texts {
+		h.Errorf("%s: got %q, want %q", query, got, texts)
+	}
+	if events := h.take(); len(events) != 1 || events[0].Outcome != outcome || events[0].Reason != reason {
+		h.Errorf("%s: %+v, want %v because of %v", query, events, outcome, reason)
+	}
+}
+
+// TestWishes: a context or a comment asks for a read of the database, kept or not. What only
+// the database knows shows which.
+func TestWishes(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)
-		const one = "SELECT name FROM stuff WHERE id = 1"
+		ctx, n := h.Context(), 0
+		changed := func() string {
+			n++
+			h.exec(h.bare, fmt.Sprintf("UPDATE tags SET label = 'changed %d' WHERE id = 1", n)) // unseen
+			return fmt.Sprintf("changed %d", n)
+		}
+		const one = "SELECT label FROM tags WHERE id = 1"
+		bypass, refresh := one+" /* larder:bypass */", "/* larder:refresh */ "+one
+		h.texts(h.db, labels) // brings the catalog up to date
+		h.wantWith(Bypass(ctx), h.texts(h.bare, one), OutcomeBypass, analyze.Asked, one)
 		h.wantCached(h.db, one)
-		h.exec(h.bare, "UPDATE stuff SET name = 'unseen' WHERE id = 1")
-		h.take()
-		first := func(ctx context.Context, query string) (name string) {
-			t.Helper()
-			h.ok(h.db.QueryRowContext(ctx, query).Scan(&name))
-			return name
-		}
-		if got := first(Bypass(h.Context()), one); got != "unseen" {
-			t.Errorf("bypass: %s", got)
-		}
-		h.wantReason(analyze.Asked, one)
-		h.want(h.db, "bread", OutcomeHit, one) // nobody has told the cache
-		if got := first(Refresh(h.Context()), one); got != "unseen" {
-			t.Errorf("refresh: %s", got)
-		}
-		h.want(h.db, "unseen", OutcomeHit, one)
-		h.exec(h.bare, "UPDATE stuff SET name = 'again' WHERE id = 1")
-		for _, directive := range []string{"/* larder:bypass */ ", "/*larder:bypass*/"} {
-			h.take()
-			if got := first(h.Context(), directive+one); got != "again" {
-				t.Errorf("%s: %s", directive, got)
-			}
-			h.wantReason(analyze.Asked, directive)
-		}
-		const refreshing = "/* larder:refresh */ " + one
-		h.want(h.db, "again", OutcomeMiss, refreshing)
-		h.exec(h.bare, "UPDATE stuff SET name = 'third' WHERE id = 1")
-		h.want(h.db, "third", OutcomeMiss, refreshing)
-		h.want(h.db, "again", OutcomeMiss, "/* larder:ttl=1h */ "+strings.Replace(one, "name", "'again'", 1))
-		h.want(h.db, "unseen", OutcomeHit, one)
+		old := h.texts(h.bare, one)
+		h.wantWith(Bypass(ctx), changed(), OutcomeBypass, analyze.Asked, one)
+		h.wantWith(ctx, old, OutcomeHit, analyze.Cacheable, one)
+		h.wantWith(ctx, changed(), OutcomeBypass, analyze.Asked, bypass)
+		h.wantWith(ctx, changed(), OutcomeBypass, analyze.Asked, "/*larder:bypass*/"+one)
+		h.wantWith(ctx, old, OutcomeHit, analyze.Cacheable, one)
+
+		now := changed()
+		h.wantWith(Refresh(ctx), now, OutcomeMiss, analyze.Cacheable, one)
+		changed()
+		h.wantWith(ctx, now, OutcomeHit, analyze.Cacheable, one)
+		h.wantWith(ctx, changed(), OutcomeMiss, analyze.Cacheable, refresh)
+		now = changed()
+		h.wantWith(ctx, now, OutcomeMiss, analyze.Cacheable, refresh)
+		h.wantWith(Bypass(ctx), now, OutcomeBypass, analyze.Asked, refresh) // the context is stronger
+		h.wantWith(Refresh(ctx), now, OutcomeMiss, analyze.Cacheable, bypass)
 	})
 }
 
@@ -116,17 +164,6 @@ func TestBypassedWrite(t *testing.T) {
 		h.want(h.db, "new,wine,milk", OutcomeMiss, names)
 		h.exec(h.other, "/* larder:bypass */ UPDATE stuff SET name = 'newer' WHERE id = 1")
 		h.want(h.db, "newer,wine,milk", OutcomeMiss, names)
-	})
-}
-
-// TestLifetime: an entry ends with its TTL.
-func TestLifetime(t *testing.T) {
-	eachKind(t, func(h *house) {
-		h.prepare(base)
-		read := "/* larder:ttl=1ns */ " + names
-		h.want(h.db, "bread,wine,milk", OutcomeMiss, read)
-		h.want(h.db, "bread,wine,milk", OutcomeMiss, read)
-		h.want(h.db, "bread,wine,milk", OutcomeBypass, "/* larder:ttl=never */ "+names)
 	})
 }
 
@@ -145,11 +182,15 @@ func TestExplain(t *testing.T) {
 			{"SELECT * FROM stuff s JOIN users u ON u.id = s.user_id", qualified("stuff") + " " + qualified("users"), "", analyze.Cacheable},
 			{"DELETE FROM stuff", qualified("stuff"), qualified("stuff"), analyze.NotRead},
 			{"INSERT INTO spare SELECT id, name FROM users", qualified("users"), qualified("spare"), analyze.NotRead},
+			{"SELECT label FROM tags WHERE label > ?", qualified("tags"), "", analyze.Cacheable},
+			{"DELETE FROM stuff WHERE id IN (SELECT id FROM tags)", qualified("stuff") + " " + qualified("tags"), qualified("stuff"), analyze.NotRead},
+			{"SELEC id FRO stuff", "", "*", analyze.Unparsable},
+			{"SELECT name FROM stuff WHERE CURRENT_TIMESTAMP > '2000-01-01'", qualified("stuff"), "", analyze.Volatile},
 			{"SELECT 1", "", "", analyze.NoRelation},
 			{"DROP TABLE stuff", "", "*", analyze.NotRead},
 			{"SELECT * FROM absent", "", "", analyze.UnknownRelation},
 		} {
-			e, err := Explain(h.Context(), h.db, c.text)
+			e, err := Explain(h.Context(), h.db, h.marks(c.text), slices.Repeat([]any{"a"}, strings.Count(c.text, "?"))...)
 			if err != nil {
 				t.Errorf("%s: %v", c.text, err)
 				continue
@@ -175,10 +216,10 @@ func TestExplain(t *testing.T) {
 		if e, err := Explain(h.Context(), h.db, names); err != nil || e.Cached {
 			t.Errorf("removed: %+v, %v", e, err)
 		}
-		if _, err := Explain(h.Context(), h.bare, names); err == nil {
-			t.Error("a bare handle is explained")
+		if _, err := Explain(h.Context(), h.bare, names); err == nil || !strings.Contains(err.Error(), "opened by Larder") {
+			t.Errorf("a bare handle: %v", err)
 		}
-		if _, err := h.cache.Explain(h.Context(), names); err == nil || !strings.Contains(err.Error(), "handles") {
+		if _, err := h.cache.Explain(h.Context(), names); err == nil || !strings.Contains(err.Error(), "larder.Explain") {
 			t.Errorf("which of two handles: %v", err)
 		}
 	})
@@ -195,48 +236,60 @@ func (h *house) relation(name string) string {
 	return "main." + name
 }
 
-// TestStats: what is counted.
+// TestStats: every statement is counted once.
 func TestStats(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)
+		h.texts(h.db, people) // brings the catalog up to date
 		before := h.cache.Stats()
-		h.wantCached(h.db, names)
-		h.wantRead(h.db, OutcomeHit, names)
-		h.wantBypass(h.db, analyze.NoRelation, "SELECT 1")
-		h.exec(h.db, "UPDATE users SET name = 'x' WHERE id = 7")
-		after := h.cache.Stats()
-		for _, c := range []struct {
-			what        string
-			grown, want int64
-		}{
-			{"hits", after.Hits - before.Hits, 2}, {"misses", after.Misses - before.Misses, 1}, {"bypasses", after.Bypasses - before.Bypasses, 2},
-			{"no relation", after.Reasons[analyze.NoRelation] - before.Reasons[analyze.NoRelation], 2},
-			{"writes", after.Writes - before.Writes, 1}, {"wide writes", after.WideWrites - before.WideWrites, 0}, {"held", after.Held, 0}, {"abandoned", after.Abandoned, 0},
-		} {
-			if c.grown != c.want {
-				t.Errorf("%s: %d, want %d", c.what, c.grown, c.want)
-			}
+		h.texts(h.db, names)
+		h.texts(h.db, names)
+		h.texts(h.other, names)
+		h.texts(h.db, "SELECT 1")
+		h.exec(h.db, "UPDATE tags SET label = 'x'")
+		tx := h.begin(h.db, 0)
+		h.exec(tx, "UPDATE tags SET label = 'y'")
+		h.exec(tx, "UPDATE stuff SET name = 'y'")
+		h.commit(tx)
+		h.texts(h.db, names)
+		s := h.cache.Stats()
+		got := fmt.Sprint(s.Hits-before.Hits, s.Misses-before.Misses, s.Held-before.Held, s.Bypasses-before.Bypasses, s.Writes-before.Writes, s.WideWrites-before.WideWrites, s.Abandoned)
+		if got != "2 2 0 1 2 0 0" {
+			h.Errorf("hits, misses, held, bypasses, writes, wide, abandoned: %s", got)
 		}
-		if after.Entries == 0 || after.Bytes <= 0 || after.MaxBytes == 0 || after.HitRatio() <= 0.5 {
-			t.Errorf("%+v", after)
+		if s.Reasons[analyze.NoRelation] != 1 || s.Entries < 1 || s.Bytes <= 0 || s.Bytes > s.MaxBytes || s.MaxBytes != 16<<20 {
+			h.Errorf("%+v", s)
+		}
+		if want := float64(s.Hits) / float64(s.Hits+s.Misses+s.Held); s.HitRatio() != want || want == 0 {
+			h.Errorf("hit ratio %v, want %v", s.HitRatio(), want)
+		}
+	})
+	if r := (Stats{Bypasses: 5}).HitRatio(); r != 0 {
+		t.Errorf("hit ratio of nothing: %v", r)
+	}
+}
+
+// TestOf: the cache of a handle is found, a bare handle has none, and the driver is the inner one.
+func TestOf(t *testing.T) {
+	eachKind(t, func(h *house) {
+		if c, ok := Of(h.db); !ok || c != h.cache {
+			h.Errorf("%v %v", c, ok)
+		}
+		if c, ok := Of(h.bare); ok || c != nil {
+			h.Errorf("the bare handle: %v", c)
+		}
+		if got, want := fmt.Sprintf("%T", h.db.Driver()), fmt.Sprintf("%T", h.bare.Driver()); got != want {
+			h.Errorf("driver %s, bare %s", got, want)
+		}
+		h.ok(h.other.Close())
+		if c, ok := Of(h.other); ok {
+			h.Errorf("a closed handle: %v", c)
 		}
 	})
 }
 
-// TestOf: a handle knows its cache, and its driver is the inner one.
-func TestOf(t *testing.T) {
-	eachKind(t, func(h *house) {
-		if c, ok := Of(h.db); !ok || c != h.cache {
-			t.Errorf("%v, %t", c, ok)
-		}
-		if _, ok := Of(h.bare); ok {
-			t.Error("a bare handle has a cache")
-		}
-		if got, want := fmt.Sprintf("%T", h.db.Driver()), fmt.Sprintf("%T", h.bare.Driver()); got != want {
-			t.Errorf("driver %s, bare %s", got, want)
-		}
-	})
-}
+// concrete are the types that programs assert of what Conn.Raw gives.
+var concrete = map[string]string{"modernc": "*sqlite.conn", "mattn": "*sqlite3.SQLiteConn", "ncruces": "*driver.conn", "pgx": "*stdlib.Conn", "pq": "*pq.conn", "mysql": "*mysql.mysqlConn"}
 
 // TestUnwrap: what is written through the driver's own connection is unknown to the cache,
 // so nothing that it knew counts until it is given back, and nothing after.
@@ -254,15 +307,20 @@ func TestUnwrap(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = inner.(driver.ExecerContext).ExecContext(h.Context(), rename, nil)
-			return err
+			if got := fmt.Sprintf("%T", inner); got != concrete[h.name] {
+				h.Errorf("unwrapped %s, want %s", got, concrete[h.name])
+			}
+			return errors.Join(h.writeRaw(inner), h.execRaw(inner, rename))
 		}))
 		for range 2 {
 			h.take()
 			if got := h.texts(h.db, names); got != "new,wine,milk" {
 				t.Errorf("while it is handed out: %s", got)
 			}
-			if events := h.take(); len(events) != 1 || events[0].Outcome == OutcomeHit {
+			if got := h.texts(h.db, labels); !strings.HasSuffix(got, "raw") {
+				t.Errorf("while it is handed out: %s", got)
+			}
+			if events := h.take(); len(events) != 2 || events[0].Outcome == OutcomeHit || events[1].Outcome == OutcomeHit {
 				t.Errorf("while it is handed out: %+v", events)
 			}
 		}
@@ -270,6 +328,10 @@ func TestUnwrap(t *testing.T) {
 		h.want(h.db, "new,wine,milk", OutcomeMiss, names)
 		h.want(h.db, "new,wine,milk", OutcomeHit, names)
 		h.want(h.db, "Bob,Cy,Ann", OutcomeMiss, people)
+		h.want(h.db, h.texts(h.bare, labels), OutcomeMiss, labels)
+		if _, err := Unwrap(struct{}{}); err == nil || !strings.Contains(err.Error(), "sql.Conn.Raw") {
+			h.Errorf("unwrapped what isn't Larder's: %v", err)
+		}
 		bare := h.conn(h.bare)
 		h.ok(bare.Raw(func(driverConn any) error {
 			if _, err := Unwrap(driverConn); err == nil {
@@ -278,6 +340,20 @@ func TestUnwrap(t *testing.T) {
 			return nil
 		}))
 	})
+}
+
+// writeRaw adds a tag by COPY where the driver has a call for it.
+func (h *house) writeRaw(inner driver.Conn) error {
+	if c, ok := inner.(*stdlib.Conn); ok {
+		_, err := c.Conn().CopyFrom(h.Context(), pgx.Identifier{"tags"}, []string{"id", "label"}, pgx.CopyFromRows([][]any{{int32(77), "raw"}}))
+		return err
+	}
+	return h.execRaw(inner, "INSERT INTO tags (id, label) VALUES (77, 'raw')")
+}
+
+func (h *house) execRaw(inner driver.Conn, text string) error {
+	_, err := inner.(driver.ExecerContext).ExecContext(h.Context(), text, nil)
+	return err
 }
 
 // TestConnector: a connector of any origin, through the cache.
@@ -317,48 +393,4 @@ func TestDriverRegistered(t *testing.T) {
 			t.Errorf("%v, %t", c, ok)
 		}
 	})
-}
-
-// TestBadOptions: what contradicts itself is refused in words that help.
-func TestBadOptions(t *testing.T) {
-	for _, c := range []struct {
-		driver  string
-		options Options
-		want    string
-	}{
-		{"sqlite", Options{Dialect: "oracle"}, `unknown dialect "oracle"`},
-		{"sqlite", Options{Dialect: "postgres"}, `speaks "sqlite"`},
-		{"absent", Options{}, `unknown driver "absent"`},
-		{"sqlite", Options{MaxBytes: -1}, "must not be negative"},
-		{"sqlite", Options{TTL: -1}, "must not be negative"},
-		{"sqlite", Options{Lease: -1}, "must not be negative"},
-		{"sqlite", Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 21}, "larger than MaxBytes"},
-		{"sqlite", Options{MaxBytes: 1 << 20, Store: memory.New(1 << 20)}, "not both"},
-	} {
-		db, err := Open(c.driver, "file::memory:", &c.options)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s, %+v: %v, want %q", c.driver, c.options, err, c.want)
-		}
-		if db != nil {
-			t.Error("a handle all the same")
-			db.Close()
-		}
-	}
-}
-
-// TestSharedStore: caches of the default store see each other's writes, those of stores of
-// their own don't meet.
-func TestSharedStore(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			h := newHouse(t, k, &Options{})
-			h.prepare(base)
-			db := h.opened(Open(h.driver, h.dsn, nil))
-			h.texts(db, names)
-			h.exec(h.db, rename)
-			if got := h.texts(db, names); got != "new,wine,milk" {
-				t.Error(got)
-			}
-		})
-	}
 }
