@@ -150,7 +150,7 @@ func (n *node) merges(j *judge, name string) int {
 	}
 	left, right := n.left.merges(j, name), n.right.merges(j, name)
 	using := slices.ContainsFunc(n.source.Using, func(u string) bool { return j.fold(u) == j.fold(name) })
-	if left < 0 || right < 0 || n.source.Natural || using && n.source.Join != analyze.Inner && n.source.Join != analyze.Left {
+	if left < 0 || right < 0 || using && n.source.Join != analyze.Inner && n.source.Join != analyze.Left {
 		return -1
 	}
 	if using {

@@ -69,6 +69,9 @@ var postgresReads = []each{
 	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT 1 FROM unknown, stuff WHERE stuff.user_id = boss)", "users{boss=1}, unknown, stuff"},
 	{"SELECT * FROM users WHERE id = 1 AND EXISTS (SELECT 1 FROM stuff WHERE user_id = id)", "users{id=1}, stuff"},
 	{"SELECT ctid FROM users WHERE id = 1 AND EXISTS (SELECT 1 FROM stuff WHERE user_id = ctid)", "users{id=1}, stuff"},
+	{"SELECT * FROM (SELECT id AS ctid FROM users) x WHERE x.ctid = 1 AND EXISTS (SELECT 1 FROM stuff s WHERE s.user_id = ctid)", "users{id=1}, stuff"},
+	{"SELECT * FROM users x WHERE x.id = 1 AND EXISTS (SELECT 1 FROM stuff x, (SELECT s.id FROM stuff s WHERE s.user_id = x.id) d WHERE x.id = 2)",
+		"users{id=1}, stuff{id=2}, stuff"},
 	// Subqueries.
 	{"SELECT * FROM users u LEFT JOIN stuff x ON x.user_id = u.id WHERE u.id = 1 AND (SELECT count(*) FROM stuff s WHERE s.user_id = x.user_id) > 1",
 		"users{id=1}, stuff{user_id=1}, stuff"},
