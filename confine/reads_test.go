@@ -72,6 +72,8 @@ var postgresReads = []each{
 	{"SELECT * FROM (SELECT id AS ctid FROM users) x WHERE x.ctid = 1 AND EXISTS (SELECT 1 FROM stuff s WHERE s.user_id = ctid)", "users{id=1}, stuff"},
 	{"SELECT * FROM users x WHERE x.id = 1 AND EXISTS (SELECT 1 FROM stuff x, (SELECT s.id FROM stuff s WHERE s.user_id = x.id) d WHERE x.id = 2)",
 		"users{id=1}, stuff{id=2}, stuff"},
+	{"SELECT * FROM users z WHERE z.boss = 1 AND EXISTS (SELECT 1 FROM links l JOIN stuff s ON s.user_id = z.boss, users z WHERE z.boss = 2)",
+		"users{boss=1}, links, stuff, users{boss=2}"},
 	// Subqueries.
 	{"SELECT * FROM users u LEFT JOIN stuff x ON x.user_id = u.id WHERE u.id = 1 AND (SELECT count(*) FROM stuff s WHERE s.user_id = x.user_id) > 1",
 		"users{id=1}, stuff{user_id=1}, stuff"},
@@ -114,6 +116,26 @@ var postgresReads = []each{
 }
 
 func TestPostgresReads(t *testing.T) { testReads(t, analyze.Postgres, postgresReads) }
+
+var sqliteReads = []each{
+	{"SELECT * FROM stuff WHERE User_ID = ?", "stuff{user_id=$1}"},
+	{"SELECT * FROM stuff WHERE user_id = :u", "stuff{user_id=:u}"},
+	{"SELECT * FROM stuff WHERE user_id IS 5", "stuff{user_id=5}"},
+	{"SELECT * FROM users u LEFT JOIN stuff s ON s.user_id = u.id WHERE s.user_id IS 5", "users, stuff{user_id=5}"},
+	{"SELECT * FROM users u LEFT JOIN stuff s ON s.user_id = u.id WHERE s.user_id IS ?", "users, stuff"},
+	{"SELECT * FROM stuff WHERE done", "stuff"},
+	{"SELECT * FROM stuff WHERE NOT done", "stuff"},
+	{"SELECT * FROM stuff WHERE user_id = 4.25", "stuff"},
+	{"SELECT * FROM stuff WHERE rowid = 5", "stuff"},
+	{"SELECT * FROM users, stuff WHERE users.boss = 1 AND stuff.name = users.boss", "users{boss=1}, stuff"},
+	{"SELECT * FROM users, stuff WHERE users.nick = 'a' AND stuff.name = users.nick", `users{nick="a"}, stuff`},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT id AS boss FROM stuff s WHERE s.user_id = boss)", "users{boss=1}, stuff"},
+	{"SELECT id AS boss FROM users WHERE id = 1 AND EXISTS (SELECT 1 FROM stuff s WHERE s.user_id = boss)", "users{id=1}, stuff"},
+	{"WITH a AS (SELECT * FROM b), b AS (SELECT * FROM stuff WHERE user_id = 1) SELECT * FROM a WHERE kind = 'a'", `stuff{user_id=1}, stuff{user_id=1}`},
+	{"SELECT * FROM mine WHERE owner = 1", `stuff{user_id=1 kind="a"}`},
+}
+
+func TestSQLiteReads(t *testing.T) { testReads(t, analyze.SQLite, sqliteReads) }
 
 func testReads(t *testing.T, d analyze.Dialect, list []each) {
 	s := house(t, d)
