@@ -7,7 +7,8 @@ import "slices"
 // text, sqlite_parser.go, sqlite_expr.go, sqlite_select.go and
 // sqlite_change.go read what reads and changes rows into the tree of
 // sqlite_ast.go, sqlite_collect.go turns that into facts, sqlite_rows.go,
-// sqlite_cond.go and sqlite_change_rows.go tell which rows they are of. Statements of other
+// sqlite_cond.go and sqlite_change_rows.go tell which rows they are of, with the numbers of
+// parameters from sqlite_param.go and the guard of sqlite_places.go. Statements of other
 // sorts have only their gist read: sqlite_schema.go, sqlite_control.go,
 // sqlite_pragma.go. sqlite_function.go knows SQLite's own functions.
 
