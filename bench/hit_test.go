@@ -38,13 +38,8 @@ func fill(b *testing.B, db *sql.DB, n int, marks, timeType string) {
 	}
 }
 
-// A querier is a *sql.DB or a *sql.Conn.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // readAll reads the list as a program does.
-func readAll(ctx context.Context, db querier, query string, arg any) (int, error) {
+func readAll(ctx context.Context, db handle, query string, arg any) (int, error) {
 	rows, err := db.QueryContext(ctx, query, arg)
 	if err != nil {
 		return 0, err

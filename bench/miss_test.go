@@ -15,7 +15,7 @@ import (
 const listAnew = "SELECT id, user_id, name, price, created FROM stuff WHERE user_id = 42 AND id <> $1 ORDER BY id"
 
 // missing is the operation of reading what was not asked before.
-func missing[H querier](b *testing.B) func(H, int) {
+func missing[H handle](b *testing.B) func(H, int) {
 	i := 0
 	return func(db H, _ int) {
 		i--
@@ -28,7 +28,7 @@ func missing[H querier](b *testing.B) func(H, int) {
 // fillUp reads until the cache is full: each result that is kept drives out another then, as
 // where a program has run for a while. What is measured after that is not how a heap
 // grows that is to reach its size yet.
-func fillUp[H querier](cache *larder.Cache, db H, op func(H, int)) {
+func fillUp[H handle](cache *larder.Cache, db H, op func(H, int)) {
 	for cache.Stats().Evictions == 0 {
 		for range 1000 {
 			op(db, 0)
