@@ -14,6 +14,9 @@
 //	go test ./metamorphic -run Postgres -seed 7    # the same program as yesterday
 //	go test ./metamorphic -run SQLite -forever
 //
+// Half of the statements are of typed tables, whose types, collations and conditions are chosen to mislead
+// slices: what looks equal isn't, and the reverse. TestPrecision tells how much of what writes remove had changed.
+//
 // That the test has teeth is tested too: the share of reads that were hits, and programs whose writes, triggers or
 // views the cache isn't told of, which must fail.
 //

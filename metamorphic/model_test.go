@@ -22,6 +22,8 @@ type model struct {
 	tables []*table
 	views  []string // and materialized ones
 	nextID int
+
+	typed, typedViews []*typedTable // they stay as they are
 }
 
 // A table is a base table.
@@ -90,7 +92,7 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
 
 func (m *model) clone() *model {
-	n := &model{views: slices.Clone(m.views), nextID: m.nextID}
+	n := &model{views: slices.Clone(m.views), nextID: m.nextID, typed: m.typed, typedViews: m.typedViews}
 	for _, t := range m.tables {
 		c := *t
 		c.extra = slices.Clone(t.extra)

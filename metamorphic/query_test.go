@@ -78,7 +78,10 @@ func (g *gen) settle(text string) (string, []any) {
 		args = append(args, g.marked[i].value)
 		place := "?"
 		if g.d == pg {
-			place = "$" + strconv.Itoa(len(args)) + "::" + g.marked[i].cast
+			place = "$" + strconv.Itoa(len(args))
+			if cast := g.marked[i].cast; cast != "" {
+				place += "::" + cast
+			}
 		}
 		text = before + place + after
 	}
@@ -331,6 +334,9 @@ func (g *gen) grouped(from string, scope, all []source) string {
 
 // query is a whole statement that reads. ordered tells whether the order of its rows is prescribed.
 func (g *gen) query() (text string, ordered bool) {
+	if g.chance(45) {
+		return g.sliced()
+	}
 	if g.chance(30) {
 		return g.special(), false
 	}

@@ -42,7 +42,7 @@ func schema(g *gen) program {
 		texts = append(texts, "CREATE MATERIALIZED VIEW m1 AS SELECT id, a, b, c FROM v1")
 		g.m.views = append(g.m.views, "m1")
 	}
-	return asSteps(texts)
+	return asSteps(append(texts, g.typedSchema()...))
 }
 
 func asSteps(texts []string) program {
@@ -126,6 +126,9 @@ func (g *gen) createTrigger() string {
 // ddl changes the schema, and the model with it.
 func (g *gen) ddl() string {
 	t := pick(g.r, g.m.tables)
+	if g.chance(15) {
+		return g.typedDDL()
+	}
 	switch g.r.IntN(11) {
 	case 0:
 		return g.addColumn(t)

@@ -21,6 +21,9 @@ func (g *gen) target() *table {
 
 // write is a statement that changes rows.
 func (g *gen) write() writing {
+	if g.chance(45) {
+		return g.typedWrite()
+	}
 	t := g.target()
 	w := writing{}
 	switch n := g.r.IntN(20); {
