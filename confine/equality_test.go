@@ -25,7 +25,7 @@ type typed struct {
 
 // operands is what is stored in columns of all types, and what they are compared with.
 var operands = []any{
-	nil, 0, 1, 42, -42, int64(math.MaxInt64), int64(1<<53 + 1), int64(1 << 53), 42.0, 42.5, float64(1 << 53), 1e15, -0.0, true, false,
+	nil, 0, 1, 42, -42, int64(math.MaxInt64), int64(1<<53 + 1), int64(1 << 53), 42.0, 42.5, float64(1 << 53), 1e15, math.Copysign(0, -1), true, false,
 	"", "0", "1", "42", "042", "+42", "-42", "-0", " 42", "42 ", "42.0", "4.2e1", "42x", "0x2a", "9007199254740993", "99999999999999999999",
 	"a", "A", "a ", " a", "ab", "AB", "a\t", "a_", "a-", "b", "ä", "Ä", "å", "aa", "ss", "ß", "i", "I", "ı", "k", "\u212a", "y", "v", "w", "oe", "null", "t", "f", "true",
 	[]byte("a"), []byte("A"), []byte("a\x00"), []byte("42"), []byte{}, []byte{0xff, 0x00}, []byte(" a"),
