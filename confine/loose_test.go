@@ -79,3 +79,27 @@ func TestOddBlocks(t *testing.T) {
 		}
 	}
 }
+
+// A name that no source of a block has may be that of an output, not a column of an outer block:
+// SELECT … FROM users WHERE boss = 1 AND EXISTS (SELECT id AS boss FROM stuff WHERE user_id = boss).
+func TestNameOfOutput(t *testing.T) {
+	inner := &analyze.Block{
+		From:    []analyze.Source{{Relation: analyze.Name{Name: "stuff"}}},
+		Where:   equals(column("", "user_id"), column("", "boss")),
+		Columns: []analyze.Output{{Name: "boss", Term: column("", "id")}},
+	}
+	b := &analyze.Block{
+		From:  []analyze.Source{{Relation: analyze.Name{Name: "users"}}},
+		Where: equals(column("", "boss"), analyze.Term{Kind: analyze.Number, Text: "1"}),
+		Subs:  []*analyze.Block{inner},
+	}
+	refs, _ := Reads(b, house(t, analyze.Postgres))
+	if got := told(refs); got != "users{boss=1}, stuff" {
+		t.Error(got)
+	}
+	inner.Columns = nil
+	refs, _ = Reads(b, house(t, analyze.Postgres))
+	if got := told(refs); got != "users{boss=1}, stuff{user_id=1}" {
+		t.Errorf("without an output of that name: %s", got)
+	}
+}
