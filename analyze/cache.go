@@ -53,6 +53,9 @@ const (
 	stringSize     = int(unsafe.Sizeof(""))
 )
 
+// rowsPerByte is how many bytes Rows and Change take for each of the text.
+const rowsPerByte = 12
+
 // size is about the number of bytes that s occupies.
 func (s *Statement) size() int {
 	size := int(unsafe.Sizeof(*s)) + len(s.Text) + len(s.Detail)
@@ -68,6 +71,9 @@ func (s *Statement) size() int {
 		for _, text := range texts {
 			size += stringSize + len(text)
 		}
+	}
+	if s.Rows != nil || s.Change != nil {
+		size += rowsPerByte * len(s.Text) // there's a part for about every word
 	}
 	for _, part := range s.Parts {
 		size += part.size()
