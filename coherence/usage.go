@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
+// MaxShapes is how many shapes of a relation are in use at most, unless Options say.
+const MaxShapes = 8
+
 const (
-	defaultShapes = 8
-	idleShape     = time.Minute // a shape that this process hasn't read by for so long may give way
+	idleShape = time.Minute // a shape that this process hasn't read by for so long may give way
 )
 
 // A usage is which shapes this process has read by lately, as far as misses tell.
@@ -29,7 +31,7 @@ type uses struct {
 func (u *usage) init(o Options) {
 	u.max, u.now = o.Shapes, o.Now
 	if u.max <= 0 {
-		u.max = defaultShapes
+		u.max = MaxShapes
 	}
 	if u.now == nil {
 		start := time.Now()
