@@ -1,0 +1,143 @@
+package confine
+
+import (
+	"database/sql/driver"
+	"slices"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// Rows that were asked for in the database beside a change, and the numbers that it gives to new ones.
+
+// ImageOf returns a row that was read from the database.
+func ImageOf(d analyze.Dialect, columns []*Column, values []driver.Value) Image {
+	row := Image{}
+	for i, column := range columns {
+		if form, ok := column.Class.Stored(d, values[i]); ok {
+			row[column.Name] = form
+		}
+	}
+	return row
+}
+
+// Changed returns rows that were found before the change, and what becomes of them.
+func (c *Change) Changed(found []Image, args []driver.NamedValue) []Image {
+	rows := slices.Clone(found)
+	if c.Op == analyze.Update {
+		for _, row := range found {
+			rows = append(rows, c.Overlay(row, args))
+		}
+	}
+	return rows
+}
+
+// Numbered returns new rows with the numbers that the database has given them. Which of several rows has
+// which isn't known: each may have each.
+func Numbered(rows []Image, column *Column, numbers []string) []Image {
+	if len(rows)*len(numbers) > maxSlices {
+		return rows
+	}
+	var all []Image
+	for _, row := range rows {
+		if _, told := row[column.Name]; told {
+			all = append(all, row)
+			continue
+		}
+		for _, number := range numbers {
+			all = append(all, row.with(column.Name, number))
+		}
+	}
+	return all
+}
+
+func (i Image) with(column, form string) Image {
+	next := Image{column: form}
+	for name, known := range i {
+		if name != column {
+			next[name] = known
+		}
+	}
+	return next
+}
+
+// Columns returns those columns of some names whose values have forms.
+func (c *Change) Columns(names []string) []*Column {
+	var columns []*Column
+	for i := range c.Table.Columns {
+		if column := &c.Table.Columns[i]; slices.Contains(names, column.Name) && column.Class.Kind != Opaque {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}
+
+// Serial returns the column that the database numbers in new rows, nil if there is none, or several.
+func (c *Change) Serial() (serial *Column) {
+	for i := range c.Table.Columns {
+		if !c.Table.Columns[i].Serial {
+			continue
+		}
+		if serial != nil {
+			return nil
+		}
+		serial = &c.Table.Columns[i]
+	}
+	return serial
+}
+
+// Returned returns at which place a column stands among those that the change itself
+// returns, -1 if it doesn't.
+func (c *Change) Returned(from *analyze.Change, column *Column) int {
+	for at, o := range from.Returning {
+		switch {
+		case o.Star: // what follows has no place that is known
+			if own := o.Term.Table.Name; own != "" && own != from.Alias {
+				return -1
+			}
+			shown := slices.DeleteFunc(c.all(), func(other *Column) bool { return other.Hidden })
+			if i := slices.Index(shown, column); i >= 0 {
+				return at + i
+			}
+			return -1
+		case o.Term.Kind == analyze.Column && o.Term.Cast == "" && c.named(o.Term.Text) == column:
+			return at
+		}
+	}
+	return -1
+}
+
+func (c *Change) all() []*Column {
+	var columns []*Column
+	for i := range c.Table.Columns {
+		columns = append(columns, &c.Table.Columns[i])
+	}
+	return columns
+}
+
+// SetsKey reports whether an UPDATE may change a column of a unique key.
+func (c *Change) SetsKey() bool {
+	return c.Unresolved || slices.ContainsFunc(c.Assigned, func(column *Column) bool {
+		return slices.ContainsFunc(c.Table.Keys, func(key []string) bool { return slices.Contains(key, column.Name) })
+	})
+}
+
+// KeyCount returns how many rows the condition finds at most, because it gives all columns
+// of a unique key values; -1 if it doesn't.
+func (c *Change) KeyCount(args []driver.NamedValue) int {
+	rows := c.found(args)
+	for _, key := range c.Table.Keys {
+		forms := map[string]bool{}
+		for _, row := range rows {
+			form, ok := row.Form(key)
+			if !ok || slices.ContainsFunc(key, func(name string) bool { return row[name] == formNull }) {
+				forms = nil
+				break
+			}
+			forms[form] = true
+		}
+		if len(rows) > 0 && forms != nil {
+			return len(forms)
+		}
+	}
+	return -1
+}
