@@ -15,7 +15,7 @@ func TestCloseEndsResults(t *testing.T) {
 	sheet := sheets()["long"]
 	rows := &Rows{live: liveRows{rows: &sheetRows{sheet: sheet, closed: new(int)}}}
 	var ended error
-	s.until(rows, func(err error) { ended = err })
+	s.until(rows, func(err error) error { ended = err; return nil })
 	if s.live != 1 {
 		t.Fatalf("%d results are open", s.live)
 	}

@@ -20,6 +20,13 @@ type Explanation struct {
 	Reason    analyze.Reason // why its rows can't be cached
 	Detail    string
 	Cached    bool // there is an entry for it, valid now
+
+	// Rows says on which rows of Reads the result depends: "main.stuff{user_id=$1}" for those
+	// that have this value, "main.stuff?" for all. It is for people; its form may change.
+	Rows []string
+
+	// Changes says for each of Writes which rows are changed, and how that is told, or why it can't be.
+	Changes []string
 }
 
 // Explain says what a statement would do on a new connection of the source.
@@ -43,6 +50,7 @@ func (s *Source) Explain(ctx context.Context, text string, args []driver.NamedVa
 		return e, nil
 	}
 	e.Reads, e.Writes = relationTexts(p.plan.Reads), p.write.names()
+	e.Rows, e.Changes = p.rowTexts(), p.changeTexts()
 	if e.Reason == analyze.Cacheable {
 		e.Reason, e.Detail = p.plan.Reason, p.plan.Detail
 	} else if e.Reason == p.plan.Reason {
@@ -61,7 +69,7 @@ func (s *Session) cachedNow(ctx context.Context, p *planned, c *call) bool {
 	if !ok {
 		return false
 	}
-	v, err := s.src.Store.Lookup(ctx, key, p.reads)
+	v, err := s.src.Store.Lookup(ctx, key, nil)
 	return err == nil && v.Entry != nil
 }
 
@@ -105,7 +113,7 @@ func (s *Session) effectOfName(name string) (effect, error) {
 	if p.plan.UnknownRelation || qualified && !s.mayHave(schema) {
 		return effect{}, fmt.Errorf("invalidate %s: %w", name, ErrUnknownRelation)
 	}
-	return effectOf(p.db, &catalog.Plan{Writes: append(slices.Clone(p.plan.Writes), p.plan.Reads...), WritesAll: p.plan.WritesAll, AttachedWrites: p.plan.AttachedWrites}), nil
+	return effectOf(&catalog.Plan{Writes: append(slices.Clone(p.plan.Writes), p.plan.Reads...), WritesAll: p.plan.WritesAll, AttachedWrites: p.plan.AttachedWrites}), nil
 }
 
 // mayHave reports whether a schema may be one of the session's. Plans of SQLite don't say

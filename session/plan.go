@@ -8,6 +8,7 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
 )
 
 // A query is one text as the sessions of a source use it.
@@ -19,12 +20,18 @@ type query struct {
 
 // A planned query is a query under given facts and a given state.
 type planned struct {
+	text  *analyze.Statement
 	facts *facts
 	state *catalog.State
 	db    *database
 	plan  *catalog.Plan
-	reads []coherence.Tag // what the result depends on
-	write effect          // what it announces
+	base  []coherence.Tag  // of the whole database
+	whole []coherence.Rows // the relations that the result depends on
+	by    []*confine.Plan  // how its references are sliced; nil: they aren't
+	write effect           // what it announces, as far as the text alone tells
+
+	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
+	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
 
 	direct, prepared string // what keys begin with
 
@@ -81,12 +88,22 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	if p := q.find(f, state); p != nil {
 		return p
 	}
-	p := &planned{facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
-	p.reads = append(p.reads, db.all)
+	p := &planned{text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
+	p.base = db.allOnly
 	for _, r := range p.plan.Reads {
-		p.reads = append(p.reads, db.readTag(r))
+		p.whole = append(p.whole, coherence.Rows{Relation: string(r)})
 	}
-	p.write = effectOf(db, p.plan)
+	for i := range p.plan.References {
+		by, ok := p.plan.References[i].Plan(nil, true)
+		if !ok {
+			by = nil
+		}
+		p.by = append(p.by, by)
+	}
+	if p.plan.Target != "" {
+		p.change = confine.ChangeOf(q.st.Change, targetOnly{p.plan.TargetTable})
+	}
+	p.write = effectOf(p.plan)
 	p.write.shared = p.write.schema && changesServer(q.st)
 	p.direct = s.keyPrefix(db, state, "direct", q.text)
 	p.prepared = s.keyPrefix(db, state, "prepared", q.text)
@@ -107,30 +124,20 @@ func (s *Source) keyPrefix(db *database, state *catalog.State, mode, text string
 
 // An effect is what a write announces in one database.
 type effect struct {
-	relations []catalog.Relation
-	tags      []coherence.Tag
-	wide      bool // relations that can't be told: all of them
-	schema    bool // facts of the catalog
-	attached  bool // databases that are attached to this one
-	shared    bool // all databases of the server
+	changes  []change
+	wide     bool // relations that can't be told: all of them
+	schema   bool // facts of the catalog
+	attached bool // databases that are attached to this one
+	shared   bool // all databases of the server
 }
 
-func (e *effect) none() bool { return len(e.tags) == 0 && !e.wide && !e.schema && !e.attached }
+func (e *effect) none() bool { return len(e.changes) == 0 && !e.wide && !e.schema && !e.attached }
 
-func effectOf(db *database, p *catalog.Plan) effect {
-	e := effect{relations: p.Writes, wide: p.WritesAll || p.Schema, schema: p.Schema, attached: p.AttachedWrites}
-	if e.wide {
-		e.tags = []coherence.Tag{db.all}
-	}
-	if e.schema {
-		e.tags = append(e.tags, db.schema)
-	}
+func effectOf(p *catalog.Plan) effect {
+	e := effect{wide: p.WritesAll || p.Schema, schema: p.Schema, attached: p.AttachedWrites}
 	e.attached = e.attached || e.wide
-	if e.wide {
-		return e
-	}
 	for _, r := range p.Writes {
-		e.tags = append(e.tags, db.writeTags(r)...)
+		e.changes = append(e.changes, change{relation: r})
 	}
 	return e
 }
@@ -162,7 +169,11 @@ func (e *effect) names() []string {
 	if e.wide {
 		return []string{"*"}
 	}
-	return relationTexts(e.relations)
+	texts := make([]string, len(e.changes))
+	for i := range e.changes {
+		texts[i] = string(e.changes[i].relation)
+	}
+	return texts
 }
 
 func relationTexts(relations []catalog.Relation) []string {

@@ -54,7 +54,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if wish == refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
-		read := p.db.domain.Lookup(ctx, key, p.reads, !s.tx.open && wish != refreshed)
+		read := p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
 		if read.Outcome == coherence.Hit {
 			set := read.Value.(*rowSet)
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
@@ -345,12 +345,12 @@ func (s *Session) outdated(ctx context.Context, c *call, p *planned, reason anal
 
 // watch counts a result of the driver's as open until it is closed.
 func (s *Session) watch(rows *Rows) {
-	s.until(rows, func(err error) { s.doubtAfter(err) })
+	s.until(rows, func(err error) error { s.doubtAfter(err); return nil })
 }
 
 // until counts a result of the driver's as open, and calls end once it is closed, with
 // what reading and closing it said.
-func (s *Session) until(rows *Rows, end func(error)) {
+func (s *Session) until(rows *Rows, end func(error) error) {
 	if s.open == nil {
 		s.open = make(map[*Rows]struct{})
 	}
@@ -359,7 +359,9 @@ func (s *Session) until(rows *Rows, end func(error)) {
 	rows.finish = func(err error) error {
 		delete(s.open, rows)
 		s.live--
-		end(errors.Join(rows.broken, err))
+		if ended := end(errors.Join(rows.broken, err)); err == nil && rows.broken == nil {
+			err = ended
+		}
 		return err
 	}
 }

@@ -35,12 +35,11 @@ type transaction struct {
 	begun bool
 
 	// What was written so far.
-	relations map[catalog.Relation]bool
-	wide      bool // to relations that can't be told
-	schema    bool // the schema was changed
-	attached  bool // attached databases, too
-	shared    bool // all databases of the server, too
-	tags      map[coherence.Tag]bool
+	changes  map[catalog.Relation]*change
+	wide     bool // to relations that can't be told
+	schema   bool // the schema was changed
+	attached bool // attached databases, too
+	shared   bool // all databases of the server, too
 
 	writer *coherence.Writer // since the first write
 }
@@ -74,18 +73,19 @@ func (t *transaction) end() {
 	}
 }
 
-func (t *transaction) wrote() bool { return t.wide || t.schema || len(t.tags) > 0 }
+func (t *transaction) wrote() bool { return t.wide || t.schema || len(t.changes) > 0 }
 
 // gather notes what a statement in the transaction writes.
 func (t *transaction) gather(e *effect) {
-	if t.tags == nil {
-		t.tags, t.relations = make(map[coherence.Tag]bool), make(map[catalog.Relation]bool)
+	if t.changes == nil {
+		t.changes = make(map[catalog.Relation]*change)
 	}
-	for _, tag := range e.tags {
-		t.tags[tag] = true
-	}
-	for _, r := range e.relations {
-		t.relations[r] = true
+	for _, c := range e.changes {
+		if known := t.changes[c.relation]; known != nil {
+			known.add(c)
+		} else {
+			t.changes[c.relation] = &c
+		}
 	}
 	t.wide = t.wide || e.wide
 	t.schema = t.schema || e.schema
@@ -96,11 +96,8 @@ func (t *transaction) gather(e *effect) {
 // effect is all that was gathered.
 func (t *transaction) effect() effect {
 	e := effect{wide: t.wide, schema: t.schema, attached: t.attached, shared: t.shared}
-	for tag := range t.tags {
-		e.tags = append(e.tags, tag)
-	}
-	for r := range t.relations {
-		e.relations = append(e.relations, r)
+	for _, c := range t.changes {
+		e.changes = append(e.changes, *c)
 	}
 	return e
 }
@@ -120,7 +117,7 @@ func (t *transaction) forbids(d analyze.Dialect, p *catalog.Plan) analyze.Reason
 		return analyze.Wrote
 	}
 	for _, r := range p.Reads {
-		if t.relations[r] {
+		if t.changes[r] != nil {
 			return analyze.Wrote
 		}
 	}

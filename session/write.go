@@ -28,9 +28,13 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
-	w := s.before(ctx, c)
 	o.ask()
-	result, err := s.execHeld(ctx, c, w)
+	w, err := s.before(ctx, &c, false)
+	var result driver.Result
+	if err == nil {
+		result, err = s.execHeld(ctx, c, w)
+		err = s.imaged(ctx, w, &c, affected(result), err)
+	}
 	o.answered()
 	s.after(ctx, w, err)
 	s.sawWrite(ctx, &o, &c, &w.effect, err)
@@ -46,10 +50,16 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
-	w := s.before(ctx, c)
+	w, err := s.before(ctx, &c, true)
+	if err != nil {
+		s.after(ctx, w, err)
+		s.sawWrite(ctx, o, &c, &w.effect, err)
+		return nil, err
+	}
 	o.ask()
 	rows, err := s.rowsHeld(ctx, c, w)
 	if err != nil {
+		err = s.imaged(ctx, w, &c, unknownCount, err)
 		o.answered()
 		s.after(ctx, w, err)
 		s.sawWrite(ctx, o, &c, &w.effect, err)
@@ -62,10 +72,23 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		s.sawWrite(ctx, &seen, &c, &w.effect, err)
 	}
 	if !rows.ended() {
-		s.until(rows, end)
+		if w.imaging != nil && !w.imaging.own { // a COMMIT may come before the end of the rows
+			w.unknown()
+			s.gather(w)
+			w.imaging = nil
+		}
+		s.until(rows, func(err error) error {
+			err = s.imaged(ctx, w, &c, unknownCount, err)
+			end(err)
+			return err
+		})
 		return rows, nil
 	}
 	rows.closeLive()
+	if err := s.imaged(ctx, w, &c, int64(rows.ahead.set.rows), rows.failure()); err != nil && rows.failure() == nil {
+		end(err) // the COMMIT failed: the statement has
+		return nil, err
+	}
 	end(rows.failure())
 	return rows, nil
 }
@@ -74,7 +97,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 func (s *Session) execHeld(ctx context.Context, c call, w *write) (driver.Result, error) {
 	returned := false
 	defer s.abandonUnless(&returned, w)
-	result, err := s.exec(ctx, c)
+	result, err := s.execImaged(ctx, c, w)
 	returned = true
 	return result, err
 }
@@ -86,7 +109,8 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	live, err := s.rows(ctx, c)
 	rows := &Rows{live: live}
 	if err == nil && c.st.Parts == nil {
-		rows.ahead = read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), nil)
+		rows.ahead = read(live.rows, s.limitOf(w), s.typedByRow(), nil)
+		w.noteReturned(s.src.Dialect, &rows.ahead)
 	}
 	returned = true
 	return rows, err
@@ -101,6 +125,8 @@ type write struct {
 	effect effect
 	holds  holds
 	writer *coherence.Writer // of a statement outside transactions
+
+	imaging *imaging // nil if nothing is asked beside the statement
 }
 
 // abandonUnless ends the write if its call panicked (a Value method of an argument
@@ -109,7 +135,11 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 	if *returned {
 		return
 	}
-	s.tx.doubt = s.tx.doubt || s.tx.open
+	s.tx.doubt = s.tx.doubt || s.tx.open || w.imaging != nil
+	if w.imaging != nil {
+		w.unknown()
+		s.gather(w)
+	}
 	w.holds.abandon()
 	if w.writer != nil {
 		w.writer.End()
@@ -118,7 +148,9 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 
 // before readies the cache for a statement: outside of transactions it holds what the
 // statement changes, inside it gathers that, and before a commit it holds what was gathered.
-func (s *Session) before(ctx context.Context, c call) *write {
+// What a statement must be asked for beside it is gathered, or held, when it has ended. An
+// error is the database's: the statement must not be run any more.
+func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write, error) {
 	q := s.executed(c.query)
 	w := &write{st: c.st}
 	s.refreshForRead(ctx)
@@ -127,11 +159,13 @@ func (s *Session) before(ctx context.Context, c call) *write {
 	}
 	visible := s.ending(c.st)
 	w.plan, w.effect = s.effectOf(ctx, q, w)
-	if !w.effect.none() {
-		if s.tx.open || s.tx.doubt {
-			s.tx.gather(&w.effect)
-			s.joinWriters(w)
+	if q == c.query {
+		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil {
+			return w, err
 		}
+	}
+	if !w.effect.none() {
+		s.gather(w)
 		if s.visibleAtOnce(c.st) {
 			visible = visible.and(&w.effect)
 		}
@@ -141,7 +175,15 @@ func (s *Session) before(ctx context.Context, c call) *write {
 	if w.writer == nil {
 		w.holds.own = s.tx.writer
 	}
-	return w
+	return w, nil
+}
+
+// gather keeps what a statement changes for the commit of its transaction, if it is in one.
+func (s *Session) gather(w *write) {
+	if s.tx.open || s.tx.doubt {
+		s.tx.gather(&w.effect)
+		s.joinWriters(w)
+	}
 }
 
 // executed is the query that a statement runs: EXECUTE runs what was prepared, after
@@ -413,8 +455,7 @@ func (e effect) and(other *effect) effect {
 	if e.none() {
 		return *other
 	}
-	e.relations = append(e.relations, other.relations...)
-	e.tags = append(e.tags, other.tags...)
+	e.changes = append(e.changes, other.changes...)
 	e.wide = e.wide || other.wide
 	e.schema = e.schema || other.schema
 	e.attached = e.attached || other.attached
@@ -429,7 +470,7 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 		return h
 	}
 	if s.db != nil && !e.attached {
-		h.marks = append(h.marks, s.holdIn(ctx, s.db, e.tags))
+		h.marks = append(h.marks, s.holdIn(ctx, s.db, nil, e.changes))
 		return h
 	}
 	for _, db := range s.databases(&e) {
@@ -438,13 +479,13 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 			tags = append(tags, db.schema)
 			h.schemas = append(h.schemas, db)
 		}
-		h.marks = append(h.marks, s.holdIn(ctx, db, tags))
+		h.marks = append(h.marks, s.holdIn(ctx, db, tags, nil))
 	}
 	return h
 }
 
-func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag) *coherence.Hold {
-	hold, err := db.domain.Hold(detached(ctx), tags)
+func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag, changes []change) *coherence.Hold {
+	hold, err := db.domain.HoldChanges(detached(ctx), tags, told(changes))
 	if err != nil {
 		s.warn(ctx, "a write can't be held", err)
 	}

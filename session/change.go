@@ -1,0 +1,124 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/catalog"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
+)
+
+// A change is what a write does to one relation.
+type change struct {
+	relation catalog.Relation
+	known    bool            // rows are all that are changed; else they may be any
+	rows     []confine.Image // as they were and as they are then; a column that isn't there may have any value
+}
+
+// maxImages bounds the rows that are remembered of one relation until a commit.
+const maxImages = 1000
+
+// add makes c the change that it and another one of the same relation are.
+func (c *change) add(other change) {
+	if !c.known || !other.known || len(c.rows)+len(other.rows) > maxImages {
+		c.known, c.rows = false, nil
+		return
+	}
+	c.rows = append(c.rows[:len(c.rows):len(c.rows)], other.rows...)
+}
+
+// slices are those of a shape in which the rows are. They aren't known if a row has a
+// column of the shape that may have any value.
+func (c *change) slices(shape string) (forms []string, known bool) {
+	columns := strings.Split(shape, ",")
+	seen := make(map[string]bool, len(c.rows))
+	for _, row := range c.rows {
+		form, ok := row.Form(columns)
+		if !ok {
+			return nil, false
+		}
+		if !seen[form] {
+			seen[form] = true
+			forms = append(forms, form)
+		}
+	}
+	return forms, true
+}
+
+// missing are the columns of shapes that some row doesn't tell.
+func (c *change) missing(shapes []string) []string {
+	var names []string
+	for _, column := range columnsOf(shapes) {
+		untold := func(row confine.Image) bool { _, ok := row[column]; return !ok }
+		if slices.ContainsFunc(c.rows, untold) {
+			names = append(names, column)
+		}
+	}
+	return names
+}
+
+// columnsOf are the columns of shapes, each once.
+func columnsOf(shapes []string) []string {
+	var names []string
+	for _, shape := range shapes {
+		for column := range strings.SplitSeq(shape, ",") {
+			if !slices.Contains(names, column) {
+				names = append(names, column)
+			}
+		}
+	}
+	return names
+}
+
+// told is what a domain is told of changes.
+func told(changes []change) []coherence.Change {
+	list := make([]coherence.Change, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		list[i].Relation = string(c.relation)
+		if c.known {
+			list[i].Slices = c.slices
+		}
+	}
+	return list
+}
+
+// of returns the change of a relation; the effect shares it with no other then.
+func (e *effect) of(r catalog.Relation) *change {
+	e.changes = slices.Clone(e.changes)
+	for i := range e.changes {
+		if e.changes[i].relation == r {
+			return &e.changes[i]
+		}
+	}
+	return nil
+}
+
+// changeTexts says which rows a statement changes, and how that is told.
+func (p *planned) changeTexts() []string {
+	var texts []string
+	for i := range p.write.changes {
+		r := p.write.changes[i].relation
+		switch {
+		case p.write.wide:
+			return []string{"any row of any relation"}
+		case p.change == nil || r != p.plan.Target:
+			texts = append(texts, string(r)+": any row: "+p.whyAny(r))
+		default:
+			texts = append(texts, string(r)+": "+p.change.String())
+		}
+	}
+	return texts
+}
+
+// whyAny says why it can't be told which rows of a relation a statement changes.
+func (p *planned) whyAny(r catalog.Relation) string {
+	switch {
+	case p.plan.Target != "":
+		return "written by a trigger, a cascade or a rule"
+	case p.text.Change == nil:
+		return "the text doesn't tell which"
+	}
+	return "not by this statement alone, or the rows of this relation can't be told apart"
+}

@@ -1,0 +1,132 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
+)
+
+// lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
+// the result depends on is told after a miss only.
+func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
+	if len(p.by) == 0 {
+		return p.db.domain.LookupRows(ctx, key, p.base, p.whole, join)
+	}
+	if read := p.db.domain.Lookup(ctx, key, nil, false); read.Outcome == coherence.Hit {
+		return read
+	}
+	return p.db.domain.LookupRows(ctx, key, p.base, p.rows(ctx, args), join)
+}
+
+// rows are the rows that a result depends on. A place that arguments don't confine, or
+// not to values of which it is known what equals them, is of all rows.
+func (p *planned) rows(ctx context.Context, args []driver.NamedValue) []coherence.Rows {
+	if !countable(args) {
+		return p.whole
+	}
+	var rows []coherence.Rows
+	for i := range p.by {
+		rows = p.appendRows(ctx, rows, i, args)
+	}
+	return rows
+}
+
+// appendRows adds the rows that one place reads.
+func (p *planned) appendRows(ctx context.Context, rows []coherence.Rows, i int, args []driver.NamedValue) []coherence.Rows {
+	r, by := &p.plan.References[i], p.by[i]
+	if by != nil && len(r.Table.Relations) == 1 {
+		by = p.inUse(ctx, r, by)
+	}
+	var list []confine.Slice
+	ok := by != nil
+	if ok {
+		list, ok = by.Evaluate(args)
+	}
+	for _, relation := range r.Table.Relations {
+		if !ok {
+			rows = append(rows, coherence.Rows{Relation: relation})
+			continue
+		}
+		for _, s := range list {
+			rows = addSlice(rows, relation, s)
+		}
+	}
+	return rows
+}
+
+func addSlice(rows []coherence.Rows, relation string, s confine.Slice) []coherence.Rows {
+	for i := range rows {
+		if rows[i].Relation == relation && rows[i].Shape == s.Shape {
+			rows[i].Slices = append(rows[i].Slices, s.Form)
+			return rows
+		}
+	}
+	return append(rows, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}})
+}
+
+// inUse returns by, or, if its shapes aren't in use and there may be no more, the plan for
+// those that are; nil if there is none.
+func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.Plan) *confine.Plan {
+	used := p.db.domain.Shapes(ctx, r.Table.Relations[0])
+	if len(used) < coherence.MaxShapes {
+		return by
+	}
+	if !slices.ContainsFunc(by.Shapes(), func(shape string) bool { return !slices.Contains(used, shape) }) {
+		return by
+	}
+	other, ok := r.Plan(used, false)
+	if !ok {
+		return nil
+	}
+	return other
+}
+
+// countable reports whether each argument stands for the parameter of its number. Drivers
+// take some types of their own for instructions, and don't count them.
+func countable(args []driver.NamedValue) bool {
+	for i := range args {
+		switch v := args[i].Value.(type) {
+		case nil, int64, int, string, []byte, bool, float64, time.Time, driver.Valuer:
+			continue
+		default:
+			if ofDriver(reflect.TypeOf(v)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ofDriver reports whether a type is one of a driver's.
+func ofDriver(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	path := t.PkgPath()
+	for _, driver := range []string{"github.com/jackc/", "github.com/lib/pq", "github.com/go-sql-driver/", "github.com/mattn/", "modernc.org/", "github.com/ncruces/"} {
+		if strings.HasPrefix(path, driver) {
+			return true
+		}
+	}
+	return false
+}
+
+// rowTexts says which rows of the relations that are read the result depends on.
+func (p *planned) rowTexts() []string {
+	var texts []string
+	for i := range p.plan.References {
+		texts = append(texts, p.plan.References[i].Texts()...)
+	}
+	if texts == nil {
+		for _, r := range p.whole {
+			texts = append(texts, r.Relation+"?")
+		}
+	}
+	return texts
+}
