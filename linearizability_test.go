@@ -3,11 +3,13 @@ package larder
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,9 +19,10 @@ import (
 	"github.com/larderdb/larder/coherence"
 )
 
-// The registers: table reg_N has one row. Clients read and write them through the cache, on several handles, and
-// note when each call began and ended. A register is linearizable if every read can be explained by one order of all
-// calls in which none stands before another that had ended when it began.
+// The registers: table reg_N has one row, or, with cards, register N is the one card that N owns. Clients read and
+// write them through the cache, on several handles, and note when each call began and ended. A register is
+// linearizable if every read can be explained by one order of all calls in which none stands before another that had
+// ended when it began.
 
 const registers = 12 // at most
 
@@ -117,6 +120,7 @@ type lab struct {
 	bare    *sql.DB
 	history *history
 	active  int  // registers in use
+	cards   bool // registers are rows of one table, read by their owner and written by their key; odd ones change owners
 	cancels bool // some statements are cancelled
 	kills   bool // some connections are cut by the server
 }
@@ -139,9 +143,12 @@ func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
 		}
 		l.handles = append(l.handles, l.opened(sql.OpenDB(l.cache.Connector(slowConnector{inner, w})), nil))
 	}
+	l.must("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, v BIGINT NOT NULL)")
+	l.must("CREATE INDEX cards_owner ON cards (owner)")
 	for i := range registers {
 		l.must(fmt.Sprintf("CREATE TABLE reg_%d (k INTEGER PRIMARY KEY, v BIGINT)", i))
 		l.must(fmt.Sprintf("INSERT INTO reg_%d VALUES (0, 0)", i))
+		l.must(fmt.Sprintf("INSERT INTO cards VALUES (%d, %d, 0)", i, i))
 	}
 	return l
 }
@@ -204,6 +211,8 @@ func (c *labClient) step() {
 	switch n := c.r.IntN(100); {
 	case n < 50:
 		c.writeAlone()
+	case n < 60 && c.cards:
+		c.swap()
 	case n < 65:
 		c.writeTx(true)
 	case n < 80:
@@ -230,7 +239,7 @@ func (c *labClient) stepRead() {
 		defer cancel()
 	}
 	called := c.history.now()
-	if value, err := read(ctx, c.db, c.dialect, i); err == nil {
+	if value, err := c.read(ctx, c.db, i); err == nil {
 		c.history.noteRead(c.id, i, called, value)
 	}
 }
@@ -239,12 +248,20 @@ type rowQuerier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func read(ctx context.Context, q rowQuerier, dialect string, i int) (value int64, err error) {
-	place := "?"
-	if dialect == "postgres" {
-		place = "$1"
+// places writes ? as the dialect writes parameters.
+func (l *lab) places(text string) string {
+	for i := 1; l.dialect == "postgres" && strings.Contains(text, "?"); i++ {
+		text = strings.Replace(text, "?", fmt.Sprintf("$%d", i), 1)
 	}
-	err = q.QueryRowContext(ctx, fmt.Sprintf("SELECT v FROM reg_%d WHERE k = %s", i, place), 0).Scan(&value)
+	return text
+}
+
+func (l *lab) read(ctx context.Context, q rowQuerier, i int) (value int64, err error) {
+	if l.cards {
+		err = q.QueryRowContext(ctx, l.places("SELECT v FROM cards WHERE owner = ?"), i).Scan(&value)
+		return value, err
+	}
+	err = q.QueryRowContext(ctx, l.places(fmt.Sprintf("SELECT v FROM reg_%d WHERE k = ?", i)), 0).Scan(&value)
 	return value, err
 }
 
@@ -257,7 +274,7 @@ func (c *labClient) readTx(i int) {
 	defer tx.Rollback()
 	for range 2 {
 		called := c.history.now()
-		value, err := read(context.Background(), tx, c.dialect, i)
+		value, err := c.read(context.Background(), tx, i)
 		if err != nil {
 			return
 		}
@@ -269,13 +286,56 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func write(ctx context.Context, e execer, dialect string, i int, value int64) error {
-	places := [2]string{"?", "?"}
-	if dialect == "postgres" {
-		places = [2]string{"$1", "$2"}
+func (c *labClient) write(ctx context.Context, e execer, i int, value int64) error {
+	text, of := fmt.Sprintf("UPDATE reg_%d SET v = ? WHERE k = ?", i), 0
+	switch {
+	case c.cards && i%2 == 0 && c.r.IntN(2) == 0: // even cards stay with their owners
+		text, of = "UPDATE cards SET v = ? WHERE id = ?", i
+	case c.cards:
+		text, of = "UPDATE cards SET v = ? WHERE owner = ?", i
 	}
-	_, err := e.ExecContext(ctx, fmt.Sprintf("UPDATE reg_%d SET v = %s WHERE k = %s", i, places[0], places[1]), value, 0)
-	return err
+	result, err := e.ExecContext(ctx, c.places(text), value, of)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err == nil && n == 0 {
+		return errNoCard
+	}
+	return nil
+}
+
+// errNoCard is why a write did nothing: PostgreSQL waited for a card that had changed its owner then.
+var errNoCard = errors.New("no card")
+
+// swap has the owners of registers 1 and 3 exchange their cards, and writes them, all columns by their key.
+func (c *labClient) swap() {
+	tx, err := c.db.Begin()
+	if err != nil {
+		return
+	}
+	defer tx.Rollback()
+	owners := [2]int{1, 3}
+	var ids [2]int
+	for n, owner := range owners {
+		text := "SELECT id FROM cards WHERE owner = ?"
+		if c.dialect != "sqlite" {
+			text += " FOR UPDATE"
+		}
+		if tx.QueryRow(c.places(text), owner).Scan(&ids[n]) != nil {
+			return
+		}
+	}
+	values := [2]int64{c.history.fresh(), c.history.fresh()}
+	for n := range owners {
+		if _, err := tx.Exec(c.places("UPDATE cards SET owner = ?, v = ? WHERE id = ?"), owners[n], values[n], ids[1-n]); err != nil {
+			return
+		}
+	}
+	called := c.history.now()
+	err = tx.Commit()
+	for n, value := range values {
+		c.history.noteWrite(c.id, owners[n], called, value, err)
+	}
 }
 
 func (c *labClient) writeAlone() {
@@ -286,7 +346,10 @@ func (c *labClient) writeAlone() {
 		defer cancel()
 	}
 	called := c.history.now()
-	err := write(ctx, c.db, c.dialect, i, value)
+	err := c.write(ctx, c.db, i, value)
+	if errors.Is(err, errNoCard) {
+		return
+	}
 	c.history.noteWrite(c.id, i, called, value, err)
 }
 
@@ -300,7 +363,7 @@ func (c *labClient) writeTx(commit bool) {
 	first := c.r.IntN(c.active - 1)
 	values := [2]int64{c.history.fresh(), c.history.fresh()}
 	for n, value := range values {
-		if write(context.Background(), tx, c.dialect, first+n, value) != nil {
+		if c.write(context.Background(), tx, first+n, value) != nil {
 			return
 		}
 	}
@@ -316,7 +379,12 @@ func (c *labClient) writeTx(commit bool) {
 
 // writeFailing fails at the key, and so writes nothing.
 func (c *labClient) writeFailing() {
-	if _, err := c.db.Exec(fmt.Sprintf("INSERT INTO reg_%d VALUES (0, -1)", c.r.IntN(c.active))); err == nil {
+	i := c.r.IntN(c.active)
+	text := fmt.Sprintf("INSERT INTO reg_%d VALUES (0, -1)", i)
+	if c.cards {
+		text = fmt.Sprintf("INSERT INTO cards VALUES (%d, %d, -1)", i, i)
+	}
+	if _, err := c.db.Exec(text); err == nil {
 		c.Error("a second row with the same key was taken")
 	}
 }
@@ -325,7 +393,7 @@ func (c *labClient) writeFailing() {
 func (c *labClient) interfere() {
 	if c.kills && c.r.IntN(10) == 0 {
 		c.bare.Exec("SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database() " +
-			"AND pid <> pg_backend_pid() AND query LIKE '%reg_%' ORDER BY random() LIMIT 1) victim")
+			"AND pid <> pg_backend_pid() AND query ~ 'reg_|cards' ORDER BY random() LIMIT 1) victim")
 	}
 }
 
@@ -382,6 +450,22 @@ func TestLinearizableUnderFaults(t *testing.T) {
 	}
 }
 
+// TestSlicesAreLinearizable: the registers are rows of one table, which move between slices.
+func TestSlicesAreLinearizable(t *testing.T) {
+	for _, w := range []*window{nil, {2 * time.Millisecond, 2 * time.Millisecond}} {
+		for _, k := range kinds {
+			t.Run(fmt.Sprint(k.name, " ", w != nil), func(t *testing.T) {
+				l := newLab(t, k, coherence.NoMutant, w)
+				l.cards, l.active = true, 4
+				l.run(6, 700*time.Millisecond)
+				l.cancels, l.kills = true, k.dialect == "postgres"
+				l.run(6, 500*time.Millisecond)
+				l.mustBeLinearizable()
+			})
+		}
+	}
+}
+
 // TestMutantsAreSeen: without each of these steps of the protocol some history isn't linearizable.
 func TestMutantsAreSeen(t *testing.T) {
 	reads, writes := window{read: 3 * time.Millisecond}, window{write: 3 * time.Millisecond}
@@ -427,7 +511,7 @@ func TestHitsReturnAfterFailedWrite(t *testing.T) {
 			}
 			before := l.cache.Stats()
 			for i := range 2 * l.active {
-				if _, err := read(t.Context(), c.db, l.dialect, i%l.active); err != nil {
+				if _, err := l.read(t.Context(), c.db, i%l.active); err != nil {
 					t.Fatal(err)
 				}
 			}
