@@ -21,9 +21,10 @@ func (w *pgWalker) change(n ast.Node) (c *Change) {
 	case *ast.DeleteStmt:
 		c = b.delete(n)
 	}
-	if b.untold {
+	if b.untold || c == nil {
 		return nil
 	}
+	b.settle(nil, c)
 	return c
 }
 

@@ -242,8 +242,12 @@ func (b *pgBlocks) between(e *ast.A_Expr) *Cond {
 	if low != high || !pgIsValue(low) || low.Kind == Boolean {
 		return nil
 	}
-	if left := b.term(e.Lexpr); left.Kind == Column {
-		return pgEqual(left, low, false)
+	left := b.term(e.Lexpr)
+	if left.Kind != Column {
+		return nil
 	}
-	return nil
+	if low.Kind == Param { // both places at which it stands are told
+		return pgAll([]*Cond{pgEqual(left, low, false), pgEqual(left, high, false)})
+	}
+	return pgEqual(left, low, false)
 }

@@ -48,6 +48,7 @@ func (w *pgWalker) rows(q *ast.SelectStmt) (rows *Block) {
 	if b.untold || !pgSamePlaces(w.places, pgPlaces(nil, rows, nil)) {
 		return nil
 	}
+	b.settle(rows, nil)
 	return rows
 }
 
