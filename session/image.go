@@ -65,8 +65,8 @@ func (s *Session) image(ctx context.Context, w *write, c *call, returnsRows bool
 	}
 	if p.change.Op == analyze.Insert {
 		w.imaging = s.numbering(p, c, missing, returnsRows)
-	} else if p.text.Change.Repeatable && s.mayLook(ctx, p) {
-		w.imaging = &imaging{columns: p.change.Columns(columnsOf(shapes))}
+	} else if columns := p.change.Columns(columnsOf(shapes)); len(columns) > 0 && p.text.Change.Repeatable && s.mayLook(ctx, p) {
+		w.imaging = &imaging{columns: columns} // none: the shapes are of columns that it had once
 	}
 	if w.imaging == nil {
 		return nil
