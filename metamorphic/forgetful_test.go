@@ -14,17 +14,17 @@ import (
 // what is filled or held.
 type forgetful struct {
 	*memory.Store
-	read  func(key string, tags []store.Tag) int // which tag of an entry to drop; -1: none
-	write func(tags []store.Tag) []store.Tag     // what remains of the tags of a write
+	read  func(tags []store.Tag) []store.Tag // what remains of the tags of an entry
+	write func(tags []store.Tag) []store.Tag // what remains of the tags of a write
 }
 
 func (f *forgetful) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
-	if i := f.read(key, e.Tags); i >= 0 {
-		e = &store.Entry{Value: e.Value, Size: e.Size,
-			Tags:   slices.Delete(slices.Clone(e.Tags), i, i+1),
-			Tokens: slices.Delete(slices.Clone(e.Tokens), i, i+1)}
+	left := &store.Entry{Value: e.Value, Size: e.Size}
+	for _, tag := range f.read(e.Tags) {
+		left.Tags = append(left.Tags, tag)
+		left.Tokens = append(left.Tokens, e.Tokens[slices.Index(e.Tags, tag)])
 	}
-	return f.Store.Fill(ctx, key, e, ttl)
+	return f.Store.Fill(ctx, key, left, ttl)
 }
 
 func (f *forgetful) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
@@ -39,68 +39,91 @@ func (f *forgetful) Release(ctx context.Context, id store.HoldID, tags []store.T
 	return f.Store.Release(ctx, id, f.write(tags))
 }
 
-func noTag(string, []store.Tag) int            { return -1 }
-func allTags(tags []store.Tag) []store.Tag     { return tags }
-func isRelation(t store.Tag) bool              { return strings.HasSuffix(string(t), "?") }
-func ofRelation(t store.Tag, name string) bool { return strings.Contains(string(t), name) }
-
 // A lapse is one kind of forgetting.
 type lapse struct {
 	name  string
-	read  func(key string, tags []store.Tag) int
+	read  func(tags []store.Tag) []store.Tag
 	write func(tags []store.Tag) []store.Tag
 }
 
 // lapses are what an analysis could forget.
 var lapses = []lapse{
-	{"a read of several relations depends on all but the last", lastRelation, allTags},
-	{"a read of several relations depends on all but the first", firstRelation, allTags},
-	{"a write to several relations changes all but the last", noTag, butLastRelation},
-	{"a write to unknown relations changes none", noTag, func(tags []store.Tag) []store.Tag {
-		return slices.DeleteFunc(slices.Clone(tags), func(t store.Tag) bool { return strings.HasSuffix(string(t), ":*") })
-	}},
-	{"a change of the schema leaves the catalog as it was", noTag, func(tags []store.Tag) []store.Tag {
-		return slices.DeleteFunc(slices.Clone(tags), func(t store.Tag) bool { return strings.HasSuffix(string(t), "#schema") })
-	}},
-	{"a write to one table is overlooked", noTag, func(tags []store.Tag) []store.Tag {
-		return slices.DeleteFunc(slices.Clone(tags), func(t store.Tag) bool { return ofRelation(t, ".t3") })
-	}},
+	{"a read of several relations depends on all but the last", butLastRelation, allTags},
+	{"a read of several relations depends on all but the first", butFirstRelation, allTags},
+	{"a write to several relations changes all but the last", allTags, butLastRelation},
+	{"a write to unknown relations changes none", allTags, without(func(t store.Tag) bool { return strings.HasSuffix(string(t), ":*") })},
+	{"a change of the schema leaves the catalog as it was", allTags, without(func(t store.Tag) bool { return strings.HasSuffix(string(t), "#schema") })},
+	{"a write to one table is overlooked", allTags, without(func(t store.Tag) bool { return strings.Contains(string(t), ".t3") })},
+	{"a read of slices depends on all but the last", butLastSlice, allTags},
+	{"a write to slices changes all but the last", allTags, butLastSlice},
+	{"a write to several slices changes all but the first", allTags, butFirstSlice}, // as if of old rows alone, or of new ones
+	{"a write to rows that aren't known leaves slices as they were", allTags, without(func(t store.Tag) bool { return relationOf(t) != "" && strings.HasSuffix(string(t), "*") })},
 }
 
-func lastRelation(_ string, tags []store.Tag) int {
-	if relations(tags) < 2 {
-		return -1
+func allTags(tags []store.Tag) []store.Tag { return tags }
+
+// without drops the tags that forget tells.
+func without(forget func(store.Tag) bool) func([]store.Tag) []store.Tag {
+	return func(tags []store.Tag) []store.Tag { return slices.DeleteFunc(slices.Clone(tags), forget) }
+}
+
+// relationOf is the relation that a tag is of, or of whose rows it is; "" for others.
+func relationOf(t store.Tag) string {
+	text := string(t)
+	if i := strings.IndexAny(text, "({"); i >= 0 {
+		return text[:i]
 	}
-	return len(tags) - 1
-}
-
-func firstRelation(_ string, tags []store.Tag) int {
-	if relations(tags) < 2 {
-		return -1
+	if strings.HasSuffix(text, ":*") || !strings.HasSuffix(text, "?") && !strings.HasSuffix(text, "*") {
+		return ""
 	}
-	return slices.IndexFunc(tags, isRelation)
+	return strings.TrimRight(text, "?*")
 }
 
-func relations(tags []store.Tag) (n int) {
+// relationsOf are the relations of tags, in their order.
+func relationsOf(tags []store.Tag) (names []string) {
 	for _, t := range tags {
-		if isRelation(t) {
-			n++
+		if name := relationOf(t); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return n
+	return names
 }
 
 func butLastRelation(tags []store.Tag) []store.Tag {
-	if relations(tags) < 2 {
+	names := relationsOf(tags)
+	if len(names) < 2 {
 		return tags
 	}
-	var last string
-	for _, t := range tags {
-		if isRelation(t) {
-			last = max(last, strings.TrimSuffix(string(t), "?"))
-		}
+	return without(func(t store.Tag) bool { return relationOf(t) == names[len(names)-1] })(tags)
+}
+
+func butFirstRelation(tags []store.Tag) []store.Tag {
+	names := relationsOf(tags)
+	if len(names) < 2 {
+		return tags
 	}
-	return slices.DeleteFunc(slices.Clone(tags), func(t store.Tag) bool { return strings.TrimRight(string(t), "?*") == last })
+	return without(func(t store.Tag) bool { return relationOf(t) == names[0] })(tags)
+}
+
+// slicesOf are the tags of rows with certain values.
+func slicesOf(tags []store.Tag) []store.Tag {
+	return without(func(t store.Tag) bool { return !strings.HasSuffix(string(t), "}") })(tags)
+}
+
+func butLastSlice(tags []store.Tag) []store.Tag {
+	all := slicesOf(tags)
+	if len(all) == 0 {
+		return tags
+	}
+	return without(func(t store.Tag) bool { return t == all[len(all)-1] })(tags)
+}
+
+func butFirstSlice(tags []store.Tag) []store.Tag {
+	all := slicesOf(tags)
+	if len(all) < 2 {
+		return tags
+	}
+	return without(func(t store.Tag) bool { return t == all[0] })(tags)
 }
 
 func (l lapse) store() store.Store {

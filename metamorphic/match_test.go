@@ -22,6 +22,9 @@ func (g *gen) like(c typed) string {
 	if g.chance(4) {
 		return g.pick("NULL", "NULL", g.maybeParam(nil, "text"))
 	}
+	if g.chance(45) && f <= letters {
+		return g.simple(f)
+	}
 	switch f {
 	case numbers:
 		return g.likeNumber()
@@ -37,6 +40,20 @@ func (g *gen) like(c typed) string {
 		return "'" + text + "'"
 	}
 	return g.maybeParam(text, g.pick("", "uuid"))
+}
+
+// simple is one of few values, so that conditions meet rows.
+func (g *gen) simple(f family) string {
+	text, n := g.pick("a", "b", "A"), 1+g.r.IntN(3)
+	switch {
+	case f == numbers && (g.plain || g.chance(50)):
+		return strconv.Itoa(n)
+	case f == numbers:
+		return g.param(n, "")
+	case g.plain || g.chance(50):
+		return "'" + text + "'"
+	}
+	return g.param(text, "")
 }
 
 // maybeParam is a parameter, or NULL where there can't be one.

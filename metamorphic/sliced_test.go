@@ -14,6 +14,10 @@ func (g *gen) readable() *typedTable {
 func (g *gen) sliced() (text string, ordered bool) {
 	a := g.readable()
 	where := func(t *typedTable, alias string) string { return " WHERE " + g.match(t, alias) }
+	if g.chance(30) {
+		column, c := g.typedColumn(a, "")
+		return "SELECT " + g.pick("*", "count(*)", "id, u") + " FROM " + a.name + " WHERE " + column + " = " + g.like(c), false
+	}
 	switch g.r.IntN(20) {
 	case 0, 1, 2:
 		return "SELECT " + g.pick("*", "id, u, s", "id, h, x", "s") + " FROM " + a.name + where(a, ""), false
