@@ -13,7 +13,7 @@ import (
 )
 
 // minHitRatio is the least that tests accept, of the ideal.
-const minHitRatio = 0.5
+const minHitRatio = 0.9
 
 // A mixed workload reads the list of a user, drawn by a zipf law of exponent 1, and
 // from time to time saves a row, any of all, as an ORM does: all columns by primary key.
