@@ -20,6 +20,8 @@ type explanation struct {
 	Writes    []write  `json:"writes"` // relations
 	WritesAll bool     `json:"writes_all"`
 	Functions []string `json:"functions"`
+	DependsOn []string `json:"depends_on,omitempty"` // rows of Reads; told by a database
+	Changes   []string `json:"changes,omitempty"`    // rows of Writes; told by a database
 	Cacheable bool     `json:"cacheable"`
 	Reason    string   `json:"reason,omitempty"` // why not
 	Detail    string   `json:"detail,omitempty"` // the culprit
@@ -66,6 +68,7 @@ func fromDatabase(x *larder.Explanation) *explanation {
 		}
 		e.Writes = append(e.Writes, write{Relation: name})
 	}
+	e.DependsOn, e.Changes = x.Rows, x.Changes
 	e.judge(x.Reason, x.Detail)
 	return e
 }
@@ -106,7 +109,11 @@ func (e *explanation) writeText(w io.Writer) error {
 	line("reads", strings.Join(e.Reads, ", "))
 	line("writes", e.writes())
 	line("functions", strings.Join(e.Functions, ", "))
-	line("rows", e.verdict())
+	line("result", e.verdict())
+	if e.Cacheable {
+		line("depends", strings.Join(e.DependsOn, ", "))
+	}
+	line("changes", strings.Join(e.Changes, "; "))
 	if !e.Resolved {
 		line("known", "from the text alone; views, triggers, cascades and functions of users take a database (--driver)")
 	}

@@ -110,8 +110,8 @@ func TestExplainText(t *testing.T) {
 		dialect, sql string
 		want         []string
 	}{
-		{"postgres", "SELECT * FROM stuff s JOIN users u ON u.id = s.user_id WHERE u.id = $1", []string{"kind       read\n", "reads      stuff, users\n", "rows       cacheable\n", "from the text alone"}},
-		{"postgres", "SELECT now(), count(*) FROM stuff", []string{"functions  now, count\n", "rows       not cacheable: volatile (now"}},
+		{"postgres", "SELECT * FROM stuff s JOIN users u ON u.id = s.user_id WHERE u.id = $1", []string{"kind       read\n", "reads      stuff, users\n", "result     cacheable\n", "from the text alone"}},
+		{"postgres", "SELECT now(), count(*) FROM stuff", []string{"functions  now, count\n", "result     not cacheable: volatile (now"}},
 		{"postgres", "SELECT * FROM stuff FOR UPDATE", []string{"not cacheable: locking read"}},
 		{"mysql", "INSERT INTO a SELECT * FROM b ON DUPLICATE KEY UPDATE n = 1", []string{"kind       modify\n", ", b\n", "writes     a (insert or update)\n"}},
 		{"sqlite", "DELETE FROM stuff WHERE id = 7", []string{"kind       modify\n", "writes     stuff (delete)\n"}},
@@ -174,8 +174,9 @@ func TestExplainAsksTheDatabase(t *testing.T) {
 		sql  string
 		want []string
 	}{
-		{"SELECT * FROM dear", []string{"reads      main.stuff\n", "rows       cacheable\n"}},
-		{"UPDATE stuff SET n = 1", []string{"main.stuff", "main.log"}},
+		{"SELECT * FROM dear", []string{"reads      main.stuff\n", "result     cacheable\n"}},
+		{"SELECT n FROM stuff WHERE n = ?", []string{"depends    main.stuff{n=$1}\n"}},
+		{"UPDATE stuff SET n = 1", []string{"main.stuff", "main.log", "main.log: any row: written by a trigger"}},
 		{"SELECT * FROM nowhere", []string{"not cacheable: unknown relation"}},
 	} {
 		status, stdout, stderr := larderCommand(t, "", "explain", c.sql, "--driver", "sqlite", "--dsn", path)
