@@ -38,10 +38,34 @@ type imaging struct {
 // maxFound bounds the rows that are asked for.
 const maxFound = 256
 
+// abandonImaging ends what was asked beside a write that panicked.
+func (s *Session) abandonImaging(w *write) {
+	own := w.imaging.own
+	w.imaging = nil
+	w.unknown()
+	if !own {
+		s.gather(w)
+		return
+	}
+	s.tx.doubt = true
+	defer s.gather(w) // if the driver panics again
+	if _, err := execConn(context.Background(), s.inner, "ROLLBACK", nil); err == nil {
+		s.tx.doubt = false
+	}
+}
+
 // image tells which rows of its target a write changes, as far as its text does, and
 // asks for the rest before the statement. An error is one that the
 // statement would have got: it need not be run.
 func (s *Session) image(ctx context.Context, w *write, c *call, returnsRows bool) error {
+	returned := false
+	defer s.abandonUnless(&returned, w)
+	err := s.imageOf(ctx, w, c, returnsRows)
+	returned = true
+	return err
+}
+
+func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bool) error {
 	p := w.plan
 	if p == nil || p.change == nil || w.effect.wide || s.tx.doubt {
 		return nil
@@ -123,6 +147,10 @@ func (s *Session) mayLook(ctx context.Context, p *planned) bool {
 // rows that it will find.
 func (s *Session) look(ctx context.Context, w *write, c *call) error {
 	im, change := w.imaging, w.plan.text.Change
+	args, err := arguments(change.Args, c.args)
+	if err != nil {
+		return err
+	}
 	if !s.tx.open {
 		if _, err := execConn(ctx, s.inner, "BEGIN", nil); err != nil {
 			return err
@@ -138,10 +166,6 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 		if _, err := execConn(ctx, s.inner, lock, nil); err != nil {
 			return err
 		}
-	}
-	args, err := arguments(change.Args, c.args)
-	if err != nil {
-		return err
 	}
 	live, err := queryText(ctx, s.inner, s.lookText(w.plan, im.columns), args)
 	if err != nil {
@@ -187,17 +211,18 @@ func (s *Session) lookText(p *planned, columns []*confine.Column) string {
 // lookFailed goes on without what was to be asked, unless the statement itself must fail
 // as well: it would wait for the same lock, or its transaction is over.
 func (s *Session) lookFailed(ctx context.Context, w *write, err error) error {
-	im := w.imaging
-	fails := s.src.Dialect == analyze.Postgres && s.tx.open || ctx.Err() != nil || !answered(s.src.Dialect, s.inner, err) ||
-		errors.Is(err, driver.ErrBadConn) || refused(s.src.Dialect, err)
-	if im.own {
+	_, said := sqlState(err)
+	over := said && s.src.Dialect == analyze.Postgres && s.tx.open
+	if w.imaging.own {
 		s.rollBack(ctx, w)
 	}
-	if fails {
+	w.imaging = nil
+	if over || refused(s.src.Dialect, err) || errors.Is(err, driver.ErrBadConn) {
 		return err
 	}
-	w.plan.unseen.Store(true)
-	w.imaging = nil
+	if answered(s.src.Dialect, s.inner, err) {
+		w.plan.unseen.Store(true)
+	}
 	return nil
 }
 

@@ -135,10 +135,9 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 	if *returned {
 		return
 	}
-	s.tx.doubt = s.tx.doubt || s.tx.open || w.imaging != nil
+	s.tx.doubt = s.tx.doubt || s.tx.open
 	if w.imaging != nil {
-		w.unknown()
-		s.gather(w)
+		s.abandonImaging(w)
 	}
 	w.holds.abandon()
 	if w.writer != nil {
