@@ -174,16 +174,22 @@ func pgEqual(left, right Term, safe bool) *Cond {
 // cast of one of them may change for the others.
 func (b *pgBlocks) in(left ast.Node, list []ast.Node) *Cond {
 	terms := make([]Term, len(list))
-	values := true
+	values, params := true, 0
 	for i, n := range list {
 		terms[i] = b.term(n)
 		values = values && pgIsValue(terms[i])
+		if terms[i].Kind == Param {
+			params++
+		}
 		if terms[i].Cast != terms[0].Cast {
 			return nil
 		}
 	}
 	if t := b.term(left); t.Kind == Column && values && len(list) > 0 {
 		return &Cond{Op: In, Left: t, List: terms}
+	}
+	if params > 1 {
+		return nil // which an Or wouldn't tell of them
 	}
 	conds := make([]*Cond, len(list))
 	for i, n := range list {

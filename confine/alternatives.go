@@ -143,6 +143,9 @@ const maxNesting = 200
 func (c clause) facts(cond *analyze.Cond) []choice { return c.conjuncts(cond, 0) }
 
 func (c clause) conjuncts(cond *analyze.Cond, depth int) []choice {
+	if depth > maxNesting {
+		c.j.usage.lost = true
+	}
 	if cond == nil || depth > maxNesting {
 		return nil
 	}
@@ -158,9 +161,13 @@ func (c clause) conjuncts(cond *analyze.Cond, depth int) []choice {
 
 // choice returns what a condition says in disjunctive form.
 func (c clause) choice(cond *analyze.Cond, depth int) choice {
+	if depth > maxNesting {
+		c.j.usage.lost = true
+	}
 	if cond == nil || depth > maxNesting {
 		return nothing
 	}
+	c.note(cond)
 	switch cond.Op {
 	case analyze.And:
 		all := nothing

@@ -55,17 +55,19 @@ func ChangeOf(c *analyze.Change, s Schema) *Change {
 		return nil
 	}
 	change := &Change{Table: t, Op: c.Op, silent: t.Unsliced || t.Altered&c.Op != 0}
+	j := &judge{dialect: t.Dialect}
 	switch c.Op {
 	case analyze.Insert:
 		change.insert(c)
 	case analyze.Update:
-		change.find(c)
+		change.find(j, c)
 		change.assign(c.Set)
 	case analyze.Delete:
-		change.find(c)
+		change.find(j, c)
 	default:
 		return nil
 	}
+	change.settle(&j.usage)
 	return change
 }
 
@@ -128,8 +130,7 @@ func (c *Change) row(columns []*Column, terms []analyze.Term) (row []given) {
 }
 
 // find resolves the condition of an UPDATE or DELETE.
-func (c *Change) find(from *analyze.Change) {
-	j := &judge{dialect: c.Table.Dialect}
+func (c *Change) find(j *judge, from *analyze.Change) {
 	l := &leaf{alias: from.Alias, relation: from.Target, table: c.Table}
 	if l.alias == "" {
 		l.alias = from.Target.Name

@@ -9,6 +9,7 @@ type judge struct {
 	refs    []Reference
 	frames  int
 	failed  bool
+	usage   usage
 }
 
 // Reads returns the references of a block, and whether it knows all of them.
@@ -24,6 +25,7 @@ func Reads(b *analyze.Block, s Schema) (refs []Reference, ok bool) {
 	if j.failed {
 		return nil, false
 	}
+	j.settle()
 	return j.refs, true
 }
 
