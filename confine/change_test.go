@@ -144,19 +144,29 @@ func TestPlan(t *testing.T) {
 }
 
 func TestBound(t *testing.T) {
-	args := []driver.NamedValue{{Ordinal: 1, Value: "first"}, {Ordinal: 2, Name: "x", Value: "named"}}
+	positional := []driver.NamedValue{{Ordinal: 1, Value: "first"}, {Ordinal: 2, Value: "second"}}
+	named := []driver.NamedValue{{Ordinal: 1, Name: "x", Value: "named"}, {Ordinal: 2, Name: "z", Value: "last"}}
 	for _, c := range []struct {
 		term analyze.Term
+		args []driver.NamedValue
 		want any
 	}{
-		{analyze.Term{Kind: analyze.Param, Param: 1}, "first"},
-		{analyze.Term{Kind: analyze.Param, Text: "x"}, "named"},
-		{analyze.Term{Kind: analyze.Param, Param: 2}, nil},
-		{analyze.Term{Kind: analyze.Param, Text: "y"}, nil},
-		{analyze.Term{Kind: analyze.Param, Text: "x", Param: 1}, nil},
+		{analyze.Term{Kind: analyze.Param, Param: 1}, positional, "first"},
+		{analyze.Term{Kind: analyze.Param, Param: 2}, positional, "second"},
+		{analyze.Term{Kind: analyze.Param, Param: 3}, positional, nil},
+		{analyze.Term{Kind: analyze.Param}, positional, nil},
+		{analyze.Term{Kind: analyze.Param, Text: "x"}, positional, nil},
+		{analyze.Term{Kind: analyze.Param, Text: "x"}, named, "named"},
+		{analyze.Term{Kind: analyze.Param, Text: "z", Param: 1}, named, "last"},
+		{analyze.Term{Kind: analyze.Param, Text: "y", Param: 1}, named, nil},
+		{analyze.Term{Kind: analyze.Param, Param: 1}, named, nil},
+		{analyze.Term{Kind: analyze.Param, Text: "x"}, append(named[:2:2], named[0]), nil},
+		{analyze.Term{Kind: analyze.Param, Text: "x"}, append(named[:2:2], positional...), nil},
+		{analyze.Term{Kind: analyze.Param, Param: 1}, append(positional[:2:2], named...), nil},
+		{analyze.Term{Kind: analyze.Param, Param: 2}, append(positional[:1:1], named[1]), nil},
 	} {
-		if v, ok := Bound(c.term, args); ok != (c.want != nil) || ok && v != c.want {
-			t.Errorf("%+v: %v, %v", c.term, v, ok)
+		if v, ok := Bound(c.term, c.args); ok != (c.want != nil) || ok && v != c.want {
+			t.Errorf("%+v of %v: %v, %v", c.term, c.args, v, ok)
 		}
 	}
 }

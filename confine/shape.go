@@ -231,8 +231,11 @@ func (c Class) operand(d analyze.Dialect, t analyze.Term, value any) (form strin
 	return c.Value(d, value)
 }
 
-// Bound returns the argument of a parameter.
+// Bound returns the argument of a parameter. Drivers differ in how they count arguments of which some have names.
 func Bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
+	if slices.ContainsFunc(args, func(a driver.NamedValue) bool { return (a.Name == "") != (args[0].Name == "") }) {
+		return nil, false
+	}
 	for _, a := range args {
 		if a.Name != "" && a.Name == t.Text || a.Name == "" && t.Param > 0 && a.Ordinal == t.Param {
 			if ok {
