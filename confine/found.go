@@ -99,7 +99,8 @@ func (c *Change) Returned(from *analyze.Change, column *Column) int {
 				return at + i
 			}
 			return -1
-		case o.Term.Kind == analyze.Column && o.Term.Cast == "" && c.named(o.Term.Text) == column:
+		case o.Term.Kind != analyze.Column || o.Term.Cast != "" || c.named(o.Term.Text) != column:
+		case o.Term.Table == (analyze.Name{}), o.Term.Table == (analyze.Name{Name: from.Alias}): // not PostgreSQL's old
 			return at
 		}
 	}
@@ -122,22 +123,35 @@ func (c *Change) SetsKey() bool {
 }
 
 // KeyCount returns how many rows the condition finds at most, because it gives all columns
-// of a unique key values; -1 if it doesn't.
+// of a unique key values; -1 if it doesn't. Each value counts, since one form may stand for several.
 func (c *Change) KeyCount(args []driver.NamedValue) int {
-	rows := c.found(args)
 	for _, key := range c.Table.Keys {
-		forms := map[string]bool{}
-		for _, row := range rows {
-			form, ok := row.Form(key)
-			if !ok || slices.ContainsFunc(key, func(name string) bool { return row[name] == formNull }) {
-				forms = nil
-				break
-			}
-			forms[form] = true
-		}
-		if len(rows) > 0 && forms != nil {
-			return len(forms)
+		if n := c.keyCount(key, args); n >= 0 {
+			return n
 		}
 	}
 	return -1
+}
+
+func (c *Change) keyCount(key []string, args []driver.NamedValue) int {
+	if len(c.alternatives) == 0 {
+		return -1
+	}
+	total := 0
+	for _, pins := range c.alternatives {
+		pins = pins.only(key)
+		if len(pins) == 0 {
+			return -1
+		}
+		n := 1
+		for _, pin := range pins {
+			values, ok := pin.operands(c.Table.Dialect, args)
+			if !ok || slices.Contains(values, formNull) {
+				return -1
+			}
+			n *= len(values)
+		}
+		total += n
+	}
+	return total
 }
