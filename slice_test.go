@@ -57,8 +57,11 @@ func (h *house) wantOutcome(w removal, r namedRead) {
 	if fresh := h.query(h.bare, r.query, r.args...); got != fresh {
 		h.Errorf("%s %v: %s: cached\n%s\nbare\n%s", w.write, w.args, r.name, got, fresh)
 	}
-	if len(events) != 1 || events[0].Outcome != want && !slices.Contains(w.may, r.name) {
-		h.Errorf("%s %v: %s: %+v, want outcome %v", w.write, w.args, r.name, events, want)
+	if len(events) != 1 {
+		h.Fatalf("%s: %d events, want one", r.name, len(events))
+	}
+	if is := events[0].Outcome; is != want && !slices.Contains(w.may, r.name) {
+		h.Errorf("%s %v: %s: %v (%v), want outcome %v", w.write, w.args, r.name, is, events[0].Reason, want)
 	}
 }
 

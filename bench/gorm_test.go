@@ -44,7 +44,7 @@ type Label struct {
 type orm struct{ accounts, items, labels, operations int }
 
 var (
-	fullORM  = orm{accounts: 1000, items: 60, labels: 200, operations: 10_000}
+	fullORM  = orm{accounts: 500, items: 40, labels: 200, operations: 10_000}
 	smallORM = orm{accounts: 10, items: 12, labels: 10, operations: 300}
 )
 
@@ -257,7 +257,7 @@ func BenchmarkORM(b *testing.B) {
 			})
 		}
 	}
-	writeTable(b, "GORM: 10,000 operations, cold, on 1,000 accounts with 60 items: pages, counts, rows by key, preloads of 50, a join table; 5% save, create, delete softly, link", figures)
+	writeTable(b, "GORM: 10,000 operations, cold, on 500 accounts with 40 items: pages, counts, rows by key, preloads of 50, a join table; 5% save, create, delete softly, link", figures)
 }
 
 // TestORM runs a small one.
