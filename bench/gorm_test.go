@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -309,14 +310,18 @@ func (j *judge) QueryContext(ctx context.Context, text string, args ...any) (*sq
 		j.of[j.request] = v
 	}
 	j.last = larder.Event{}
-	got := rendered(j.Conn.QueryContext(ctx, text, args...))
+	ordered := strings.Contains(text, "ORDER BY")
+	cached, err := j.Conn.QueryContext(ctx, text, args...)
+	got := rendered(ordered, cached, err)
 	if j.last.Outcome == larder.OutcomeHit {
 		v.hits++
 	}
-	want := rendered(j.bare.QueryContext(ctx, text, args...))
+	bare, err := j.bare.QueryContext(ctx, text, args...)
+	want := rendered(ordered, bare, err)
 	v.reads++
 	if got != want {
 		v.stale++
+		j.b.Logf("%s %v: got\n%s\nwant\n%s", text, args, got, want)
 	}
 	key := keyOf(text, args)
 	if known, ok := j.known[key]; ok && known == want {

@@ -3,11 +3,13 @@ package bench
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// rendered is a result as text, with its columns and Go types, or its error.
-func rendered(rows *sql.Rows, err error) string {
+// rendered is a result as text, with its columns and Go types, or its error. Rows that
+// come in no prescribed order are sorted: the database may change its plan.
+func rendered(ordered bool, rows *sql.Rows, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -16,8 +18,7 @@ func rendered(rows *sql.Rows, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	var b strings.Builder
-	b.WriteString(strings.Join(columns, ","))
+	var texts []string
 	values, pointers := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		pointers[i] = &values[i]
@@ -26,12 +27,15 @@ func rendered(rows *sql.Rows, err error) string {
 		if err := rows.Scan(pointers...); err != nil {
 			return "error: " + err.Error()
 		}
-		fmt.Fprintf(&b, "\n%#v", values)
+		texts = append(texts, fmt.Sprintf("%#v", values))
 	}
 	if err := rows.Err(); err != nil {
-		fmt.Fprintf(&b, "\nerror: %v", err)
+		return "error: " + err.Error()
 	}
-	return b.String()
+	if !ordered {
+		slices.Sort(texts)
+	}
+	return strings.Join(columns, ",") + "\n" + strings.Join(texts, "\n")
 }
 
 // keyOf is a statement with its arguments.
