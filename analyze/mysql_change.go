@@ -180,6 +180,9 @@ func (c *Change) repeat(text string, tokens []mysqlToken, p mysqlParsed) {
 		from = from[:at]
 	}
 	c.From, c.Condition = mysqlText(text, from), mysqlText(text, condition)
+	if len(condition) > 0 {
+		c.Span = [2]int{condition[0].pos, condition[len(condition)-1].end}
+	}
 	for _, t := range condition {
 		if t.is("?") {
 			c.Args = append(c.Args, Term{Kind: Param, Param: t.param})
@@ -188,7 +191,7 @@ func (c *Change) repeat(text string, tokens []mysqlToken, p mysqlParsed) {
 	c.Repeatable = begin > 0 && c.From != "" && (c.Condition != "") == mysqlHasWhere(p.node) &&
 		!slices.ContainsFunc(c.Args, func(t Term) bool { return t.Param == 0 })
 	if !c.Repeatable {
-		c.From, c.Condition, c.Args = "", "", nil
+		c.From, c.Condition, c.Args, c.Span = "", "", nil, [2]int{}
 	}
 }
 

@@ -147,6 +147,9 @@ func (b *pgBlocks) changed(c *Change, r *ast.RangeVar, where ast.Node) *Change {
 		c.Repeatable = true
 		c.From = from.text(b.text)
 		c.Condition, c.Args = condition.renumbered(b.text)
+		if len(condition) > 0 {
+			c.Span = [2]int{condition[0].Position, pgTokenEnd(condition[len(condition)-1])}
+		}
 	}
 	return c
 }

@@ -77,6 +77,9 @@ func (p *liteParser) changed(c *liteChange) *Change {
 	}
 	if text, args, ok := p.repeated(c); ok {
 		change.Repeatable, change.From, change.Condition, change.Args = true, c.targetText, text, args
+		if n := len(c.condition); n > 0 {
+			change.Span = [2]int{c.condition[0].at, c.condition[n-1].end}
+		}
 	}
 	return change
 }

@@ -16,7 +16,12 @@ const listPostgres = "SELECT id, user_id, name, price, created FROM stuff WHERE 
 // postgresPair opens a bare and a cached handle of one database with 20 rows.
 func postgresPair(b *testing.B) (bare, cached *sql.DB) {
 	b.Helper()
-	dsn := dbtest.Postgres(b).Database(b).DSN()
+	return pairOn(b, dbtest.Postgres(b))
+}
+
+func pairOn(b *testing.B, server *dbtest.Server) (bare, cached *sql.DB) {
+	b.Helper()
+	dsn := server.Database(b).DSN()
 	bare, err := sql.Open("pgx", dsn)
 	if err != nil {
 		b.Fatal(err)
@@ -38,6 +43,40 @@ func BenchmarkWrite(b *testing.B) {
 			b.Fatal(err)
 		}
 	})
+}
+
+// BenchmarkWriteDurable compares a write by primary key with the bare one, where a COMMIT waits for the disk: with no
+// results kept by slices, with results whose slices its text tells, and with those for which its row is asked for.
+func BenchmarkWriteDurable(b *testing.B) {
+	b.Setenv("TMPDIR", "/var/tmp") // not in memory
+	server := dbtest.NewPostgres(b, "-c", "fsync=on", "-c", "full_page_writes=on")
+	for _, kept := range []struct{ name, query string }{
+		{"nothing kept", ""},
+		{"told", "SELECT name FROM stuff WHERE id = $1"},
+		{"asked", "SELECT name FROM stuff WHERE user_id = $1"},
+	} {
+		b.Run(kept.name, func(b *testing.B) {
+			bare, cached := pairOn(b, server)
+			for range 3 {
+				if kept.query == "" {
+					break
+				}
+				rows, err := cached.Query(kept.query, 7)
+				if err != nil {
+					b.Fatal(err)
+				}
+				rows.Close()
+				if _, err := cached.Exec("UPDATE stuff SET name = 'other' WHERE id = 8"); err != nil {
+					b.Fatal(err)
+				}
+			}
+			pair(b, bare, cached, 1, func(db *sql.DB, _ int) {
+				if _, err := db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 7); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
 }
 
 // BenchmarkPostgresHit compares a hit with the bare query.

@@ -2,11 +2,14 @@ package session
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
@@ -24,6 +27,8 @@ type database struct {
 	schemaOnly []coherence.Tag // just schema
 
 	epoch atomic.Int64 // of what new connections begin with
+
+	guesses *otter.Cache[string, []driver.Value] // see guess
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
@@ -59,7 +64,7 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	db := registry.m[key]
 	if db == nil {
 		domain := coherence.NewDomain(key.store, key.identity, options)
-		db = &database{key: key, private: private, domain: domain, all: domain.Tag("*"), schema: domain.Tag("#schema")}
+		db = &database{key: key, private: private, domain: domain, guesses: newGuesses(), all: domain.Tag("*"), schema: domain.Tag("#schema")}
 		db.allOnly, db.schemaOnly = []coherence.Tag{db.all}, []coherence.Tag{db.schema}
 		db.loading = make(chan struct{}, 1)
 		registry.m[key] = db

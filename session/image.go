@@ -87,6 +87,9 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if len(missing) == 0 || s.live > 0 || p.unseen.Load() {
 		return nil
 	}
+	if !returnsRows && s.guess(ctx, w, c, target, missing) {
+		return nil
+	}
 	if p.change.Op == analyze.Insert {
 		w.imaging = s.numbering(p, c, missing, returnsRows)
 	} else if columns := p.change.Columns(columnsOf(shapes)); len(columns) > 0 && p.text.Change.Repeatable && s.mayLook(ctx, p) {
@@ -190,15 +193,7 @@ var errUnseen = errors.New("session: rows before a write can't be read")
 
 // lookText selects columns of the rows that a change will find, and locks them as it will.
 func (s *Session) lookText(p *planned, columns []*confine.Column) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = quote(s.src.Dialect, c.Name)
-	}
-	text := "SELECT " + strings.Join(names, ", ") + " FROM " + p.text.Change.From
-	if condition := p.text.Change.Condition; condition != "" {
-		text += " WHERE (" + condition + ")"
-	}
-	text += " LIMIT " + strconv.Itoa(maxFound+1)
+	text := selectText(s.src.Dialect, p.text.Change, columns) + " LIMIT " + strconv.Itoa(maxFound+1)
 	switch {
 	case s.src.Dialect == analyze.SQLite:
 		return text
@@ -206,6 +201,19 @@ func (s *Session) lookText(p *planned, columns []*confine.Column) string {
 		return text + " FOR NO KEY UPDATE"
 	}
 	return text + " FOR UPDATE"
+}
+
+// selectText selects columns of the rows that a change will find.
+func selectText(d analyze.Dialect, change *analyze.Change, columns []*confine.Column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = quote(d, c.Name)
+	}
+	text := "SELECT " + strings.Join(names, ", ") + " FROM " + change.From
+	if change.Condition != "" {
+		text += " WHERE (" + change.Condition + ")"
+	}
+	return text
 }
 
 // lookFailed goes on without what was to be asked, unless the statement itself must fail
@@ -316,6 +324,9 @@ func (s *Session) imaged(ctx context.Context, w *write, c *call, affected int64,
 // execImaged runs the call of a write, and notes the number that the database has given to its row.
 func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Result, error) {
 	im := w.imaging
+	if w.guess != nil {
+		return s.exec(ctx, w.guess.call)
+	}
 	if im == nil || im.returned == nil {
 		result, err := s.exec(ctx, c)
 		if err == nil && im != nil && im.number != nil {

@@ -14,6 +14,7 @@ type call struct {
 	*query
 	args []driver.NamedValue
 	stmt *Stmt // nil if the text is run directly
+	sure bool  // of a write: a guess of its row has failed
 }
 
 // exec runs the call on the driver's connection.

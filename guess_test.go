@@ -1,0 +1,58 @@
+package larder
+
+import "testing"
+
+// TestGuessedRow: a write by primary key is told by what its row was like when it was written last, and the
+// database says whether that is right still.
+func TestGuessedRow(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			h := newHouse(t, k, nil)
+			h.stuff()
+			const list, save = "SELECT id, name FROM stuff WHERE user_id = ? ORDER BY id", "UPDATE stuff SET name = ? WHERE id = ?"
+			keep := func() {
+				h.Helper()
+				for _, user := range []int{7, 42, 43} {
+					h.query(h.db, list, user)
+					h.query(h.db, list, user)
+					h.wantRead(h.db, OutcomeHit, list, user)
+				}
+			}
+			removes := func(users map[int]Outcome) {
+				h.Helper()
+				for user, outcome := range users {
+					h.wantRead(h.db, outcome, list, user)
+				}
+			}
+			h.query(h.db, list, 42)
+			h.exec(h.db, save, "first", 1) // the lists are of the whole relation until this
+			keep()
+			for _, name := range []string{"asked", "guessed", "guessed again"} {
+				h.exec(h.db, save, name, 1)
+				removes(map[int]Outcome{42: OutcomeMiss, 7: OutcomeHit, 43: OutcomeHit})
+				keep()
+			}
+
+			h.exec(h.bare, "UPDATE stuff SET user_id = 43 WHERE id = 1") // by somebody else
+			if err := h.cache.Invalidate(t.Context(), "stuff"); err != nil {
+				t.Fatal(err)
+			}
+			keep()
+			h.exec(h.db, save, "guessed wrong", 1)
+			removes(map[int]Outcome{43: OutcomeMiss, 7: OutcomeHit})
+			keep()
+
+			h.exec(h.db, "UPDATE stuff SET user_id = ? WHERE id = ?", 7, 1)
+			removes(map[int]Outcome{43: OutcomeMiss, 7: OutcomeMiss, 42: OutcomeHit})
+			keep()
+			h.exec(h.db, save, "moved", 1)
+			removes(map[int]Outcome{7: OutcomeMiss, 43: OutcomeHit, 42: OutcomeHit})
+			keep()
+			h.exec(h.db, "DELETE FROM stuff WHERE id = ?", 1)
+			removes(map[int]Outcome{7: OutcomeMiss, 43: OutcomeHit, 42: OutcomeHit})
+			keep()
+			h.exec(h.db, save, "nobody", 1)
+			removes(map[int]Outcome{43: OutcomeHit, 42: OutcomeHit}) // 7 may be removed: it was guessed
+		})
+	}
+}

@@ -1,0 +1,182 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/confine"
+)
+
+// A write of a single row by a unique key needs no transaction if it is right what is
+// guessed of its row:
+//
+//  1. SELECT user_id FROM stuff WHERE id = 7, without a lock: 42; or what the last such write found
+//  2. hold the slices of a row that has 42, and of what becomes of it
+//  3. UPDATE stuff SET … WHERE (id = 7) AND user_id IS NOT DISTINCT FROM 42
+//  4. release
+//
+// The database itself compares the row that it changes with what was guessed. If it changes
+// none, another writer was faster, or there is no such row: the write is done as image.go says.
+
+// A guess is a statement that is run in the place of a write, if its row is as guessed.
+type guess struct {
+	call
+	db     *database
+	key    string
+	values []driver.Value // of the row
+	stays  bool           // the write leaves them as they are
+}
+
+// maxGuesses bounds the rows that are remembered of one database.
+const maxGuesses = 4096
+
+// newGuesses makes room for what rows were like when they were written last. It may be wrong.
+func newGuesses() *otter.Cache[string, []driver.Value] {
+	return otter.Must(&otter.Options[string, []driver.Value]{MaximumSize: maxGuesses})
+}
+
+// proven notes how a guess turned out, and reports whether it was wrong: no row was changed, or
+// the database didn't take the guard.
+func (g *guess) proven(result driver.Result, err error) (wrong bool) {
+	if err == nil {
+		wrong = affected(result) == 0
+	} else if state, said := sqlState(err); said {
+		wrong = strings.HasPrefix(state, "42")
+	}
+	if wrong || err != nil || !g.stays {
+		g.db.guesses.Invalidate(g.key)
+	} else {
+		g.db.guesses.Set(g.key, g.values)
+	}
+	return wrong
+}
+
+// guess prepares the statement that is run in the place of a write, and tells its rows. It reports false
+// if there is none.
+func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, missing []string) bool {
+	p, text := w.plan, w.plan.text.Change
+	switch {
+	case p.change.Op == analyze.Insert || !text.Repeatable || text.Condition == "" || text.Returning != nil:
+		return false
+	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !positionalOnly(c):
+		return false
+	}
+	columns := p.change.Columns(missing)
+	before, _, ok := p.change.FromText(c.args)
+	if len(columns) != len(missing) || !ok || len(before) != 1 {
+		return false
+	}
+	args, err := arguments(text.Args, c.args)
+	if err != nil {
+		return false
+	}
+	g := &guess{db: p.db, call: *c}
+	key, ok := appendArgs([]byte(p.direct+strings.Join(missing, ",")), args)
+	if g.key = string(key); !ok {
+		return false
+	}
+	if g.values, ok = p.db.guesses.GetIfPresent(g.key); !ok {
+		g.values = s.peek(ctx, text, columns, args)
+	}
+	if len(g.values) != len(columns) {
+		return false
+	}
+	image := confine.ImageOf(s.src.Dialect, columns, g.values)
+	if len(image) != len(columns) {
+		return false
+	}
+	maps.Copy(before[0], image)
+	target.rows = p.change.Changed(before, c.args)
+	last := target.rows[len(target.rows)-1]
+	g.stays = p.change.Op == analyze.Update && !slices.ContainsFunc(missing, func(name string) bool { return last[name] != image[name] })
+	g.guard(s.src.Dialect, text.Span, columns)
+	w.guess = g
+	return true
+}
+
+// peek reads columns of the row that a write will find, without a lock; nil if there isn't one.
+func (s *Session) peek(ctx context.Context, text *analyze.Change, columns []*confine.Column, args []driver.NamedValue) []driver.Value {
+	live, err := queryText(ctx, s.inner, selectText(s.src.Dialect, text, columns), args)
+	if err != nil {
+		return nil
+	}
+	ahead := read(live.rows, s.src.MaxEntryBytes, false, nil)
+	if err := live.close(); err != nil || !ahead.complete() || ahead.set.rows != 1 {
+		return nil
+	}
+	values := ahead.set.row(0)
+	for i, value := range values {
+		if values[i] = asArgument(columns[i], value); values[i] == nil && value != nil {
+			return nil
+		}
+	}
+	return values
+}
+
+// asArgument is a value of a column as an argument that equals nothing else in it; nil if
+// there is none. Drivers give some values as text.
+func asArgument(column *confine.Column, value driver.Value) driver.Value {
+	b, ok := value.([]byte)
+	switch {
+	case !ok || column.Class.Kind == confine.Bytes:
+		return value
+	case column.Class.Kind != confine.Integer:
+		return string(b)
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return n
+}
+
+// guard adds the condition that the row is as guessed.
+func (g *guess) guard(d analyze.Dialect, condition [2]int, columns []*confine.Column) {
+	g.args = slices.Clip(g.args)
+	var guard strings.Builder
+	for i, column := range columns {
+		guard.WriteString(" AND " + quote(d, column.Name))
+		g.args = append(g.args, driver.NamedValue{Ordinal: len(g.args) + 1, Value: g.values[i]})
+		switch d {
+		case analyze.Postgres:
+			guard.WriteString(" IS NOT DISTINCT FROM $" + strconv.Itoa(len(g.args)))
+		case analyze.MySQL:
+			guard.WriteString(" <=> ?")
+		default:
+			guard.WriteString(" IS ?")
+		}
+	}
+	from, to := condition[0], condition[1]
+	g.query = &query{text: g.text[:from] + "(" + g.text[from:to] + ")" + guard.String() + g.text[to:], st: g.st}
+}
+
+// positionalOnly reports whether further arguments can be added after the others: a text with
+// numbers for some of MySQL's or SQLite's, or with names, counts otherwise.
+func positionalOnly(c *call) bool {
+	for i := range c.args {
+		if c.args[i].Name != "" {
+			return false
+		}
+	}
+	if c.st.Dialect == analyze.Postgres {
+		return true
+	}
+	for i := strings.IndexByte(c.text, '?'); i >= 0 && i+1 < len(c.text); {
+		if next := c.text[i+1]; '0' <= next && next <= '9' {
+			return false
+		}
+		next := strings.IndexByte(c.text[i+1:], '?')
+		if next < 0 {
+			break
+		}
+		i += next + 1
+	}
+	return true
+}
