@@ -73,7 +73,7 @@ func (q *mysqlQuery) source(x *ast.TableSource) Source {
 		s.Columns = append(s.Columns, name.O)
 	}
 	outers := q.outers
-	if x.Lateral {
+	if s.Lateral = x.Lateral; x.Lateral {
 		outers = q.inner()
 	}
 	switch of := x.Source.(type) {

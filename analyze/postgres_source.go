@@ -63,7 +63,7 @@ func (b *pgBlocks) source(out *Block, n ast.Node) Source {
 	case *ast.RangeSubselect:
 		source.Alias, source.Columns = pgAliasOr(n.Alias, "")
 		if q, ok := n.Subquery.(*ast.SelectStmt); ok && q != nil {
-			source.Sub = b.block(q)
+			source.Sub, source.Lateral = b.block(q), n.Lateral
 			return source
 		}
 		b.untold = true

@@ -43,6 +43,7 @@ type Source struct {
 
 	Alias   string   // the relation's name if it has none
 	Columns []string // as renamed: alias(c1, c2)
+	Lateral bool     // Sub sees the sources before it; else it sees what the block itself sees of outer blocks
 
 	Join    Join // with what stands before it in the list
 	On      *Cond

@@ -54,6 +54,9 @@ func (s Source) String() string {
 	if s.Natural {
 		text += "natural "
 	}
+	if s.Lateral {
+		text += "lateral "
+	}
 	switch {
 	case s.Sub != nil:
 		text += s.Sub.bracketed()

@@ -137,7 +137,7 @@ func (j *judge) source(f *frame, s *analyze.Source, names *binding, depth int, v
 	if s.Nested != nil {
 		return j.nested(f, s, names, depth, veiled)
 	}
-	l := &leaf{alias: s.Alias, relation: s.Relation, veiled: veiled}
+	l := &leaf{alias: s.Alias, relation: s.Relation, veiled: veiled, lateral: s.Lateral}
 	if l.alias == "" {
 		l.alias = s.Relation.Name
 	}

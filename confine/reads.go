@@ -65,7 +65,7 @@ func dialectOf(b *analyze.Block, s Schema, depth int) analyze.Dialect {
 func (j *judge) judge(f *frame, up *scope, known []choice, shown []*variable) {
 	f.up = up
 	for _, cte := range f.alone {
-		j.judge(cte, up, known, nil)
+		j.judge(cte, j.around(f), known, nil)
 	}
 	if len(f.arms) > 0 {
 		j.united(f, up, known, shown)
@@ -81,6 +81,9 @@ func (j *judge) judge(f *frame, up *scope, known []choice, shown []*variable) {
 		j.follow(l, sc, append(known[:len(known):len(known)], f.root.about(l)...))
 	}
 	known = append(known, f.root.certain()...)
+	if len(f.leaves) > 1 {
+		sc = sc.beside() // in conditions of joins and arguments in FROM, they see only what is joined there
+	}
 	for _, sub := range f.subs {
 		j.judge(sub, sc, known, nil)
 	}
@@ -118,12 +121,23 @@ func (j *judge) follow(l *leaf, sc *scope, known []choice) {
 		j.add(l, known)
 	case l.inner == nil:
 	case l.owner != nil:
-		j.judge(l.inner, l.owner.up, known, l.vars)
+		j.judge(l.inner, j.around(l.owner), known, l.vars)
 	case l.relation != analyze.Name{}:
 		j.judge(l.inner, nil, known, l.vars)
-	default:
+	case l.lateral:
 		j.judge(l.inner, sc.beside(), known, l.vars)
+	default:
+		j.judge(l.inner, sc.up, known, l.vars)
 	}
+}
+
+// around returns what the CTEs of a frame see of outer blocks. SQLite resolves their names
+// where they are used, which isn't told here.
+func (j *judge) around(f *frame) *scope {
+	if j.dialect == analyze.SQLite {
+		return &scope{leaves: []*leaf{{open: true}}}
+	}
+	return f.up
 }
 
 func (j *judge) add(l *leaf, known []choice) {

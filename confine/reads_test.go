@@ -71,7 +71,17 @@ var postgresReads = []each{
 	{"SELECT ctid FROM users WHERE id = 1 AND EXISTS (SELECT 1 FROM stuff WHERE user_id = ctid)", "users{id=1}, stuff"},
 	{"SELECT * FROM (SELECT id AS ctid FROM users) x WHERE x.ctid = 1 AND EXISTS (SELECT 1 FROM stuff s WHERE s.user_id = ctid)", "users{id=1}, stuff"},
 	{"SELECT * FROM users x WHERE x.id = 1 AND EXISTS (SELECT 1 FROM stuff x, (SELECT s.id FROM stuff s WHERE s.user_id = x.id) d WHERE x.id = 2)",
+		"users{id=1}, stuff{id=2}, stuff{user_id=1}"},
+	{"SELECT * FROM users x WHERE x.id = 1 AND EXISTS (SELECT 1 FROM stuff x, LATERAL (SELECT s.id FROM stuff s WHERE s.user_id = x.id) d WHERE x.id = 2)",
 		"users{id=1}, stuff{id=2}, stuff"},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT 1 FROM users u, (SELECT 1 FROM stuff WHERE user_id = boss) d WHERE u.boss = 2)",
+		"users{boss=1}, users{boss=2}, stuff{user_id=1}"},
+	{"SELECT * FROM users u, LATERAL (SELECT 1 FROM (SELECT 1 FROM stuff s WHERE s.user_id = u.id) d, links u) x WHERE u.id = 1",
+		"users{id=1}, stuff{user_id=1}, links"},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT 1 FROM links l JOIN links m ON EXISTS (SELECT 1 FROM stuff WHERE user_id = boss), users u WHERE u.boss = 2)",
+		"users{boss=1}, links, links, users{boss=2}, stuff"},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (WITH c AS (SELECT 1 FROM stuff WHERE user_id = boss) SELECT 1 FROM users u, c WHERE u.boss = 2)",
+		"users{boss=1}, users{boss=2}, stuff{user_id=1}"},
 	{"SELECT * FROM users z WHERE z.boss = 1 AND EXISTS (SELECT 1 FROM links l JOIN stuff s ON s.user_id = z.boss, users z WHERE z.boss = 2)",
 		"users{boss=1}, links, stuff, users{boss=2}"},
 	// Subqueries.
@@ -132,6 +142,10 @@ var sqliteReads = []each{
 	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT id AS boss FROM stuff s WHERE s.user_id = boss)", "users{boss=1}, stuff"},
 	{"SELECT id AS boss FROM users WHERE id = 1 AND EXISTS (SELECT 1 FROM stuff s WHERE s.user_id = boss)", "users{id=1}, stuff"},
 	{"WITH a AS (SELECT * FROM b), b AS (SELECT * FROM stuff WHERE user_id = 1) SELECT * FROM a WHERE kind = 'a'", `stuff{user_id=1}, stuff{user_id=1}`},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (WITH c AS (SELECT 1 FROM stuff WHERE user_id = boss) SELECT 1 FROM users u WHERE u.boss = 2 AND EXISTS (SELECT 1 FROM c))",
+		"users{boss=1}, users{boss=2}, stuff"},
+	{"SELECT * FROM users WHERE boss = 1 AND EXISTS (SELECT 1 FROM users u, (SELECT 1 FROM stuff WHERE user_id = boss) d WHERE u.boss = 2)",
+		"users{boss=1}, users{boss=2}, stuff{user_id=1}"},
 	{"SELECT * FROM mine WHERE owner = 1", `stuff{user_id=1 kind="a"}`},
 }
 

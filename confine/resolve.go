@@ -19,6 +19,8 @@ type leaf struct {
 	veiled bool   // its names can't be relied on
 	inner  *frame // of a view, a subquery, a CTE
 	owner  *frame // of a CTE: the block that binds it
+
+	lateral bool // inner sees its neighbours
 }
 
 // A scope is the sources that names in a block may mean, the innermost first.
@@ -26,7 +28,7 @@ type scope struct {
 	leaves  []*leaf
 	root    *node
 	outputs []analyze.Output
-	// lateral says that these are neighbours in a FROM clause: whether they are seen isn't told.
+	// lateral says that not all of these may be seen: those of a FROM clause from within it.
 	lateral bool
 	up      *scope
 }
