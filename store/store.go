@@ -28,6 +28,14 @@ type Entry struct {
 	Tokens []Token // … and the token of each before it was read
 }
 
+// Bytes is the Value of an entry that comes from outside of this process: what
+// the filled Value, an encoding.BinaryAppender, wrote of itself. Such a store keeps
+// nothing of a Value that can't be written. Bytes are shared and must not be changed.
+type Bytes []byte
+
+// AppendBinary makes Bytes a Value that can be filled again.
+func (b Bytes) AppendBinary(dst []byte) ([]byte, error) { return append(dst, b...), nil }
+
 // A View is what a reader sees of a key and its tags.
 type View struct {
 	// Entry is set if the key has an entry, each tag of it has the token it was
