@@ -1,0 +1,76 @@
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// Outside is a store outside of this process, as the suite takes it: what the
+// suite fills, ints and strings, it writes and reads for a store that keeps bytes.
+func Outside(s store.Store) store.Store { return outside{s} }
+
+type outside struct{ store.Store }
+
+// A written value goes by its kind, the size that it says it has, and its text.
+type written struct {
+	value any
+	size  int
+}
+
+func (w written) AppendBinary(b []byte) ([]byte, error) {
+	kind := byte('s')
+	switch w.value.(type) {
+	case int:
+		kind = 'i'
+	case int64:
+		kind = 'l'
+	}
+	b = binary.BigEndian.AppendUint64(append(b, kind), uint64(w.size))
+	return fmt.Append(b, w.value), nil
+}
+
+func readWritten(b store.Bytes) (written, error) {
+	if len(b) < 9 {
+		return written{}, fmt.Errorf("a value of %d bytes", len(b))
+	}
+	w, text := written{size: int(binary.BigEndian.Uint64(b[1:]))}, string(b[9:])
+	switch b[0] {
+	case 's':
+		w.value = text
+		return w, nil
+	case 'i':
+		n, err := strconv.Atoi(text)
+		w.value = n
+		return w, err
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	w.value = n
+	return w, err
+}
+
+func (o outside) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
+	with := *e
+	with.Value = written{e.Value, e.Size}
+	return o.Store.Fill(ctx, key, &with, ttl)
+}
+
+func (o outside) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
+	v, err := o.Store.Lookup(ctx, key, tags)
+	if v.Entry == nil || err != nil {
+		return v, err
+	}
+	b, ok := v.Entry.Value.(store.Bytes)
+	if !ok {
+		return v, fmt.Errorf("a value of type %T", v.Entry.Value)
+	}
+	w, err := readWritten(b)
+	with := *v.Entry
+	with.Value, with.Size = w.value, w.size
+	v.Entry = &with
+	return v, err
+}
