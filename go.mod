@@ -12,6 +12,7 @@ require (
 	github.com/multigres/multigres v0.1.0
 	github.com/ncruces/go-sqlite3 v0.35.6
 	github.com/pingcap/tidb/pkg/parser v0.0.0-20260418072757-ce92298d1124
+	github.com/redis/rueidis v1.0.79
 	github.com/spf13/cobra v1.10.2
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.49.0
