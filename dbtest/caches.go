@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,6 +40,29 @@ var redis = program{
 	abort: syscall.SIGKILL,
 }
 
+// sentinel is a Redis server that watches others. It must be able to write to its configuration.
+var sentinel = program{
+	name:   "redis",
+	debian: "redis-server",
+	tools:  []string{"redis-server"},
+	init: func(s *Server) error {
+		path := filepath.Join(s.dir, "sentinel.conf")
+		if err := os.WriteFile(path, nil, 0o644); err != nil || s.who == nil {
+			return err
+		}
+		return os.Chown(path, int(s.who.Uid), int(s.who.Gid))
+	},
+	args: func(s *Server) []string {
+		return []string{
+			filepath.Join(s.dir, "sentinel.conf"), "--sentinel",
+			"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir, "--daemonize", "no",
+		}
+	},
+	ping:  pingRedis,
+	stop:  syscall.SIGTERM,
+	abort: syscall.SIGKILL,
+}
+
 // Memcached returns the memcached server that all tests of this process share. Its keys are everyone's: each test
 // takes a prefix of its own.
 func Memcached(t testing.TB) *Server {
@@ -63,6 +88,12 @@ func Redis(t testing.TB) *Server {
 func NewRedis(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return own(t, &redis, args)
+}
+
+// NewSentinel starts a Redis Sentinel for one test. It watches nothing until it is told to (SENTINEL MONITOR).
+func NewSentinel(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return own(t, &sentinel, args)
 }
 
 // pingMemcached asks for the process id: another memcached may have come first to the port.

@@ -2,12 +2,11 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
 	"time"
-
-	"crypto/tls"
 
 	"github.com/redis/rueidis"
 )
@@ -94,7 +93,8 @@ func (o *Options) client() rueidis.ClientOption {
 		DialCtxFn:         dial,
 		DisableCache:      true,
 		DisableRetry:      true,
-		AlwaysPipelining:  true, // so that who gives up leaves the connection to others
+		ClientSetInfo:     rueidis.DisableClientSetInfo, // a command less that a user must be allowed
+		AlwaysPipelining:  true,                         // so that who gives up leaves the connection to others
 		ForceSingleClient: !o.Cluster && o.Master == "",
 	}
 	if o.Master != "" {
