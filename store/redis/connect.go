@@ -90,7 +90,7 @@ func (o *Options) client() rueidis.ClientOption {
 		TLSConfig:         o.TLS,
 		Dialer:            net.Dialer{Timeout: dialWithin, KeepAlive: silentFor},
 		ConnWriteTimeout:  dialWithin,
-		DialCtxFn:         dial,
+		DialCtxFn:         o.dial,
 		DisableCache:      true,
 		DisableRetry:      true,
 		ClientSetInfo:     rueidis.DisableClientSetInfo, // a command less that a user must be allowed
@@ -111,13 +111,18 @@ func (o *Options) client() rueidis.ClientOption {
 }
 
 // dial connects to a host and port, or to a socket by its path.
-func dial(ctx context.Context, addr string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+func (o *Options) dial(ctx context.Context, addr string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
 	network := "tcp"
 	if strings.HasPrefix(addr, "/") {
 		network = "unix"
 	}
-	if t == nil {
-		return d.DialContext(ctx, network, addr)
+	open := d.DialContext
+	if t != nil {
+		open = (&tls.Dialer{NetDialer: d, Config: t}).DialContext
 	}
-	return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, network, addr)
+	c, err := open(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &guard{Conn: c, pushes: o.Master != ""}, nil
 }

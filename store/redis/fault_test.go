@@ -493,52 +493,68 @@ func TestLongKeys(t *testing.T) {
 	}
 }
 
-// TestPeers: servers that answer garbage, nothing, or too little are errors.
+// TestPeers: servers that answer garbage, nothing, or too little are errors, be it
+// from the first word on or after they have been greeted.
 func TestPeers(t *testing.T) {
+	const hello = "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n"
 	for name, say := range map[string]string{
 		"nothing": "", "text": "HTTP/1.1 400 Bad Request\r\n\r\n", "half": "$100\r\nabc", "noise": "\x00\xff\xfe\r\n\r\n",
-		"numbers": ":1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n", "loading": strings.Repeat("-LOADING Redis is loading\r\n", 20),
-		"huge": "*1000000000\r\n", "negative": "$-5\r\n", "nested": strings.Repeat("*1\r\n", 1000),
+		"numbers": ":1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n", "loading": "-LOADING Redis is loading\r\n",
+		"huge": "*1000000000\r\n", "negative": "$-5\r\n", "nested": strings.Repeat("*1\r\n", 1000), "null": "_\r\n",
+		"array": "*2\r\n$1\r\n-\r\n$3\r\nabc\r\n", "empty": "*0\r\n", "text alone": "$3\r\nabc\r\n",
+		"push": ">2\r\n+invalidate\r\n*1\r\n+k\r\n", "moved": "-MOVED 1 127.0.0.1:1\r\n", "no script": "-NOSCRIPT no\r\n",
 	} {
-		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			go answer(l, say)
-			s := open(t, Options{Addresses: []string{l.Addr().String()}, Timeout: 100 * time.Millisecond})
-			for range 3 {
-				v, err := s.Lookup(t.Context(), "k", []store.Tag{"a"})
-				if err == nil {
-					t.Errorf("lookup: %+v", v)
+		for when, greeting := range map[string]string{"at once": say, "when greeted": hello} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, Options{Addresses: []string{answer(t, greeting, say)}, Timeout: 100 * time.Millisecond})
+				for range 3 {
+					v, err := s.Lookup(t.Context(), "k", []store.Tag{"a"})
+					if err == nil {
+						t.Errorf("lookup: %+v", v)
+					}
+					if _, _, err := s.Members(t.Context(), "a"); err == nil {
+						t.Error("it has members")
+					}
+					if err := s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Second); err == nil {
+						t.Error("it holds")
+					}
 				}
-				if err := s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Second); err == nil {
-					t.Error("it holds")
-				}
-			}
-		})
+			})
+		}
 	}
 }
 
-func answer(l net.Listener, say string) {
+// answer starts a server that answers each packet of a connection with say, but the first with greeting.
+func answer(t *testing.T, greeting, say string) (addr string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go converse(c, greeting, say)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func converse(c net.Conn, text, then string) {
+	defer c.Close()
+	buf := make([]byte, 4096)
 	for {
-		c, err := l.Accept()
-		if err != nil {
+		if _, err := c.Read(buf); err != nil {
 			return
 		}
-		go func() {
-			defer c.Close()
-			buf := make([]byte, 4096)
-			for {
-				if _, err := c.Read(buf); err != nil {
-					return
-				}
-				if _, err := c.Write([]byte(say)); err != nil {
-					return
-				}
-			}
-		}()
+		if _, err := c.Write([]byte(text)); err != nil {
+			return
+		}
+		text = then
 	}
 }
 

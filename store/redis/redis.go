@@ -228,7 +228,7 @@ func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.D
 		return nil
 	}
 	data, ok, err := wire.Append(nil, key, e)
-	if err != nil || !ok {
+	if err != nil || !ok || len(data) > longString {
 		return err
 	}
 	ctx, cancel := s.limit(ctx)
