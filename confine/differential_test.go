@@ -20,6 +20,7 @@ import (
 type writer struct {
 	*rand.Rand
 	dialect analyze.Dialect
+	mixed   bool // columns of several types and collations
 	depth   int
 	names   int
 }
@@ -50,6 +51,9 @@ func (w *writer) atom(aliases []string) string {
 	case 0, 1, 2, 3:
 		return x + " = " + w.column(aliases)
 	case 4, 5, 6:
+		if w.mixed && w.IntN(2) == 0 {
+			return x + " = " + w.pick("'a'", "'A'", "'1'")
+		}
 		return x + " = " + w.pick("0", "1", "2")
 	case 7:
 		return x + " IN (" + w.pick("0, 1", "1, 2", "2, NULL", "1") + ")"
@@ -175,12 +179,17 @@ func (w *writer) statement() string {
 }
 
 // plainTables are the tables and views of made up statements.
-func plainTables(t testing.TB, d analyze.Dialect) (tables, []string) {
+func plainTables(t testing.TB, d analyze.Dialect, mixed bool) (tables, []string) {
 	s, texts := tables{}, []string{}
 	for _, name := range []string{"t", "u", "v"} {
 		s[name] = tableOf(d, name, "a int", "b int", "c int")
+		text := " (a INTEGER, b INTEGER, c INTEGER)"
+		if mixed {
+			s[name] = tableOf(d, name, "a int", "b text", "c nocase")
+			text = " (a INTEGER, b TEXT, c TEXT COLLATE NOCASE)"
+		}
 		s[name].Keys = nil
-		texts = append(texts, "CREATE TABLE "+name+" (a INTEGER, b INTEGER, c INTEGER)")
+		texts = append(texts, "CREATE TABLE "+name+text)
 	}
 	for _, v := range [][2]string{
 		{"mine", "SELECT a AS c, b AS a, c AS b FROM t WHERE a = 1"},
@@ -241,7 +250,18 @@ func TestReadsAgainstSQLite(t *testing.T) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	testAgainst(t, db, analyze.SQLite, 12000)
+	testAgainst(t, db, analyze.SQLite, 12000, false)
+}
+
+// Columns that compare in different ways, in unions and under DISTINCT too.
+func TestMixedReadsAgainstSQLite(t *testing.T) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	testAgainst(t, db, analyze.SQLite, 12000, true)
 }
 
 func TestReadsAgainstPostgres(t *testing.T) {
@@ -253,13 +273,13 @@ func TestReadsAgainstPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	testAgainst(t, db, analyze.Postgres, 3000)
+	testAgainst(t, db, analyze.Postgres, 3000, false)
 }
 
 // testAgainst holds that a row that Reads says doesn't decide changes no result, whatever the statement: a database is
 // asked with and without it.
-func testAgainst(t *testing.T, db *sql.DB, d analyze.Dialect, rounds int) {
-	s, texts := plainTables(t, d)
+func testAgainst(t *testing.T, db *sql.DB, d analyze.Dialect, rounds int, mixed bool) {
+	s, texts := plainTables(t, d, mixed)
 	for _, text := range texts {
 		if _, err := db.Exec(text); err != nil {
 			t.Fatal(err)
@@ -270,7 +290,7 @@ func testAgainst(t *testing.T, db *sql.DB, d analyze.Dialect, rounds int) {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
-	w := &writer{Rand: rand.New(rand.NewPCG(seed, 1)), dialect: d}
+	w := &writer{Rand: rand.New(rand.NewPCG(seed, 1)), dialect: d, mixed: mixed}
 	if *statements > 0 {
 		rounds = *statements
 	} else if testing.Short() {
@@ -334,12 +354,26 @@ func (w *writer) spare(db *sql.DB, text string, refs []Reference) (spared int, e
 
 // String is the row as SQL writes it.
 func (r rowOf) String() string {
-	return strings.ReplaceAll(fmt.Sprintf("(%v, %v, %v)", r[0], r[1], r[2]), "<nil>", "NULL")
+	var list []string
+	for _, v := range r {
+		switch v := v.(type) {
+		case nil:
+			list = append(list, "NULL")
+		case string:
+			list = append(list, "'"+v+"'")
+		default:
+			list = append(list, fmt.Sprint(v))
+		}
+	}
+	return "(" + strings.Join(list, ", ") + ")"
 }
 
 func (w *writer) row() (row rowOf) {
 	for i := range row {
-		if n := w.IntN(5); n < 4 {
+		switch n := w.IntN(5); {
+		case n < 4 && w.mixed && w.IntN(2) == 0:
+			row[i] = w.pick("a", "A", "1", "0")
+		case n < 4:
 			row[i] = int64(n)
 		}
 	}
