@@ -155,10 +155,11 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 		return err
 	}
 	if !s.tx.open {
-		if _, err := execConn(ctx, s.inner, "BEGIN", nil); err != nil {
+		im.own = true // should the driver panic, too
+		if _, err := execConn(s.engine(ctx), s.inner, "BEGIN", nil); err != nil {
+			im.own = false
 			return err
 		}
-		im.own = true
 	}
 	if im.number != nil {
 		return nil
@@ -253,6 +254,16 @@ func refused(d analyze.Dialect, err error) bool {
 	return false
 }
 
+// engine is the context of what begins or ends a transaction of the write's own. SQLite's drivers may
+// say that a context has ended although the engine has done what it was asked; it doesn't keep
+// anybody waiting.
+func (s *Session) engine(ctx context.Context) context.Context {
+	if s.src.Dialect == analyze.SQLite {
+		return detached(ctx)
+	}
+	return ctx
+}
+
 // rollBack ends the transaction of a write's own. If that can't be, it may be committed by
 // what comes after.
 func (s *Session) rollBack(ctx context.Context, w *write) {
@@ -289,10 +300,18 @@ func affected(result driver.Result) int64 {
 // rows that were changed, if their count agrees, and ends the transaction of the write's own. It
 // returns the error of the statement, which is that of its COMMIT if it has none.
 func (s *Session) imaged(ctx context.Context, w *write, c *call, affected int64, err error) error {
-	im := w.imaging
-	if im == nil {
+	if w.imaging == nil {
 		return err
 	}
+	returned := false
+	defer s.abandonUnless(&returned, w)
+	err = s.endImaging(ctx, w, c, affected, err)
+	w.imaging, returned = nil, true
+	return err
+}
+
+func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected int64, err error) error {
+	im := w.imaging
 	if err == nil && s.agrees(w, c, affected) {
 		target := w.effect.of(w.plan.plan.Target)
 		if im.number != nil {
@@ -303,7 +322,6 @@ func (s *Session) imaged(ctx context.Context, w *write, c *call, affected int64,
 	} else {
 		w.unknown()
 	}
-	w.imaging = nil
 	if !im.own {
 		s.gather(w)
 		return err
