@@ -20,6 +20,30 @@ func (h *house) owned() {
 	h.query(h.db, listOf, 7)
 }
 
+// TestInsertWithoutSelect: who may insert but not read gets no error because the number of a new row is asked for.
+func TestInsertWithoutSelect(t *testing.T) {
+	eachKind(t, func(h *house) {
+		alice, _ := h.roles()
+		h.prepare([]string{
+			"CREATE TABLE box (id SERIAL PRIMARY KEY, note text)",
+			"GRANT INSERT ON box TO " + alice, "GRANT USAGE ON SEQUENCE box_id_seq TO " + alice,
+		})
+		const row = "SELECT note FROM box WHERE id = ?"
+		h.query(h.db, row, 1)
+		h.query(h.db, row, 1)
+		conn := h.conn(h.other)
+		h.exec(conn, "SET ROLE "+alice)
+		h.exec(conn, "INSERT INTO box (note) VALUES ('first')")
+		h.wantRead(h.db, OutcomeMiss, row, 1)
+		tx, err := conn.BeginTx(h.Context(), nil)
+		h.ok(err)
+		h.exec(tx, "INSERT INTO box (note) VALUES ('second')")
+		h.query(h.db, row, 2)
+		h.ok(tx.Commit())
+		h.wantRead(h.db, OutcomeMiss, row, 2)
+	}, "postgres")
+}
+
 // TestPanicBesideWrite: the driver panics where the transaction of a write's own begins or ends.
 func TestPanicBesideWrite(t *testing.T) {
 	for _, k := range kinds {

@@ -91,7 +91,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 		return nil
 	}
 	if p.change.Op == analyze.Insert {
-		w.imaging = s.numbering(p, c, missing, returnsRows)
+		w.imaging = s.numbering(ctx, p, c, missing, returnsRows)
 	} else if columns := p.change.Columns(columnsOf(shapes)); len(columns) > 0 && p.text.Change.Repeatable && s.mayLook(ctx, p) {
 		w.imaging = &imaging{columns: columns} // none: the shapes are of columns that it had once
 	}
@@ -105,7 +105,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 }
 
 // numbering prepares for an INSERT into a table whose rows the database numbers.
-func (s *Session) numbering(p *planned, c *call, missing []string, returnsRows bool) *imaging {
+func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []string, returnsRows bool) *imaging {
 	number, change := p.change.Serial(), p.text.Change
 	if number == nil || !slices.Contains(missing, number.Name) {
 		return nil
@@ -120,7 +120,7 @@ func (s *Session) numbering(p *planned, c *call, missing []string, returnsRows b
 		if len(change.Rows) != 1 {
 			return nil
 		}
-	case c.stmt == nil && change.Append > 0:
+	case c.stmt == nil && change.Append > 0 && s.mayLook(ctx, p):
 		at := change.Append
 		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + c.text[at:], st: c.st}
 	default:
@@ -129,16 +129,22 @@ func (s *Session) numbering(p *planned, c *call, missing []string, returnsRows b
 	return im
 }
 
-// mayLook reports whether the session may read and lock rows of the target: where asking
-// without the right to would spoil the transaction, it asks for the right first.
+// mayLook reports whether the session may read rows of the target and, where they are changed, lock them: where
+// asking without the right to would spoil the transaction, or the INSERT itself, it asks for the right first.
 func (s *Session) mayLook(ctx context.Context, p *planned) bool {
 	if s.src.Dialect != analyze.Postgres || p.seen.Load() {
 		return true
 	}
 	name := pgLiteral(pgName(p.text.Change.Target))
-	rows, err := querier{s.inner}.Query(ctx, "SELECT pg_catalog.has_table_privilege("+name+", 'SELECT') AND pg_catalog.has_table_privilege("+name+", 'UPDATE')")
-	allowed := err == nil && len(rows) == 1 && len(rows[0]) == 1 && rows[0][0] == true
-	if !allowed {
+	text := "SELECT pg_catalog.has_table_privilege(" + name + ", 'SELECT')"
+	if p.change.Op != analyze.Insert {
+		text += " AND pg_catalog.has_table_privilege(" + name + ", 'UPDATE')"
+	}
+	rows, err := querier{s.inner}.Query(ctx, text)
+	if err != nil { // for another reason, which may pass
+		return false
+	}
+	if allowed := len(rows) == 1 && len(rows[0]) == 1 && rows[0][0] == true; !allowed {
 		p.unseen.Store(true)
 		return false
 	}
