@@ -90,7 +90,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		return rows, nil
 	}
 	rows.closeLive()
-	if err := s.imaged(ctx, w, &c, int64(rows.ahead.set.rows), rows.failure()); err != nil && rows.failure() == nil {
+	if err := s.imaged(ctx, w, &c, w.counted(rows.ahead.set.rows), rows.failure()); err != nil && rows.failure() == nil {
 		end(err) // the COMMIT failed: the statement has
 		return nil, err
 	}
