@@ -91,6 +91,23 @@ func TestDeleteSkipped(t *testing.T) {
 	}, "postgres")
 }
 
+// TestLockedTables: a write doesn't give up the locks of LOCK TABLES.
+func TestLockedTables(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.owned()
+		h.prepare([]string{"CREATE TABLE besides (id INTEGER)"})
+		h.query(h.db, listOf, 42)
+		conn := h.conn(h.other)
+		h.exec(conn, "LOCK TABLES stuff WRITE")
+		h.exec(conn, "UPDATE stuff SET name = 'rye' WHERE id = 1")
+		if _, err := conn.ExecContext(h.Context(), "INSERT INTO besides VALUES (1)"); err == nil {
+			t.Error("the lock is gone")
+		}
+		h.exec(conn, "UNLOCK TABLES")
+		h.wantRead(h.db, OutcomeMiss, listOf, 42)
+	}, "mysql")
+}
+
 // TestLevelOfNext: an isolation level that was set for the next transaction is that of a write.
 func TestLevelOfNext(t *testing.T) {
 	eachKind(t, func(h *house) {

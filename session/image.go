@@ -84,7 +84,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	}
 	target.rows = p.rowsByText(c.args)
 	missing := target.missing(shapes)
-	if len(missing) == 0 || s.live > 0 || p.unseen.Load() {
+	if len(missing) == 0 || s.live > 0 || p.unseen.Load() || s.locks && !s.tx.open {
 		return nil
 	}
 	if !returnsRows && s.guess(ctx, w, c, target, missing) {

@@ -34,6 +34,7 @@ type Session struct {
 	opaque     analyze.Reason // if set, nothing that the session reads can be cached any more
 
 	tx       transaction
+	locks    bool               // MySQL: tables may be locked, until a transaction begins
 	prepared map[string]*query  // SQL-level PREPARE; nil where the text isn't known
 	live     int                // results of the driver's that are still open
 	open     map[*Rows]struct{} // these results
@@ -272,7 +273,7 @@ func (s *Session) takeBack(ctx context.Context) {
 	}
 	s.stateStale, s.namesStale, s.identStale = true, true, s.src.Dialect == analyze.SQLite
 	s.prepared = nil
-	s.tx.doubt = true
+	s.tx.doubt, s.locks = true, s.src.Dialect == analyze.MySQL
 	e := wideEffect(&analyze.Statement{})
 	s.tx.gather(&e) // a transaction that was left open may be committed later
 	if s.src.Dialect != analyze.MySQL {

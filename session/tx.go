@@ -163,6 +163,7 @@ func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error)
 		asked = isolationTexts[i]
 	}
 	s.tx.start(s.level(asked), s.commitsOpen())
+	s.locks = false
 	return &Tx{s, inner}, nil
 }
 

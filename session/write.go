@@ -372,6 +372,7 @@ func (s *Session) noteSession(st *analyze.Statement, err error) {
 	if setsGlobally(st) && s.db != nil {
 		s.db.epoch.Add(1)
 	}
+	s.noteLocks(st, err)
 	for _, name := range s.executed(&query{st: st}).st.Settings {
 		s.changed(name)
 	}
@@ -399,6 +400,27 @@ func (s *Session) noteSession(st *analyze.Statement, err error) {
 		s.prepared = nil
 	default:
 		delete(s.prepared, st.Deallocates)
+	}
+}
+
+// noteLocks notes that tables may be locked (LOCK TABLES, FLUSH TABLES … WITH READ LOCK), which
+// a BEGIN would end.
+func (s *Session) noteLocks(st *analyze.Statement, err error) {
+	if s.src.Dialect != analyze.MySQL {
+		return
+	}
+	switch st.Kind {
+	case analyze.Read, analyze.Modify, analyze.Schema:
+		return
+	}
+	text := strings.ToUpper(s.executed(&query{st: st}).st.Text)
+	switch {
+	case st.Control == analyze.Begin && err == nil:
+		s.locks = false
+	case err == nil && strings.HasPrefix(text, "UNLOCK TABLE"):
+		s.locks = false
+	case strings.Contains(text, "LOCK"), strings.Contains(text, "EXPORT"), st.Executes != "", st.Kind == analyze.Unknown:
+		s.locks = true
 	}
 }
 
