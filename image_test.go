@@ -1,6 +1,9 @@
 package larder
 
 import (
+	"database/sql"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -161,4 +164,81 @@ func TestPanicBesideWrite(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSameWithImages: results, errors and what the connection tells of them.
+func TestSameWithImages(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			a, b := newHouse(t, k, nil), newHouse(t, k, nil)
+			for _, h := range []*house{a, b} {
+				serial := map[string]string{"sqlite": "INTEGER PRIMARY KEY", "postgres": "SERIAL PRIMARY KEY", "mysql": "INTEGER AUTO_INCREMENT PRIMARY KEY"}[h.dialect]
+				h.prepare([]string{"CREATE TABLE stuff (id " + serial + ", user_id INTEGER NOT NULL, name VARCHAR(100) UNIQUE, price INTEGER DEFAULT 3 CHECK (price > 0))",
+					"INSERT INTO stuff (user_id, name) VALUES (42, 'bread'), (42, 'wine'), (7, 'milk')"})
+			}
+			for range 2 {
+				b.query(b.db, listOf, 42)
+				b.query(b.db, "SELECT name FROM stuff WHERE id = ?", 1)
+				b.query(b.db, "SELECT name FROM stuff WHERE name = ?", "wine")
+			}
+			state := map[string]string{"sqlite": "SELECT last_insert_rowid(), changes()", "postgres": "SELECT lastval()", "mysql": "SELECT LAST_INSERT_ID()"}[k.dialect]
+			schema := map[string]string{"sqlite": "SELECT 'main'", "postgres": "SELECT current_schema()", "mysql": "SELECT database()"}[k.dialect]
+			one, two := a.conn(a.bare), b.conn(b.db)
+			for _, text := range append([]string{
+				"INSERT INTO stuff (user_id, name) VALUES (42, 'rye')",
+				"UPDATE stuff SET user_id = 7 WHERE id = 1",
+				"UPDATE stuff SET user_id = 7 WHERE id = 1",
+				"UPDATE stuff SET user_id = 7 WHERE id = 100",
+				"UPDATE stuff SET name = 'milk' WHERE id = 1",
+				"UPDATE stuff SET price = -1 WHERE id = 1",
+				"UPDATE stuff SET user_id = NULL WHERE id = 1",
+				"INSERT INTO stuff (user_id, name) VALUES (42, 'rye')",
+				"INSERT INTO stuff (user_id, name) VALUES (NULL, 'x')",
+				"INSERT INTO stuff (user_id, name) VALUES (42, 'a'), (42, 'b')",
+				"UPDATE stuff SET id = id + 100 WHERE name = 'a'",
+				"UPDATE stuff SET name = name || 'x' WHERE user_id = 42 AND price = 3",
+				"UPDATE stuff SET nothing = 1 WHERE id = 1",
+				"UPDATE stuff SET name = 'y' WHERE nothing = 1",
+				"DELETE FROM stuff WHERE id = 2",
+				"DELETE FROM stuff WHERE id = 2",
+				"DELETE FROM stuff",
+			}, more[k.dialect]...) {
+				x, y := a.outcome(one, text), b.outcome(two, text)
+				if x = strings.ReplaceAll(x, a.texts(a.bare, schema), b.texts(b.bare, schema)); x != y && !(k.name == "mattn" && strings.Contains(text, "RETURNING")) {
+					t.Errorf("%s\nbare   %s\ncached %s", text, x, y) // mattn's count is that of the statement before
+				}
+				if x, y := a.query(one, state), b.query(two, state); x != y {
+					t.Errorf("%s: %s\nbare   %s\ncached %s", text, state, x, y)
+				}
+				for _, args := range []int{42, 7} {
+					if x, y := b.query(b.bare, listOf, args), b.query(b.db, listOf, args); x != y {
+						t.Errorf("%s: list\nbare   %s\ncached %s", text, x, y)
+					}
+				}
+			}
+		})
+	}
+}
+
+var more = map[string][]string{
+	"sqlite": {"INSERT OR IGNORE INTO stuff (user_id, name) VALUES (1, 'z')", "INSERT OR IGNORE INTO stuff (user_id, name) VALUES (1, 'z')",
+		"INSERT INTO stuff (user_id, name) VALUES (42, 'q') RETURNING id, name", "UPDATE stuff SET user_id = 7 WHERE name = 'q' RETURNING id, user_id", "UPDATE stuff SET user_id = 42 WHERE name = 'q' RETURNING *", "DELETE FROM stuff WHERE name = 'q' RETURNING id"},
+	"postgres": {"INSERT INTO stuff (user_id, name) VALUES (1, 'z') ON CONFLICT DO NOTHING", "INSERT INTO stuff (user_id, name) VALUES (1, 'z') ON CONFLICT DO NOTHING",
+		"INSERT INTO stuff (user_id, name) VALUES (42, 'q') RETURNING id, name", "UPDATE stuff SET user_id = 7 WHERE name = 'q' RETURNING id, user_id", "UPDATE stuff SET user_id = 42 WHERE name = 'q' RETURNING *", "DELETE FROM stuff WHERE name = 'q' RETURNING id",
+		"SET default_transaction_read_only = on", "UPDATE stuff SET user_id = 7 WHERE id = 1", "INSERT INTO stuff (user_id, name) VALUES (42, 'w')"},
+	"mysql": {"INSERT IGNORE INTO stuff (user_id, name) VALUES (1, 'z')", "INSERT IGNORE INTO stuff (user_id, name) VALUES (1, 'z')",
+		"INSERT INTO stuff (user_id, name) VALUES (LAST_INSERT_ID(99), 'last')", "UPDATE stuff SET id = LAST_INSERT_ID(id + 1) WHERE name = 'z'",
+		"SET SESSION TRANSACTION READ ONLY", "UPDATE stuff SET user_id = 7 WHERE id = 1", "SET SESSION TRANSACTION READ WRITE", "SET sql_mode = ''", "INSERT INTO stuff (user_id, name) VALUES ('42x', 'w')"},
+}
+
+// outcome runs a statement by Exec.
+func (h *house) outcome(on handle, text string) string {
+	var result sql.Result
+	result, err := on.ExecContext(h.Context(), text)
+	if err != nil {
+		return fmt.Sprintf("%T %v", err, err)
+	}
+	n, err1 := result.RowsAffected()
+	id, err2 := result.LastInsertId()
+	return fmt.Sprint(n, err1, id, err2)
 }

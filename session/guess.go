@@ -46,7 +46,8 @@ func newGuesses() *otter.Cache[string, []driver.Value] {
 // the database didn't take the guard.
 func (g *guess) proven(result driver.Result, err error) (wrong bool) {
 	if err == nil {
-		wrong = affected(result) == 0
+		n, failed := result.RowsAffected()
+		wrong = failed == nil && n == 0
 	} else if state, said := sqlState(err); said {
 		wrong = strings.HasPrefix(state, "42")
 	}

@@ -252,7 +252,7 @@ func (s *Session) lookFailed(ctx context.Context, w *write, err error) error {
 // refused reports whether an error is one of locks, deadlines or conflicts.
 func refused(d analyze.Dialect, err error) bool {
 	if state, ok := sqlState(err); ok {
-		return strings.HasPrefix(state, "40") || strings.HasPrefix(state, "55") || strings.HasPrefix(state, "57") || strings.HasPrefix(state, "25")
+		return strings.HasPrefix(state, "40") || strings.HasPrefix(state, "55") || strings.HasPrefix(state, "57")
 	}
 	if number, ok := mysqlNumber(err); ok {
 		switch number {
@@ -298,9 +298,10 @@ func (w *write) unknown() {
 // unknownCount is how many rows a statement has changed of which that isn't known.
 const unknownCount = -1
 
-// affected is how many rows a statement has changed.
-func affected(result driver.Result) int64 {
-	if result == nil {
+// affected is how many rows a statement run by Exec has changed. With RETURNING a driver of SQLite's may not have
+// run it to its end, and tell what one before has changed.
+func (w *write) affected(result driver.Result) int64 {
+	if result == nil || w.imaging == nil || w.st.Dialect == analyze.SQLite && len(w.plan.text.Change.Returning) > 0 {
 		return unknownCount
 	}
 	n, err := result.RowsAffected()
@@ -362,7 +363,7 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 	if im == nil || im.returned == nil {
 		result, err := s.exec(ctx, c)
 		if err == nil && im != nil && im.number != nil {
-			im.noteInsertID(s.src.Dialect, result)
+			im.noteInsertID(s.src.Dialect, w.affected(result), result)
 		}
 		return result, err
 	}
@@ -382,8 +383,8 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 }
 
 // noteInsertID notes the last insert id, which is that of a single row.
-func (im *imaging) noteInsertID(d analyze.Dialect, result driver.Result) {
-	if n, err := result.RowsAffected(); err != nil || n != 1 {
+func (im *imaging) noteInsertID(d analyze.Dialect, affected int64, result driver.Result) {
+	if affected != 1 {
 		return
 	}
 	if id, err := result.LastInsertId(); err == nil && id != 0 {

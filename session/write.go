@@ -38,7 +38,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 			c.sure = true
 			return s.execCall(ctx, c)
 		}
-		err = s.imaged(ctx, w, &c, affected(result), err)
+		err = s.imaged(ctx, w, &c, w.affected(result), err)
 	}
 	o.answered()
 	s.after(ctx, w, err)
