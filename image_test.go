@@ -133,6 +133,39 @@ func TestLevelOfNext(t *testing.T) {
 	}, "mysql")
 }
 
+// TestAlteredColumnInTransaction: what is asked beside a write in a transaction doesn't fail because the type of a column
+// has changed since it was asked last on the connection.
+func TestAlteredColumnInTransaction(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{"CREATE TABLE stuff (id SERIAL PRIMARY KEY, user_id INTEGER, name VARCHAR(100))",
+			"INSERT INTO stuff (user_id, name) VALUES (42, 'bread')"})
+		conn := h.conn(h.other)
+		for _, typ := range []string{"BIGINT", "INTEGER"} {
+			h.query(h.db, listOf, 42)
+			h.query(h.db, "SELECT name FROM stuff WHERE id = ?", 1)
+			h.exec(conn, "UPDATE stuff SET name = ? WHERE id = ?", "rye", 1)
+			h.exec(conn, "INSERT INTO stuff (user_id, name) VALUES (42, 'wine')")
+			h.exec(h.db, "ALTER TABLE stuff ALTER COLUMN user_id TYPE "+typ+", ALTER COLUMN id TYPE "+typ)
+			h.query(h.db, listOf, 42)
+			h.query(h.db, listOf, 42)
+			h.query(h.db, "SELECT name FROM stuff WHERE id = ?", 1)
+			h.query(h.db, "SELECT name FROM stuff WHERE id = ?", 1)
+			tx, err := conn.BeginTx(h.Context(), nil)
+			h.ok(err)
+			h.exec(tx, "UPDATE stuff SET name = ? WHERE id = ?", "oats", 1)
+			h.ok(tx.Commit())
+			tx, err = conn.BeginTx(h.Context(), nil)
+			h.ok(err)
+			h.exec(tx, "INSERT INTO stuff (user_id, name) VALUES (42, 'wine')")
+			h.ok(tx.Commit())
+			h.reconnect() // what the other handles have prepared fails, too
+			if got, want := h.query(h.db, listOf, 42), h.query(h.bare, listOf, 42); got != want {
+				t.Errorf("cached\n%s\nbare\n%s", got, want)
+			}
+		}
+	}, "postgres")
+}
+
 // TestPanicBesideWrite: the driver panics where the transaction of a write's own begins or ends.
 func TestPanicBesideWrite(t *testing.T) {
 	for _, k := range kinds {

@@ -130,7 +130,7 @@ func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []
 		}
 	case c.stmt == nil && change.Append > 0 && s.mayLook(ctx, p):
 		at := change.Append
-		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + c.text[at:], st: c.st}
+		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + p.mark() + c.text[at:], st: c.st}
 	default:
 		return nil
 	}
@@ -213,9 +213,18 @@ func (s *Session) lookText(p *planned, columns []*confine.Column) string {
 	case s.src.Dialect == analyze.SQLite:
 		return text
 	case s.src.Dialect == analyze.Postgres && p.change.Op == analyze.Update && !p.change.SetsKey():
-		return text + " FOR NO KEY UPDATE"
+		return text + " FOR NO KEY UPDATE" + p.mark()
 	}
-	return text + " FOR UPDATE"
+	return text + " FOR UPDATE" + p.mark()
+}
+
+// mark tells a text from the same one before a change of the schema. Drivers of PostgreSQL keep statements prepared, and a
+// SELECT that was prepared fails when its columns have another type: an open transaction would be spoilt.
+func (p *planned) mark() string {
+	if p.text.Dialect != analyze.Postgres {
+		return ""
+	}
+	return " /* " + strconv.FormatUint(p.number, 10) + " */"
 }
 
 // selectText selects columns of the rows that a change will find.

@@ -20,15 +20,16 @@ type query struct {
 
 // A planned query is a query under given facts and a given state.
 type planned struct {
-	text  *analyze.Statement
-	facts *facts
-	state *catalog.State
-	db    *database
-	plan  *catalog.Plan
-	base  []coherence.Tag  // of the whole database
-	whole []coherence.Rows // the relations that the result depends on
-	by    []*confine.Plan  // how its references are sliced; nil: they aren't
-	write effect           // what it announces, as far as the text alone tells
+	number uint64 // each has its own
+	text   *analyze.Statement
+	facts  *facts
+	state  *catalog.State
+	db     *database
+	plan   *catalog.Plan
+	base   []coherence.Tag  // of the whole database
+	whole  []coherence.Rows // the relations that the result depends on
+	by     []*confine.Plan  // how its references are sliced; nil: they aren't
+	write  effect           // what it announces, as far as the text alone tells
 
 	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
 	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
@@ -41,6 +42,9 @@ type planned struct {
 	// prepared again before it is used.
 	proven atomic.Bool
 }
+
+// plans counts the plans of this process.
+var plans atomic.Uint64
 
 // acts reports whether the query does more than read: it writes, or a function that it
 // calls may change the state of the session.
@@ -88,7 +92,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	if p := q.find(f, state); p != nil {
 		return p
 	}
-	p := &planned{text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
+	p := &planned{number: plans.Add(1), text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
 	p.base = db.allOnly
 	for _, r := range p.plan.Reads {
 		p.whole = append(p.whole, coherence.Rows{Relation: string(r)})
