@@ -199,6 +199,30 @@ func TestPanicBesideWrite(t *testing.T) {
 	}
 }
 
+// TestCommitWaits: the context of a write ends a COMMIT of its own that waits for a lock.
+func TestCommitWaits(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{
+			"CREATE TABLE users (id INTEGER PRIMARY KEY)", "INSERT INTO users VALUES (7), (42)",
+			"CREATE TABLE stuff (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users DEFERRABLE INITIALLY DEFERRED, name VARCHAR(100))",
+			"INSERT INTO stuff VALUES (1, 42, 'bread')",
+		})
+		h.query(h.db, listOf, 42)
+		blocker, err := h.bare.Begin()
+		h.ok(err)
+		h.exec(blocker, "SELECT id FROM users WHERE id = 7 FOR UPDATE")
+		ctx, cancel := within(300)
+		defer cancel()
+		var failed error
+		wait := inBackground(t, func() { _, failed = h.other.ExecContext(ctx, "UPDATE stuff SET user_id = 7 WHERE id = 1") })
+		wait()
+		if failed == nil {
+			t.Error("the write has ended well")
+		}
+		h.ok(blocker.Rollback())
+	}, "postgres")
+}
+
 // TestSameWithImages: results, errors and what the connection tells of them.
 func TestSameWithImages(t *testing.T) {
 	for _, k := range kinds {
