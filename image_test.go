@@ -169,7 +169,7 @@ func TestAlteredColumnInTransaction(t *testing.T) {
 // TestPanicBesideWrite: the driver panics where the transaction of a write's own begins or ends.
 func TestPanicBesideWrite(t *testing.T) {
 	for _, k := range kinds {
-		for _, point := range []string{"before BEGIN", "after BEGIN", "before UPDATE stuff SET name = 'inside' WHERE id = 1", "after UPDATE stuff SET name = 'inside' WHERE id = 1", "before COMMIT", "after COMMIT"} {
+		for _, point := range []string{"before BEGIN", "after BEGIN", "before UPDATE stuff SET name = 'inside' WHERE name = 'first'", "after UPDATE stuff SET name = 'inside' WHERE name = 'first'", "before COMMIT", "after COMMIT"} {
 			t.Run(k.name+"/"+point, func(t *testing.T) {
 				h := newHouse(t, k, &Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 16, Lease: 100 * time.Millisecond})
 				h.owned()
@@ -178,7 +178,7 @@ func TestPanicBesideWrite(t *testing.T) {
 				s := c.g.at(h, point)
 				s.panics = true
 				s.go_()
-				if !panics(func() { c.run("UPDATE stuff SET name = 'inside' WHERE id = 1") }) {
+				if !panics(func() { c.run("UPDATE stuff SET name = 'inside' WHERE name = 'first'") }) {
 					t.Fatal("no panic")
 				}
 				list := "SELECT id, name FROM stuff WHERE user_id = 42 ORDER BY id"
