@@ -24,6 +24,20 @@ var memcached = program{
 	abort: syscall.SIGKILL,
 }
 
+// memcachedSocket is a memcached that listens on a unix socket, which it does on nothing else then.
+var memcachedSocket = program{
+	name:   "memcached",
+	debian: "memcached",
+	tools:  []string{"memcached"},
+	socket: func(int) string { return "socket" },
+	args: func(s *Server) []string {
+		return []string{"-s", s.Socket(), "-a", "0777", "-m", "64", "-c", "1024", "-t", "2"}
+	},
+	ping:  pingMemcached,
+	stop:  syscall.SIGTERM,
+	abort: syscall.SIGKILL,
+}
+
 var redis = program{
 	name:   "redis",
 	debian: "redis-server",
@@ -74,6 +88,13 @@ func Memcached(t testing.TB) *Server {
 func NewMemcached(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return own(t, &memcached, args)
+}
+
+// NewMemcachedSocket starts a memcached server for one test which listens on its socket alone; args are added to its
+// command line.
+func NewMemcachedSocket(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return own(t, &memcachedSocket, args)
 }
 
 // Redis returns the Redis server that all tests of this process share. Its keys are everyone's: each test takes a

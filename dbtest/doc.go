@@ -15,5 +15,5 @@
 // Limits. Servers trade durability for speed: what was committed survives [Server.Kill], not a crash of the machine.
 // Each server initialises its data anew, which costs half a second to a second: a copied PostgreSQL cluster would
 // share its system identifier with its siblings, and tests of who is who would be deceived. Only Unix is supported, and
-// [Server.Pause] and [Server.Kill] reach a server's child processes on Linux only. memcached has no socket.
+// [Server.Pause] and [Server.Kill] reach a server's child processes on Linux only. memcached has a socket or a port, not both.
 package dbtest

@@ -1,0 +1,264 @@
+package memcached
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// holds are those of this process.
+type holds struct {
+	mu sync.Mutex
+	of map[store.HoldID]*hold // guarded by mu
+}
+
+type hold struct {
+	id   store.HoldID
+	busy sync.Mutex // held while the servers are told of it: no renewal overtakes its end
+
+	mu      sync.Mutex // guards the rest
+	tags    []store.Tag
+	lease   time.Duration // 0: it is renewed
+	expires time.Time     // if it isn't
+	broken  bool          // a mark of it was lost
+	ended   bool
+}
+
+func (hs *holds) init() { hs.of = make(map[store.HoldID]*hold) }
+
+// add notes a hold, or more tags of it.
+func (hs *holds) add(id store.HoldID, tags []store.Tag, lease time.Duration) *hold {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	h := hs.of[id]
+	if h == nil {
+		h = &hold{id: id}
+		hs.of[id] = h
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, tag := range tags {
+		h.tags = append(h.tags, store.Tag([]byte(tag))) // which may lie in a buffer
+	}
+	h.leaseLocked(lease)
+	return h
+}
+
+func (h *hold) leaseLocked(lease time.Duration) {
+	h.lease, h.expires = lease, time.Now().Add(lease)
+}
+
+func (hs *holds) get(id store.HoldID) *hold {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	return hs.of[id]
+}
+
+// end notes that these tags are released.
+func (hs *holds) end(h *hold, tags []store.Tag) {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(tags) < len(h.tags) {
+		gone := make(map[store.Tag]bool, len(tags))
+		for _, tag := range tags {
+			gone[tag] = true
+		}
+		h.tags = slices.DeleteFunc(h.tags, func(t store.Tag) bool { return gone[t] })
+	} else {
+		h.tags = nil
+	}
+	if h.ended = len(h.tags) == 0; h.ended {
+		delete(hs.of, h.id)
+	}
+}
+
+// lively returns the holds that are renewed, and forgets those whose lease is long over.
+func (hs *holds) lively() []*hold {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	var list []*hold
+	for id, h := range hs.of {
+		h.mu.Lock()
+		switch {
+		case h.lease == 0:
+			list = append(list, h)
+		case time.Since(h.expires) > time.Minute:
+			delete(hs.of, id)
+		}
+		h.mu.Unlock()
+	}
+	return list
+}
+
+// Hold is as store.Store has it, in one round trip: on each server first the
+// marks in the stripes, then in each tag the mark and a new token at once. A tag
+// that is missing needs no mark: it can't be used as long as its stripe has one.
+// With lease 0 the store renews the hold from time to time, for Options.Lease.
+func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	h := s.holds.add(id, tags, lease)
+	h.busy.Lock()
+	defer h.busy.Unlock()
+	return s.mark(ctx, id, tags, lease)
+}
+
+func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	renewed := lease <= 0
+	if renewed {
+		lease = s.o.Lease
+	}
+	stamp, µs := newNumber(), uint64(lease.Microseconds())
+	w := s.write()
+	for _, tag := range tags {
+		w.stripe(string(tag), appendRecord(nil, recHold, inStripe(uint64(id), string(tag)), stamp, µs))
+	}
+	for _, tag := range tags {
+		log := appendRecord(nil, recHold, uint64(id), stamp, µs)
+		if s.skip != skipToken {
+			log = appendRecord(log, recToken, newNumber())
+		}
+		w.tag(string(tag), log)
+	}
+	if err := w.run(ctx, true); err != nil {
+		return fmt.Errorf("memcached: hold: %w", err)
+	}
+	if !renewed {
+		w.watch(mark{uint64(id), stamp, µs})
+	}
+	return nil
+}
+
+// Release is as store.Store has it, in one round trip: each tag gets a new token
+// and loses the mark at once, then the stripes lose theirs.
+func (s *Store) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
+	h := s.holds.get(id)
+	if h != nil {
+		h.busy.Lock()
+		defer h.busy.Unlock()
+	}
+	w := s.write()
+	for _, tag := range tags {
+		log := appendRecord(nil, recToken, newNumber())
+		w.tag(string(tag), appendRecord(log, recRelease, uint64(id)))
+	}
+	for _, tag := range tags {
+		w.stripe(string(tag), appendRecord(nil, recRelease, inStripe(uint64(id), string(tag))))
+	}
+	if err := w.run(ctx, false); err != nil {
+		return fmt.Errorf("memcached: release: %w", err)
+	}
+	if h != nil {
+		s.holds.end(h, tags)
+	}
+	return nil
+}
+
+// Renew is as store.Store has it, in one round trip.
+func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	h := s.holds.get(id)
+	if h != nil {
+		h.busy.Lock()
+		defer h.busy.Unlock()
+		if h.lapsed(lease) {
+			return fmt.Errorf("memcached: renew: %w", store.ErrLapsed)
+		}
+	}
+	if err := s.renew(ctx, id, tags, lease); err != nil {
+		return fmt.Errorf("memcached: renew: %w", err)
+	}
+	return nil
+}
+
+// lapsed reports whether the hold is known to have lapsed. The lease is the new
+// one, whatever comes of it.
+func (h *hold) lapsed(lease time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	is := h.broken || h.lease > 0 && time.Now().After(h.expires)
+	h.leaseLocked(lease)
+	return is
+}
+
+// renew gives the marks new stamps, where they are. A hold is whole if each tag
+// has its mark, or is of no use while its stripe has it.
+func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+	if lease <= 0 {
+		lease = s.o.Lease
+	}
+	stamp, µs := newNumber(), uint64(lease.Microseconds())
+	bs, stripes, views := s.batches(), make(map[stripe]*stripeView), make([]tagView, len(tags))
+	done := make([]place, len(tags))
+	for _, tag := range tags {
+		s.askStripe(bs, stripes, string(tag))
+	}
+	for i, tag := range tags {
+		b := bs.at(string(tag))
+		b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
+			value: appendRecord(nil, recRenew, inStripe(uint64(id), string(tag)), stamp, µs)})
+		views[i] = newTagView(tag)
+		done[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
+			value: appendRecord(nil, recRenew, uint64(id), stamp, µs)})}
+		views[i].ask(bs)
+	}
+	if err := bs.run(ctx); err != nil {
+		return err
+	}
+	for _, v := range stripes {
+		v.see(s)
+	}
+	lost := s.write() // marks that a stripe has lost
+	for i := range views {
+		v := &views[i]
+		v.see(s)
+		in := inStripe(uint64(id), string(v.name))
+		noted := stripes[s.stripeOf(string(v.name))].state.marked(in)
+		switch {
+		case v.there && !done[i].reply().found:
+			return errFull
+		case v.state.marked(uint64(id)) && !noted:
+			lost.stripe(string(v.name), appendRecord(nil, recHold, in, stamp, µs))
+		case v.state.marked(uint64(id)) || noted && (!v.there || v.state.suspect != 0):
+		default:
+			return store.ErrLapsed
+		}
+	}
+	if len(lost.logs) == 0 {
+		return nil
+	}
+	return lost.run(ctx, true)
+}
+
+// Join is as store.Store has it. The tag's log says what came first, the member
+// or another token.
+func (s *Store) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
+	v, bs := newTagView(tag), s.batches()
+	b := bs.at(string(tag))
+	b.add(command{verb: 's', mode: 'A', key: v.key, value: appendMember(nil, recJoin, member, uint64(token))})
+	v.ask(bs)
+	if err := bs.run(ctx); err != nil {
+		return false, fmt.Errorf("memcached: join: %w", err)
+	}
+	v.see(s)
+	return v.there && v.state.token == uint64(token) && slices.Contains(v.state.members, member), nil
+}
+
+// Part is as store.Store has it.
+func (s *Store) Part(ctx context.Context, tag store.Tag, member string) error {
+	w := s.write()
+	w.tag(string(tag), appendMember(nil, recPart, member, newNumber()))
+	if err := w.run(ctx, false); err != nil {
+		return fmt.Errorf("memcached: part: %w", err)
+	}
+	return nil
+}
+
+var errFull = errors.New("memcached: the server has no memory, or a state has grown too large")

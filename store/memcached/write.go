@@ -1,0 +1,103 @@
+package memcached
+
+import (
+	"context"
+)
+
+// A write is one step of appends to logs, those to one log in one command, in the
+// order in which the logs came first. It can be run again: each record may come twice.
+type write struct {
+	s    *Store
+	logs []*appended
+	at   map[log]*appended
+}
+
+type appended struct {
+	log
+	records []byte
+	isTag   bool
+	done    place
+	size    place
+}
+
+func (s *Store) write() *write { return &write{s: s, at: make(map[log]*appended)} }
+
+func (w *write) tag(name string, records []byte) {
+	key, hashed := keyOf(tagKey, name)
+	w.add(log{w.s.serverOf(name), key, name, hashed}, records).isTag = true
+}
+
+func (w *write) stripe(tag string, records []byte) {
+	w.add(w.s.stripeOf(tag).log(), records)
+}
+
+func (w *write) add(l log, records []byte) *appended {
+	a := w.at[l]
+	if a == nil {
+		a = &appended{log: l}
+		w.at[l] = a
+		w.logs = append(w.logs, a)
+	}
+	a.records = append(a.records, records...)
+	return a
+}
+
+// run appends, until each log has its records, or isn't there. Stripes are made
+// if they must be there.
+func (w *write) run(ctx context.Context, needStripes bool) error {
+	for range 4 {
+		bs := w.s.batches()
+		for _, a := range w.logs {
+			b := bs.on(a.srv)
+			a.done = place{b, b.add(command{verb: 's', mode: 'A', key: a.key, value: a.records})}
+			a.size = place{b, b.add(command{verb: 'g', key: a.key, size: true})}
+		}
+		if err := bs.run(ctx); err != nil {
+			return err
+		}
+		again, err := w.check(ctx, needStripes)
+		if !again || err != nil {
+			return err
+		}
+	}
+	return errFull
+}
+
+// check reports whether the step must be run again.
+func (w *write) check(ctx context.Context, needStripes bool) (again bool, err error) {
+	made := make(map[*server]bool)
+	for _, a := range w.logs {
+		there := a.size.reply().found
+		switch {
+		case a.done.reply().found:
+			w.s.tidy.grown(w.s, a.log, a.size.reply().size)
+		case there: // it has no room, or was made just now
+			again = true
+			err = w.s.shorten(ctx, a.log)
+		case a.isTag || !needStripes:
+		case !made[a.srv]:
+			again, made[a.srv] = true, true
+			err = w.s.makeStripes(ctx, a.srv, nil)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return again, nil
+}
+
+// watch begins to watch marks that this process has made: it knows of them without a look.
+func (w *write) watch(m mark) {
+	for _, a := range w.logs {
+		w.s.watch.see(a.done.b, a.key, &state{marks: []mark{m}})
+	}
+}
+
+// A step is what tests leave out, to show that it is needed.
+type step uint8
+
+const (
+	skipNothing step = iota
+	skipStripes      // a tag that is missing is used at once
+	skipToken        // no new token at hold
+)
