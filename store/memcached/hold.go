@@ -123,10 +123,7 @@ func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 	}
 	for _, tag := range tags {
 		log := appendRecord(nil, recHold, uint64(id), stamp, µs)
-		if s.skip != skipToken {
-			log = appendRecord(log, recToken, newNumber())
-		}
-		w.tag(string(tag), log)
+		w.tag(string(tag), appendRecord(log, recToken, newNumber()))
 	}
 	if err := w.run(ctx, true); err != nil {
 		return fmt.Errorf("memcached: hold: %w", err)

@@ -16,7 +16,7 @@ type command struct {
 	key   string // without the life, which begins it
 	value []byte // of ms
 	ttl   int64  // seconds; of ms, and of mg if it is to begin anew; 0: none
-	cas   uint64 // of ms: only if the item still has this number; 0: whatever it has
+	cas   uint64 // of ms, md: only if the item still has this number; 0: whatever it has
 	size  bool   // of mg: the size alone
 }
 
@@ -49,9 +49,9 @@ func (c *command) appendTo(b []byte, prefix string, number uint64) []byte {
 		b = append(b, ' ')
 		b = strconv.AppendInt(b, int64(len(c.value)), 10)
 		b = append(b, ' ', 'M', c.mode)
-		if c.cas != 0 {
-			b = strconv.AppendUint(append(b, ' ', 'C'), c.cas, 10)
-		}
+	}
+	if c.cas != 0 {
+		b = strconv.AppendUint(append(b, ' ', 'C'), c.cas, 10)
 	}
 	switch {
 	case c.verb == 'g' && c.size:

@@ -85,7 +85,7 @@ func (v *tagView) see(s *Store) {
 	}
 	st, ok := parseState(rep.value, string(v.name), v.hashed)
 	if !ok || st.token == 0 {
-		s.tidy.drop(s, v.seen.b.srv, v.key)
+		s.tidy.drop(s, v.seen, v.key)
 		return
 	}
 	v.there, v.state = true, st

@@ -63,7 +63,7 @@ func (v *stripeView) see(s *Store) {
 		return
 	}
 	if v.state, v.there = parseState(rep.value, v.name(), false); !v.there {
-		s.tidy.drop(s, v.srv, v.key())
+		s.tidy.drop(s, v.seen, v.key())
 		return
 	}
 	v.free = v.state.clean()

@@ -70,11 +70,12 @@ func (t *tidy) grown(s *Store, l log, size int) {
 }
 
 // drop removes what can't be read: it counts as dropped by the server.
-func (t *tidy) drop(s *Store, srv *server, key string) {
-	t.begin(log{srv: srv, key: key}, func() {
-		b := &batch{srv: srv}
-		b.add(command{verb: 'd', key: key})
-		_ = s.run(context.Background(), []*batch{b})
+func (t *tidy) drop(s *Store, seen place, key string) {
+	cas, life := seen.reply().cas, *seen.b.life
+	t.begin(log{srv: seen.b.srv, key: key}, func() {
+		b := &batch{srv: seen.b.srv, pin: life}
+		b.add(command{verb: 'd', key: key, cas: cas})
+		_ = s.run(context.Background(), []*batch{b}) // the next who sees it tries again
 	})
 }
 

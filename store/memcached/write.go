@@ -99,5 +99,4 @@ type step uint8
 const (
 	skipNothing step = iota
 	skipStripes      // a tag that is missing is used at once
-	skipToken        // no new token at hold
 )

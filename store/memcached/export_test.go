@@ -1,0 +1,88 @@
+package memcached
+
+import (
+	"context"
+	"time"
+
+	"github.com/larderdb/larder/store"
+)
+
+// SkipStripes has a tag that is missing used at once.
+func (s *Store) SkipStripes() { s.skip = skipStripes }
+
+// evict drops a key of the server of a name, as memcached may at any time.
+func (s *Store) evict(srv *server, key string) error {
+	b := &batch{srv: srv}
+	b.add(command{verb: 'd', key: key})
+	return s.run(context.Background(), []*batch{b})
+}
+
+// EvictTag drops the state of a tag.
+func (s *Store) EvictTag(tag store.Tag) error {
+	key, _ := keyOf(tagKey, string(tag))
+	return s.evict(s.serverOf(string(tag)), key)
+}
+
+// EvictStripe drops the stripe of a tag.
+func (s *Store) EvictStripe(tag store.Tag) error {
+	st := s.stripeOf(string(tag))
+	return s.evict(st.srv, st.key())
+}
+
+// EvictEntry drops the entry under key.
+func (s *Store) EvictEntry(key string) error {
+	name, _ := keyOf(entryKey, key)
+	return s.evict(s.serverOf(key), name)
+}
+
+// EvictLife drops the life of the server of a tag.
+func (s *Store) EvictLife(tag store.Tag) error {
+	srv := s.serverOf(string(tag))
+	deadline := time.Now().Add(s.o.Timeout)
+	c, err := srv.pool.take(deadline)
+	if err != nil {
+		return err
+	}
+	defer srv.pool.put(c)
+	cmd := command{verb: 'd'}
+	c.number++
+	if _, err := c.Write(cmd.appendTo(nil, srv.key, c.number)); err != nil {
+		return err
+	}
+	_, err = readReply(c.r, &cmd, c.number)
+	return err
+}
+
+// Servers returns how many of the tags are on each server.
+func (s *Store) Servers(tags []store.Tag) []int {
+	n := make([]int, len(s.servers))
+	for _, tag := range tags {
+		n[s.serverOf(string(tag)).at]++
+	}
+	return n
+}
+
+// Put writes what isn't an entry, or a state, where one would be.
+func (s *Store) Put(kind byte, name, value string) error {
+	b := &batch{srv: s.serverOf(name)}
+	key, _ := keyOf(kind, name)
+	b.add(command{verb: 's', mode: 'S', key: key, value: []byte(value), ttl: 100})
+	return s.run(context.Background(), []*batch{b})
+}
+
+// Get returns what is under the key of a name.
+func (s *Store) Get(kind byte, name string) (string, error) {
+	b := &batch{srv: s.serverOf(name)}
+	key, _ := keyOf(kind, name)
+	b.add(command{verb: 'g', key: key})
+	if err := s.run(context.Background(), []*batch{b}); err != nil {
+		return "", err
+	}
+	return string(b.replies[0].value), nil
+}
+
+// The kinds of keys.
+const (
+	EntryKey = entryKey
+	TagKey   = tagKey
+)
