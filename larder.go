@@ -44,7 +44,7 @@ type Options struct {
 
 	// Store keeps the entries. Nil: memory of this process, 64 MiB, which all
 	// caches with neither Store nor MaxBytes share, so that their handles see
-	// each other's writes.
+	// each other's writes. A store outside of this process can't keep results yet.
 	Store store.Store
 
 	// MaxBytes, if not 0, gives the cache a memory store of its own, of so many
