@@ -223,6 +223,28 @@ func TestCommitWaits(t *testing.T) {
 	}, "postgres")
 }
 
+// TestLastInsertIDSet: the last insert id isn't taken for the number of a row if the program has set it.
+func TestLastInsertIDSet(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{"CREATE TABLE stuff (id INTEGER AUTO_INCREMENT PRIMARY KEY, user_id INTEGER)", "INSERT INTO stuff VALUES (1, 42)"})
+		const row = "SELECT user_id FROM stuff WHERE id = ?"
+		for range 2 { // the second is in slices
+			h.query(h.db, row, 5)
+			h.query(h.db, row, 6)
+			h.exec(h.other, "UPDATE stuff SET user_id = user_id + 1 WHERE id = 1")
+		}
+		h.query(h.db, row, 5)
+		h.query(h.db, row, 6)
+		h.exec(h.other, "INSERT INTO stuff (id, user_id) VALUES (5 + 0, LAST_INSERT_ID(99))")
+		h.wantCached(h.db, row, 5)
+		h.query(h.db, row, 7)
+		h.query(h.db, row, 99)
+		h.exec(h.other, "INSERT INTO stuff (id, user_id) VALUES (NULL, ?)", 4)
+		h.wantRead(h.db, OutcomeMiss, row, 6)
+		h.wantRead(h.db, OutcomeHit, row, 99)
+	}, "mysql")
+}
+
 // TestSameWithImages: results, errors and what the connection tells of them.
 func TestSameWithImages(t *testing.T) {
 	for _, k := range kinds {

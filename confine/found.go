@@ -85,6 +85,22 @@ func (c *Change) Serial() (serial *Column) {
 	return serial
 }
 
+// Numbers reports whether the database gives a single new row its number, because the statement surely doesn't.
+func (c *Change) Numbers(number *Column, args []driver.NamedValue) bool {
+	if len(c.rows) != 1 {
+		return false
+	}
+	for _, g := range c.rows[0] {
+		if g.column != number || g.term == nil || g.term.Kind == analyze.Default {
+			continue
+		}
+		if forms, ok := number.Class.evaluate(c.Table.Dialect, *g.term, false, args); !ok || forms[0] != formNull {
+			return false
+		}
+	}
+	return true
+}
+
 // Returned returns at which place a column stands among those that the change itself
 // returns, -1 if it doesn't.
 func (c *Change) Returned(from *analyze.Change, column *Column) int {

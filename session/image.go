@@ -124,7 +124,11 @@ func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []
 		if p.change.Returned(change, number) < 0 {
 			return nil
 		}
-	case s.src.Dialect != analyze.Postgres: // the last insert id
+	case s.src.Dialect == analyze.MySQL: // the last insert id, which may be that of LAST_INSERT_ID(n) if the number is given
+		if !p.change.Numbers(number, c.args) {
+			return nil
+		}
+	case s.src.Dialect == analyze.SQLite:
 		if len(change.Rows) != 1 {
 			return nil
 		}
@@ -396,7 +400,7 @@ func (im *imaging) noteInsertID(d analyze.Dialect, affected int64, result driver
 	if affected != 1 {
 		return
 	}
-	if id, err := result.LastInsertId(); err == nil && id != 0 {
+	if id, err := result.LastInsertId(); err == nil && (id > 0 || id < 0 && d == analyze.SQLite) {
 		im.noteNumber(d, id)
 	}
 }
