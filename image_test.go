@@ -2,6 +2,7 @@ package larder
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -243,6 +244,59 @@ func TestLastInsertIDSet(t *testing.T) {
 		h.wantRead(h.db, OutcomeMiss, row, 6)
 		h.wantRead(h.db, OutcomeHit, row, 99)
 	}, "mysql")
+}
+
+// TestSeveredBesideWrite: at each step of a write beside which rows are asked for the connection is lost, or an error comes
+// of which it isn't known whether the step was done.
+func TestSeveredBesideWrite(t *testing.T) {
+	const update = "UPDATE stuff SET user_id = 7 WHERE id = 1"
+	for _, k := range kinds {
+		if k.dialect == "sqlite" {
+			continue
+		}
+		for _, point := range []string{"before BEGIN", "after BEGIN", "before " + update, "after " + update, "before COMMIT", "after COMMIT"} {
+			for _, fault := range []error{nil, errors.New("lost")} {
+				if fault != nil && point != "after BEGIN" && point != "before COMMIT" {
+					continue
+				}
+				t.Run(fmt.Sprint(k.name, "/", point, "/", fault), func(t *testing.T) {
+					h := newHouse(t, k, &Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 16, Lease: 100 * time.Millisecond})
+					h.owned()
+					db, g := h.gated()
+					h.exec(db, "UPDATE stuff SET name = 'first' WHERE id = 1")
+					h.query(h.db, listOf, 42)
+					h.query(h.db, listOf, 7)
+					s := g.at(h, point)
+					s.severing, s.fault = fault == nil, fault
+					s.go_()
+					_, err := db.ExecContext(h.Context(), update)
+					select {
+					case <-s.reached:
+					default:
+						t.Fatal("not reached")
+					}
+					lists := []string{"SELECT id, name FROM stuff WHERE user_id = 42 ORDER BY id", "SELECT id, name FROM stuff WHERE user_id = 7 ORDER BY id"}
+					if err == nil && h.texts(h.bare, "SELECT user_id FROM stuff WHERE id = 1") != "7" {
+						t.Error("a write that has ended well isn't committed")
+					}
+					for _, list := range lists {
+						h.wantSame(list)
+					}
+					h.exec(db, "UPDATE stuff SET name = 'after' WHERE id = 2")
+					if got := h.texts(h.bare, "SELECT name FROM stuff WHERE id = 2"); got != "after" {
+						t.Errorf("a later write isn't committed: %s", got)
+					}
+					for _, list := range lists {
+						h.wantSame(list)
+						h.waitForHit(h.db, list)
+					}
+					h.exec(h.other, "CREATE TABLE later (id INTEGER)")
+					h.query(h.db, lists[0])
+					h.waitForHit(h.db, lists[0])
+				})
+			}
+		}
+	}
 }
 
 // TestSameWithImages: results, errors and what the connection tells of them.

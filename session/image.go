@@ -175,7 +175,7 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 	if !s.tx.open {
 		im.own = true // should the driver panic, too
 		if _, err := execConn(s.engine(ctx), s.inner, "BEGIN", nil); err != nil {
-			im.own = false
+			im.own = !answered(s.src.Dialect, s.inner, err) // it may have begun
 			return err
 		}
 	}
