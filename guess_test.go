@@ -56,3 +56,49 @@ func TestGuessedRow(t *testing.T) {
 		})
 	}
 }
+
+// TestGuessOfMiscounted: a write with too few arguments, or too many, ends as it does without the cache. The guess
+// has arguments of its own, which must not stand for those that are missing.
+func TestGuessOfMiscounted(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{
+			"CREATE TABLE stuff (id INTEGER PRIMARY KEY, user_id INTEGER, amount INTEGER)",
+			"INSERT INTO stuff VALUES (1, 42, 5), (2, 43, 5)",
+		})
+		const list, save = "SELECT id, amount FROM stuff WHERE user_id = ? ORDER BY id", "UPDATE stuff SET amount = ? WHERE id = ?"
+		warm := func() {
+			for range 3 {
+				h.query(h.db, list, 42)
+				h.query(h.db, list, 43)
+				h.exec(h.db, "UPDATE stuff SET amount = 6 WHERE id = ?", 2)
+			}
+		}
+		same := func(text string, args ...any) {
+			h.Helper()
+			_, cached := h.db.Exec(h.marks(text), args...)
+			before := h.query(h.bare, "SELECT id, user_id, amount FROM stuff ORDER BY id")
+			_, bare := h.bare.Exec(h.marks(text), args...)
+			if (cached == nil) != (bare == nil) || cached != nil && cached.Error() != bare.Error() {
+				h.Errorf("%s %v: cached %v, bare %v", text, args, cached, bare)
+			}
+			if after := h.query(h.bare, "SELECT id, user_id, amount FROM stuff ORDER BY id"); before != after {
+				h.Errorf("%s %v: cached\n%s\nbare\n%s", text, args, before, after)
+			}
+		}
+		warm()
+		if h.dialect == "postgres" {
+			same("UPDATE stuff SET amount = $2 WHERE id = $1", 1)
+		} else {
+			same("UPDATE stuff SET amount = ? WHERE id = 1")
+		}
+
+		same(save, 7, 1)
+		h.exec(h.bare, "UPDATE stuff SET user_id = 43 WHERE id = 1") // by somebody else
+		h.ok(h.cache.Invalidate(t.Context(), "stuff"))
+		warm()
+		same(save, 77, 1, 43)
+		if got, want := h.query(h.db, list, 43), h.query(h.bare, list, 43); got != want {
+			h.Errorf("cached\n%s\nbare\n%s", got, want)
+		}
+	})
+}

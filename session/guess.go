@@ -66,7 +66,7 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	switch {
 	case p.change.Op == analyze.Insert || !text.Repeatable || text.Condition == "" || text.Returning != nil:
 		return false
-	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !positionalOnly(c):
+	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !c.asksFor():
 		return false
 	}
 	columns := p.change.Columns(missing)
@@ -151,33 +151,47 @@ func (g *guess) guard(d analyze.Dialect, condition [2]int, columns []*confine.Co
 		case analyze.MySQL:
 			guard.WriteString(" <=> ?")
 		default:
-			guard.WriteString(" IS ?")
+			guard.WriteString(" IS ?" + strconv.Itoa(len(g.args)))
 		}
 	}
 	from, to := condition[0], condition[1]
 	g.query = &query{text: g.text[:from] + "(" + g.text[from:to] + ")" + guard.String() + g.text[to:], st: g.st}
 }
 
-// positionalOnly reports whether further arguments can be added after the others: a text with
-// numbers for some of MySQL's or SQLite's, or with names, counts otherwise.
-func positionalOnly(c *call) bool {
-	for i := range c.args {
-		if c.args[i].Name != "" {
-			return false
+// asksFor reports whether a call has as many arguments as its text has parameters, so that one more of each
+// can be added after them. A sign in quotes or in a comment is counted too, which costs the guess; one that is
+// missed would be given the guard's argument.
+func (c *call) asksFor() bool {
+	signs, highest, ok := 0, 0, true
+	for i := 0; i < len(c.text); i++ {
+		switch c.text[i] {
+		case '?':
+			signs++
+			ok = ok && digits(c.text[i+1:]) == ""
+		case '$':
+			number := digits(c.text[i+1:])
+			n, err := strconv.Atoi(number)
+			ok = ok && (err == nil || c.st.Dialect != analyze.SQLite && number == "")
+			highest = max(highest, n)
+		case ':', '@':
+			ok = ok && c.st.Dialect != analyze.SQLite
 		}
 	}
-	if c.st.Dialect == analyze.Postgres {
-		return true
+	named := slices.ContainsFunc(c.args, func(arg driver.NamedValue) bool { return arg.Name != "" })
+	switch c.st.Dialect {
+	case analyze.Postgres:
+		return !named && highest == len(c.args)
+	case analyze.MySQL:
+		return !named && ok && signs == len(c.args)
 	}
-	for i := strings.IndexByte(c.text, '?'); i >= 0 && i+1 < len(c.text); {
-		if next := c.text[i+1]; '0' <= next && next <= '9' {
-			return false
-		}
-		next := strings.IndexByte(c.text[i+1:], '?')
-		if next < 0 {
-			break
-		}
-		i += next + 1
+	return !named && ok && signs+highest == len(c.args)
+}
+
+// digits are those that a text begins with.
+func digits(text string) string {
+	n := 0
+	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
+		n++
 	}
-	return true
+	return text[:n]
 }
