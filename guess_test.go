@@ -1,6 +1,9 @@
 package larder
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestGuessedRow: a write by primary key is told by what its row was like when it was written last, and the
 // database says whether that is right still.
@@ -101,4 +104,55 @@ func TestGuessOfMiscounted(t *testing.T) {
 			h.Errorf("cached\n%s\nbare\n%s", got, want)
 		}
 	})
+}
+
+// TestGuessFiresOnce: what a write does beside changing its row it does once, also if its row isn't as guessed, or
+// has its new values already.
+func TestGuessFiresOnce(t *testing.T) {
+	triggers := map[string][]string{
+		"mysql":  {"CREATE TRIGGER counts AFTER UPDATE ON stuff FOR EACH ROW UPDATE fired SET n = n + 1"},
+		"sqlite": {"CREATE TRIGGER counts AFTER UPDATE ON stuff FOR EACH ROW BEGIN UPDATE fired SET n = n + 1; END"},
+		"postgres": {
+			"CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE fired SET n = n + 1; RETURN NULL; END $$",
+			"CREATE TRIGGER counts AFTER UPDATE ON stuff FOR EACH STATEMENT EXECUTE FUNCTION counts()",
+		},
+	}
+	eachKind(t, func(h *house) {
+		h.prepare(append(owned, "CREATE TABLE fired (n INTEGER)", "INSERT INTO fired VALUES (0)"))
+		for _, statement := range triggers[h.dialect] {
+			h.exec(h.bare, statement)
+		}
+		writes := 0
+		save := func() {
+			h.query(h.db, listOf, 42)
+			h.query(h.db, listOf, 42)
+			h.exec(h.db, "UPDATE stuff SET name = 'same' WHERE id = 1")
+			writes++
+		}
+		for range 4 {
+			save()
+		}
+		h.exec(h.bare, "UPDATE stuff SET user_id = 7 WHERE id = 1") // by somebody else
+		writes++
+		save()
+		if got := h.texts(h.bare, "SELECT n FROM fired"); got != fmt.Sprint(writes) {
+			h.Errorf("%d writes, the trigger has fired %s times", writes, got)
+		}
+	})
+}
+
+// TestGuessInNextTransaction: what was set for the next transaction is for the write, not for what is asked before it.
+func TestGuessInNextTransaction(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.owned()
+		h.exec(h.db, "UPDATE stuff SET name = 'first' WHERE id = 1")
+		conn := h.conn(h.db)
+		h.query(conn, listOf, 42)
+		h.query(conn, listOf, 42)
+		h.exec(conn, "SET TRANSACTION READ ONLY")
+		if _, err := conn.ExecContext(h.Context(), "UPDATE stuff SET name = 'second' WHERE id = 2"); err == nil {
+			h.Error("a write is done in a transaction that was to be read only")
+		}
+		h.exec(conn, "UPDATE stuff SET name = 'third' WHERE id = 2")
+	}, "mysql")
 }

@@ -179,6 +179,7 @@ func (s *Snapshot) addMySQLTrigger(row []driver.Value) {
 		t.on |= op
 	}
 	r.triggers = append(r.triggers, t)
+	r.fired(t.on) // also for rows that have their new values already
 	if !strings.EqualFold(text(row[5]), "AFTER") {
 		r.altered(t.on)
 	}

@@ -228,8 +228,11 @@ const (
 	pgInstead    = 64
 )
 
-// alter notes that a trigger may change the rows that are written.
+// alter notes that a trigger may change the rows that are written, or fires if there are none.
 func alter(r *relation, kind int64) {
+	if kind&pgForEachRow == 0 {
+		r.fired(pgTriggerOp(kind))
+	}
 	if kind&pgForEachRow != 0 && kind&(pgBefore|pgInstead) != 0 || kind&pgInstead != 0 {
 		r.altered(pgTriggerOp(kind))
 	}

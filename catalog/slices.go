@@ -124,6 +124,9 @@ func (s *Snapshot) viewTable(d *definition, columns []confine.Column) *confine.T
 // altered says that the database may change rows that are written in the ways of op.
 func (r *relation) altered(op analyze.Op) { r.table.Altered |= op }
 
+// fired says that triggers may fire at writes in the ways of op that aren't counted as changes.
+func (r *relation) fired(op analyze.Op) { r.table.Fired |= op }
+
 // addKey adds a unique key, the primary one as the first.
 func addKey(t *confine.Table, columns []string, primary bool) {
 	if primary {

@@ -26,6 +26,8 @@ type Table struct {
 	Unsliced bool
 	// Altered are the ways of writing in which the database may change what is written: triggers, rules.
 	Altered analyze.Op
+	// Fired are those at which triggers may fire although no row is counted as changed.
+	Fired analyze.Op
 }
 
 // A Column is a column of a Table.

@@ -64,6 +64,8 @@ func (g *guess) proven(result driver.Result, err error) (wrong bool) {
 func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, missing []string) bool {
 	p, text := w.plan, w.plan.text.Change
 	switch {
+	case p.change.Table.Fired&p.change.Op != 0 || s.tx.unlike: // it may be run twice, and is not the first statement
+		return false
 	case p.change.Op == analyze.Insert || !text.Repeatable || text.Condition == "" || text.Returning != nil:
 		return false
 	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !c.asksFor():
