@@ -156,3 +156,24 @@ func TestGuessInNextTransaction(t *testing.T) {
 		h.exec(conn, "UPDATE stuff SET name = 'third' WHERE id = 2")
 	}, "mysql")
 }
+
+// TestGuessActsOnce: MySQL doesn't count a row that has its new values already, but has called what SET calls.
+func TestGuessActsOnce(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.owned()
+		h.exec(h.bare, "CREATE FUNCTION noted() RETURNS INTEGER DETERMINISTIC RETURN @n := @n + 1")
+		h.exec(h.db, "UPDATE stuff SET name = 'same' WHERE id = 1")
+		for _, set := range []string{"(@n := @n + 1) > 0", "noted() > 0"} {
+			conn := h.conn(h.db)
+			h.exec(conn, "SET @n = 0")
+			for range 3 {
+				h.query(h.db, listOf, 42)
+				h.query(h.db, listOf, 42)
+				h.exec(conn, "UPDATE stuff SET name = IF("+set+", 'same', 'same') WHERE id = 1")
+			}
+			if got := h.texts(conn, "SELECT IF(@n > 0, @n, 3)"); got != "3" {
+				h.Errorf("%s: evaluated %s times, want 3", set, got)
+			}
+		}
+	}, "mysql")
+}

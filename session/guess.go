@@ -71,6 +71,9 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !c.asksFor():
 		return false
 	}
+	if s.src.Dialect == analyze.MySQL && actsBeside(p) {
+		return false
+	}
 	columns := p.change.Columns(missing)
 	before, _, ok := p.change.FromText(c.args)
 	if len(columns) != len(missing) || !ok || len(before) != 1 {
@@ -102,6 +105,19 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	g.guard(s.src.Dialect, text.Span, columns)
 	w.guess = g
 	return true
+}
+
+// actsBeside reports whether a statement of MySQL's may do more for a row than change it, though the row has its
+// new values already and isn't counted.
+func actsBeside(p *planned) bool {
+	return p.plan.Calls || p.plan.StateUnknown || strings.Contains(p.text.Text, "@") ||
+		slices.ContainsFunc(p.text.Functions, func(f analyze.Name) bool { return mysqlActing[strings.ToLower(f.Name)] })
+}
+
+// mysqlActing are built-in functions that are called for what they do.
+var mysqlActing = map[string]bool{
+	"sleep": true, "benchmark": true, "get_lock": true, "release_lock": true, "release_all_locks": true,
+	"nextval": true, "setval": true, "service_get_write_locks": true, "service_get_read_locks": true, "service_release_locks": true,
 }
 
 // peek reads columns of the row that a write will find, without a lock; nil if there isn't one.
