@@ -38,6 +38,7 @@ type conn struct {
 	net.Conn
 	r      *bufio.Reader
 	number uint64 // of the last command
+	window int    // bytes
 	used   bool
 }
 
@@ -51,6 +52,7 @@ func newPool(addr string, o *Options) *pool {
 	}
 	if o.TLS != nil && p.network == "tcp" {
 		p.tls = o.TLS.Clone()
+		p.tls.DynamicRecordSizingDisabled = true // for the same reason as windowTLS
 		if host, _, err := net.SplitHostPort(p.addr); err == nil && p.tls.ServerName == "" {
 			p.tls.ServerName = host
 		}
@@ -86,10 +88,11 @@ func (p *pool) dial(deadline time.Time) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	window := windowBytes
 	if p.tls != nil {
-		raw = tls.Client(raw, p.tls)
+		raw, window = tls.Client(raw, p.tls), windowTLS
 	}
-	c := &conn{Conn: raw, r: bufio.NewReaderSize(raw, 4<<10)}
+	c := &conn{Conn: raw, r: bufio.NewReaderSize(raw, 4<<10), window: window}
 	if err := errors.Join(c.SetDeadline(deadline), c.logIn(p.login)); err != nil {
 		_ = c.Close() // the first error tells more
 		return nil, err
@@ -155,6 +158,7 @@ func closeAll(conns []*conn) error {
 const (
 	windowCommands = 256
 	windowBytes    = 32 << 10
+	windowTLS      = 8 << 10 // memcached forgets what it has decrypted and has no room for
 )
 
 // send writes as many of the commands as go in one write, before them that for the
@@ -167,7 +171,7 @@ func (c *conn) send(lifeKey, life string, cmds []command, first bool) (int, erro
 		number++
 		b = lifeCommand.appendTo(b, lifeKey, number)
 	}
-	for n < len(cmds) && n < windowCommands && (n == 0 || len(b)+len(cmds[n].value) < windowBytes) {
+	for n < len(cmds) && n < windowCommands && (n == 0 || len(b)+len(cmds[n].value)+maxCommand <= c.window) {
 		number++
 		b = cmds[n].appendTo(b, life, number)
 		n++
@@ -181,6 +185,8 @@ func (c *conn) send(lifeKey, life string, cmds []command, first bool) (int, erro
 	_, err := c.Write(b)
 	return n, err
 }
+
+const maxCommand = 350 // what a command takes without its value
 
 var bufferPool = sync.Pool{New: func() any { return new([]byte) }}
 

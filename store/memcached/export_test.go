@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/larderdb/larder/store"
@@ -37,20 +38,31 @@ func (s *Store) EvictEntry(key string) error {
 
 // EvictLife drops the life of the server of a tag.
 func (s *Store) EvictLife(tag store.Tag) error {
-	srv := s.serverOf(string(tag))
-	deadline := time.Now().Add(s.o.Timeout)
-	c, err := srv.pool.take(deadline)
-	if err != nil {
-		return err
-	}
-	defer srv.pool.put(c)
-	cmd := command{verb: 'd'}
-	c.number++
-	if _, err := c.Write(cmd.appendTo(nil, srv.key, c.number)); err != nil {
-		return err
-	}
-	_, err = readReply(c.r, &cmd, c.number)
+	_, err := s.ofLife(tag, "md %s\r\n")
 	return err
+}
+
+// LifeLeft returns for how many seconds the life lasts if nobody asks for it.
+func (s *Store) LifeLeft(tag store.Tag) (n int, err error) {
+	line, err := s.ofLife(tag, "mg %s t\r\n")
+	if err == nil {
+		_, err = fmt.Sscanf(line, "HD t%d", &n)
+	}
+	return n, err
+}
+
+func (s *Store) ofLife(tag store.Tag, format string) (string, error) {
+	srv := s.serverOf(string(tag))
+	c, err := srv.pool.dial(time.Now().Add(s.o.Timeout))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, format, srv.key); err != nil {
+		return "", err
+	}
+	line, err := readLine(c.r)
+	return string(line), err
 }
 
 // Servers returns how many of the tags are on each server.
@@ -86,3 +98,15 @@ const (
 	EntryKey = entryKey
 	TagKey   = tagKey
 )
+
+// MultiGet gets the keys of an entry and of tags, and looks at nothing.
+func (s *Store) MultiGet(key string, tags []store.Tag) error {
+	bs := s.batches()
+	name, _ := keyOf(entryKey, key)
+	bs.at(key).add(command{verb: 'g', key: name})
+	for _, tag := range tags {
+		name, _ := keyOf(tagKey, string(tag))
+		bs.at(string(tag)).add(command{verb: 'g', key: name})
+	}
+	return bs.run(context.Background())
+}

@@ -424,3 +424,32 @@ func TestLogin(t *testing.T) {
 		t.Fatalf("with a wrong password: %v", err)
 	}
 }
+
+// TestLifeEnds: who has left a server for long finds nothing there.
+func TestLifeEnds(t *testing.T) {
+	srv := dbtest.NewMemcached(t)
+	s := open(t, memcached.Options{Addrs: []string{srv.Addr()}, TrustEmpty: true})
+	fill(t, s, "k", "v", "a")
+	left, err := s.LifeLeft("a")
+	ok(t, err)
+	if left <= 0 || left > 120 {
+		t.Fatalf("the server's life lasts for %d s if nobody asks it", left)
+	}
+}
+
+// TestNothingIsLeft: a store that is closed leaves no goroutine behind.
+func TestNothingIsLeft(t *testing.T) {
+	addrs := servers(t, 2)
+	dbtest.Leaks(t)
+	s, err := memcached.Open(memcached.Options{Addrs: addrs, TrustEmpty: true, Timeout: 10 * time.Second, Lease: 50 * time.Millisecond})
+	ok(t, err)
+	for i := range 100 {
+		ok(t, s.Hold(t.Context(), store.HoldID(i+1), []store.Tag{"a", "b", "c"}, 0))
+		wantHeld(t, s, true, "a")
+	}
+	ok(t, s.Close())
+	if err := s.Hold(t.Context(), 1, tagA, 0); err == nil {
+		t.Error("a hold in a store that is closed")
+	}
+	ok(t, s.Close())
+}

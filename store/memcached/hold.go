@@ -31,8 +31,8 @@ type hold struct {
 
 func (hs *holds) init() { hs.of = make(map[store.HoldID]*hold) }
 
-// add notes a hold, or more tags of it.
-func (hs *holds) add(id store.HoldID, tags []store.Tag, lease time.Duration) *hold {
+// made returns the hold of that id, a new one if there is none.
+func (hs *holds) made(id store.HoldID) *hold {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	h := hs.of[id]
@@ -40,13 +40,17 @@ func (hs *holds) add(id store.HoldID, tags []store.Tag, lease time.Duration) *ho
 		h = &hold{id: id}
 		hs.of[id] = h
 	}
+	return h
+}
+
+// add notes tags that are about to be held.
+func (h *hold) add(tags []store.Tag, lease time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, tag := range tags {
 		h.tags = append(h.tags, store.Tag([]byte(tag))) // which may lie in a buffer
 	}
 	h.leaseLocked(lease)
-	return h
 }
 
 func (h *hold) leaseLocked(lease time.Duration) {
@@ -105,9 +109,10 @@ func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 	if len(tags) == 0 {
 		return nil
 	}
-	h := s.holds.add(id, tags, lease)
+	h := s.holds.made(id)
 	h.busy.Lock()
 	defer h.busy.Unlock()
+	h.add(tags, lease)
 	return s.mark(ctx, id, tags, lease)
 }
 
@@ -159,30 +164,43 @@ func (s *Store) Release(ctx context.Context, id store.HoldID, tags []store.Tag) 
 	return nil
 }
 
-// Renew is as store.Store has it, in one round trip.
+// Renew is as store.Store has it, in one round trip. If the servers have lost
+// marks they get them again, for what may come of the write yet.
 func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
 	h := s.holds.get(id)
-	if h != nil {
-		h.busy.Lock()
-		defer h.busy.Unlock()
-		if h.lapsed(lease) {
-			return fmt.Errorf("memcached: renew: %w", store.ErrLapsed)
-		}
+	if h == nil {
+		return renewError(s.renew(ctx, id, tags, lease))
 	}
-	if err := s.renew(ctx, id, tags, lease); err != nil {
-		return fmt.Errorf("memcached: renew: %w", err)
+	h.busy.Lock()
+	defer h.busy.Unlock()
+	lapsed, broken := h.relet(lease)
+	if lapsed {
+		return renewError(store.ErrLapsed)
 	}
-	return nil
+	err := s.renew(ctx, id, tags, lease)
+	if errors.Is(err, store.ErrLapsed) {
+		err = errors.Join(err, s.mark(ctx, id, tags, lease))
+	}
+	if err == nil && broken {
+		err = store.ErrLapsed
+	}
+	return renewError(err)
 }
 
-// lapsed reports whether the hold is known to have lapsed. The lease is the new
-// one, whatever comes of it.
-func (h *hold) lapsed(lease time.Duration) bool {
+func renewError(err error) error {
+	if err != nil {
+		err = fmt.Errorf("memcached: renew: %w", err)
+	}
+	return err
+}
+
+// relet gives the hold a new lease, and tells what became of the old one.
+func (h *hold) relet(lease time.Duration) (lapsed, broken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	is := h.broken || h.lease > 0 && time.Now().After(h.expires)
+	lapsed = h.lease > 0 && time.Now().After(h.expires)
 	h.leaseLocked(lease)
-	return is
+	return lapsed, h.broken
 }
 
 // renew gives the marks new stamps, where they are. A hold is whole if each tag

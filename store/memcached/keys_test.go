@@ -89,8 +89,8 @@ func TestFullServer(t *testing.T) {
 	srv := dbtest.NewMemcached(t, "-m", "2", "-M")
 	s := open(t, memcached.Options{Addrs: []string{srv.Addr()}, TrustEmpty: true})
 	refused := 0
-	for i := range 3000 {
-		tag := store.Tag(fmt.Sprint("t", i))
+	for i := range 6000 {
+		tag := store.Tag(fmt.Sprint("t", i, strings.Repeat("long ", 100)))
 		id := store.HoldID(i + 1)
 		v, err := s.Lookup(t.Context(), fmt.Sprint("k", i), []store.Tag{tag})
 		if err == nil && !v.Held {
@@ -111,7 +111,11 @@ func TestFullServer(t *testing.T) {
 			refused++
 		}
 	}
-	t.Logf("%d holds or releases of 3000 were refused, %+v", refused, s.Stats())
+	t.Logf("%d holds or releases of 6000 were refused, %+v", refused, s.Stats())
+	if _, err := s.Get(memcached.TagKey, "t0"+strings.Repeat("long ", 100)); err != nil {
+		t.Fatal(err)
+	}
+	wantHeld(t, s, true, store.Tag("one more"+strings.Repeat("long ", 100))) // it has no place
 }
 
 // TestLogsStayShort: a tag that is written without end takes a bounded place, be it read or not.

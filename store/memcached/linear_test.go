@@ -284,13 +284,41 @@ func evictAll(w *world, rng *rand.Rand) {
 	evict(w, rng)
 }
 
+// crowd fills the server with tags that are used once.
+func crowd() func(*world, *rand.Rand) {
+	n := 0
+	return func(w *world, rng *rand.Rand) {
+		tags := make([]store.Tag, 200)
+		for i := range tags {
+			n++
+			tags[i] = store.Tag(fmt.Sprintf("crowd%d%0*d", n, rng.IntN(600), 0))
+		}
+		_, _ = w.stores[rng.IntN(len(w.stores))].Lookup(bg, "", tags)
+	}
+}
+
+// servers returns the addresses of so many; of one of 2 MiB for 0.
 func servers(t testing.TB, n int) []string {
 	t.Helper()
+	if n == 0 {
+		srv := dbtest.NewMemcached(t, "-m", "2")
+		t.Cleanup(func() { logStats(t, srv.Addr()) })
+		return []string{srv.Addr()}
+	}
 	addrs := []string{dbtest.Memcached(t).Addr()}
 	for len(addrs) < n {
 		addrs = append(addrs, dbtest.NewMemcached(t).Addr())
 	}
 	return addrs
+}
+
+func logStats(t testing.TB, addr string) {
+	s, err := memcached.Open(memcached.Options{Addrs: []string{addr}, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	t.Logf("%+v", s.Stats())
 }
 
 // TestLinearizable: reads and writes through two processes are as if there were no cache,
@@ -304,6 +332,7 @@ func TestLinearizable(t *testing.T) {
 		beside  func(*world, *rand.Rand)
 		rounds  int
 	}{
+		{"a server without room", 0, true, 0, crowd(), 8},
 		{"undisturbed", 1, true, 0, nil, 8},
 		{"three servers", 3, true, 0, nil, 8},
 		{"tags are dropped", 1, true, 0, evict, 12},

@@ -95,6 +95,7 @@ type Store struct {
 	o       Options
 	ring    ring
 	servers []*server
+	hints   hints
 	watch   watch
 	holds   holds
 	upkeep  upkeep
@@ -130,6 +131,7 @@ func Open(o Options) (*Store, error) {
 	for i, addr := range o.Addrs {
 		s.servers = append(s.servers, newServer(addr, i, list, &s.o))
 	}
+	s.hints.init()
 	s.watch.init()
 	s.holds.init()
 	s.tidy.init()

@@ -102,15 +102,17 @@ func (v *tagView) see(s *Store) {
 func (s *Store) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
 	bs := s.batches()
 	var entry place
-	entryName, hashed := "", false
+	var hint []tagView
+	entryName, hashed, at := "", false, uint64(0)
 	if key != "" {
-		b := bs.at(key)
 		entryName, hashed = keyOf(entryKey, key)
+		b := bs.at(key)
 		entry = place{b, b.add(command{verb: 'g', key: entryName})}
+		at = s.hints.hash(key)
+		hint = s.hints.get(at)
 	}
-	views := make([]tagView, len(tags))
-	for i, tag := range tags {
-		views[i] = newTagView(tag)
+	views := viewsOf(tags, hint)
+	for i := range views {
 		views[i].ask(bs)
 	}
 	if err := bs.run(ctx); err != nil {
@@ -120,12 +122,32 @@ func (s *Store) Lookup(ctx context.Context, key string, tags []store.Tag) (store
 		views[i].see(s)
 	}
 	if key != "" && entry.reply().found {
-		e, err := s.valid(ctx, parseEntry(key, hashed, entry.reply().value), views)
-		if e != nil || err != nil {
-			return store.View{Entry: e}, err
+		if e := parseEntry(key, hashed, entry.reply().value); e != nil {
+			s.hints.note(at, hint, e.Tags)
+			is, err := s.valid(ctx, e, views)
+			switch {
+			case err != nil:
+				return store.View{}, err
+			case is:
+				return store.View{Entry: e}, nil
+			}
 		}
 	}
-	return s.view(ctx, views)
+	return s.view(ctx, views[:len(tags)])
+}
+
+// viewsOf returns views of tags, then those of the hint that aren't among them.
+func viewsOf(tags []store.Tag, hint []tagView) []tagView {
+	views := make([]tagView, len(tags), len(tags)+len(hint))
+	for i, tag := range tags {
+		views[i] = newTagView(tag)
+	}
+	for _, v := range hint {
+		if !slices.Contains(tags, v.name) {
+			views = append(views, v)
+		}
+	}
+	return views
 }
 
 // view is what a reader sees of tags that must be read by.
@@ -149,40 +171,38 @@ func (v *tagView) token() store.Token {
 	return store.Token(v.state.token)
 }
 
-// valid returns e if its tags have its tokens and aren't held. Those that weren't
-// asked for are now.
-func (s *Store) valid(ctx context.Context, e *store.Entry, seen []tagView) (*store.Entry, error) {
-	if e == nil {
-		return nil, nil
-	}
+// valid reports whether the tags of an entry have its tokens and aren't held. Those
+// that weren't asked for are now.
+func (s *Store) valid(ctx context.Context, e *store.Entry, seen []tagView) (bool, error) {
 	var others []tagView
+	var tokens []store.Token // of others
 	bs := s.batches()
 	for i, tag := range e.Tags {
-		at := slices.IndexFunc(seen, func(v tagView) bool { return v.name == tag })
-		switch {
-		case at < 0:
-			others = append(others, newTagView(tag))
-			others[len(others)-1].ask(bs)
-		case !seen[at].matches(e.Tokens[i]):
-			return nil, nil
+		at := i // as it is when the caller, or the hint, is right
+		if at >= len(seen) || seen[at].name != tag {
+			at = slices.IndexFunc(seen, func(v tagView) bool { return v.name == tag })
+		}
+		if at < 0 {
+			others, tokens = append(others, newTagView(tag)), append(tokens, e.Tokens[i])
+		} else if !seen[at].matches(e.Tokens[i]) {
+			return false, nil
 		}
 	}
 	if len(others) == 0 {
-		return e, nil
-	}
-	if err := bs.run(ctx); err != nil {
-		return nil, err
+		return true, nil
 	}
 	for i := range others {
-		others[i].see(s)
+		others[i].ask(bs)
 	}
-	for i, tag := range e.Tags {
-		at := slices.IndexFunc(others, func(v tagView) bool { return v.name == tag })
-		if at >= 0 && !others[at].matches(e.Tokens[i]) {
-			return nil, nil
+	if err := bs.run(ctx); err != nil {
+		return false, err
+	}
+	for i := range others {
+		if others[i].see(s); !others[i].matches(tokens[i]) {
+			return false, nil
 		}
 	}
-	return e, nil
+	return true, nil
 }
 
 func (v *tagView) matches(t store.Token) bool {
