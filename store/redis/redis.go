@@ -16,6 +16,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -45,6 +46,9 @@ type Store struct {
 	settle string // ARGV[1] of the scripts
 	care   care   // for holds without a lease
 
+	guesses guesses
+	era     func(info string) string // eraOf, but in tests
+
 	mu     sync.Mutex // guards what follows
 	dial   *dialling  // the connection, or the last try to make it
 	closed bool
@@ -69,8 +73,10 @@ func Open(o Options) (*Store, error) {
 		opts:   o,
 		names:  names{prefix: o.Prefix, cluster: o.Cluster},
 		steps:  newSteps(nil),
+		era:    eraOf,
 		settle: fmt.Sprint(max(o.Settle, 0).Milliseconds()),
 	}
+	s.guesses.seed = maphash.MakeSeed()
 	s.care.init(s, o.Lease)
 	return s, nil
 }
@@ -87,7 +93,19 @@ func (s *Store) Lookup(ctx context.Context, key string, tags []store.Tag) (store
 	if key != "" && s.names.cluster {
 		return s.lookupApart(ctx, c, key, tags)
 	}
+	if !s.names.cluster {
+		if v, enough, err := s.quick(ctx, c, key, tags); enough || err != nil {
+			return v, wrap("lookup", err)
+		}
+	}
 	return s.lookupAtOnce(ctx, c, key, tags)
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("redis: %s: %w", what, err)
 }
 
 // lookupAtOnce has the script judge the entry.
