@@ -316,7 +316,9 @@ func TestFrozen(t *testing.T) {
 	r := on(t, server, Options{Timeout: 50 * time.Millisecond})
 	r.recover()
 	r.ok(server.Pause())
-	for range 5 {
+	// It is frozen for longer than the client waits for a sign of life, and then
+	// for the greeting of new connections.
+	for end := time.Now().Add(2 * dialWithin); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		begin := time.Now()
 		_, err := r.s.Lookup(t.Context(), "k", []store.Tag{"a"})
 		if took := time.Since(begin); err == nil || took > 500*time.Millisecond {

@@ -309,7 +309,7 @@ func TestUser(t *testing.T) {
 
 // minimalACL is what docs/design/0006-redis.md tells operators.
 var minimalACL = strings.Fields("resetkeys ~larder:* -@all +hello +ping " +
-	"+eval +evalsha +info +time +get +set +del +hget +hmget +hset +hdel +hkeys")
+	"+eval +evalsha +info +time +mget +get +set +del +hget +hmget +hset +hdel +hkeys")
 
 // TestTLS: connections are encrypted, and go to nobody whose certificate isn't known.
 func TestTLS(t *testing.T) {
