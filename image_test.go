@@ -299,6 +299,25 @@ func TestSeveredBesideWrite(t *testing.T) {
 	}
 }
 
+// TestUnfitArgument: a statement that failed once by its argument is asked for its rows again.
+func TestUnfitArgument(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.owned()
+		const update = "UPDATE stuff SET name = 'rye' WHERE id = ?"
+		h.exec(h.other, update, 1)
+		h.query(h.db, listOf, 42)
+		h.query(h.db, listOf, 7)
+		if _, err := h.other.Exec(h.marks(update), "no number"); err == nil {
+			t.Fatal("no error")
+		}
+		h.query(h.db, listOf, 42)
+		h.query(h.db, listOf, 7)
+		h.exec(h.other, update, 1)
+		h.wantCached(h.db, listOf, 42)
+		h.wantRead(h.db, OutcomeHit, listOf, 7)
+	}, "postgres")
+}
+
 // TestSameWithImages: results, errors and what the connection tells of them.
 func TestSameWithImages(t *testing.T) {
 	for _, k := range kinds {

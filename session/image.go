@@ -256,7 +256,7 @@ func (s *Session) lookFailed(ctx context.Context, w *write, err error) error {
 	if over || refused(s.src.Dialect, err) || errors.Is(err, driver.ErrBadConn) {
 		return err
 	}
-	if answered(s.src.Dialect, s.inner, err) {
+	if state, _ := sqlState(err); answered(s.src.Dialect, s.inner, err) && !strings.HasPrefix(state, "22") { // but for a value that doesn't fit
 		w.plan.unseen.Store(true)
 	}
 	return nil
