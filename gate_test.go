@@ -17,6 +17,8 @@ type gate struct {
 	driver.Connector
 	mu    sync.Mutex
 	stops map[string]*stop // guarded by mu
+
+	result driver.Result // in the place of those of the driver, if not nil
 }
 
 // A stop is one point at which one statement is stopped, once.
@@ -133,6 +135,9 @@ func (c *gatedConn) ExecContext(ctx context.Context, query string, args []driver
 	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 	if fault := c.gate.pass(c.Conn, "after "+query); fault != nil {
 		return nil, fault
+	}
+	if err == nil && c.gate.result != nil {
+		return c.gate.result, nil
 	}
 	return result, err
 }

@@ -44,13 +44,8 @@ func newGuesses() *otter.Cache[string, []driver.Value] {
 
 // proven notes how a guess turned out, and reports whether it was wrong: no row was changed, or
 // the database didn't take the guard.
-func (g *guess) proven(result driver.Result, err error) (wrong bool) {
-	if err == nil {
-		n, failed := result.RowsAffected()
-		wrong = failed == nil && n == 0
-	} else if state, said := sqlState(err); said {
-		wrong = strings.HasPrefix(state, "42")
-	}
+func (g *guess) proven(changed int64, err error) (wrong bool) {
+	wrong = err == nil && changed == 0 || guardRefused(err)
 	if wrong || err != nil || !g.stays {
 		g.db.guesses.Invalidate(g.key)
 	} else {
@@ -59,12 +54,26 @@ func (g *guess) proven(result driver.Result, err error) (wrong bool) {
 	return wrong
 }
 
+// guardRefused reports whether an error may be of the guard alone: its column is gone or has
+// another type by now, or may not be read. The statement has done nothing then.
+func guardRefused(err error) bool {
+	if state, said := sqlState(err); said {
+		return strings.HasPrefix(state, "42")
+	}
+	number, _ := mysqlNumber(err)
+	switch number {
+	case 1054, 1142, 1143, 1210, 1267, 1270, 1271:
+		return true
+	}
+	return false
+}
+
 // guess prepares the statement that is run in the place of a write, and tells its rows. It reports false
 // if there is none.
 func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, missing []string) bool {
 	p, text := w.plan, w.plan.text.Change
 	switch {
-	case p.change.Table.Fired&p.change.Op != 0 || s.tx.unlike: // it may be run twice, and is not the first statement
+	case p.change.Table.Fired&p.change.Op != 0 || s.tx.unlike, !s.counts: // it may be run twice, it isn't the first statement, or may change nothing unseen
 		return false
 	case p.change.Op == analyze.Insert || !text.Repeatable || text.Condition == "" || text.Returning != nil:
 		return false

@@ -314,7 +314,7 @@ const unknownCount = -1
 // affected is how many rows a statement run by Exec has changed. With RETURNING a driver of SQLite's may not have
 // run it to its end, and tell what one before has changed.
 func (w *write) affected(result driver.Result) int64 {
-	if result == nil || w.imaging == nil || w.st.Dialect == analyze.SQLite && len(w.plan.text.Change.Returning) > 0 {
+	if result == nil || w.st.Dialect == analyze.SQLite && w.st.Change != nil && len(w.st.Change.Returning) > 0 {
 		return unknownCount
 	}
 	n, err := result.RowsAffected()

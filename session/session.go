@@ -20,6 +20,8 @@ type Session struct {
 	count *stripe
 	inner driver.Conn // nil until a statement needs it
 
+	counts bool // the driver has told how many rows a write has changed
+
 	db       *database      // of the connection; nil before it is open, or if it can't be told
 	barred   analyze.Reason // why nothing of the database can be cached
 	attached []*database    // further databases that statements may write to

@@ -32,13 +32,14 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	w, err := s.before(ctx, &c, false)
 	var result driver.Result
 	if err == nil {
-		result, err = s.execHeld(ctx, c, w)
-		if w.guess != nil && w.guess.proven(result, err) {
+		var changed int64
+		result, changed, err = s.execHeld(ctx, c, w)
+		if w.guess != nil && w.guess.proven(changed, err) {
 			s.after(ctx, w, nil)
 			c.sure = true
 			return s.execCall(ctx, c)
 		}
-		err = s.imaged(ctx, w, &c, w.affected(result), err)
+		err = s.imaged(ctx, w, &c, changed, err)
 	}
 	o.answered()
 	s.after(ctx, w, err)
@@ -98,13 +99,15 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	return rows, nil
 }
 
-// execHeld runs the call of a write.
-func (s *Session) execHeld(ctx context.Context, c call, w *write) (driver.Result, error) {
+// execHeld runs the call of a write, and tells how many rows it has changed.
+func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver.Result, changed int64, err error) {
 	returned := false
 	defer s.abandonUnless(&returned, w)
-	result, err := s.execImaged(ctx, c, w)
+	result, err = s.execImaged(ctx, c, w)
+	changed = w.affected(result)
+	s.counts = s.counts || changed != unknownCount
 	returned = true
-	return result, err
+	return result, changed, err
 }
 
 // rowsHeld runs the call of a write that returns rows, and reads ahead.
