@@ -24,7 +24,7 @@ type log struct {
 }
 
 const (
-	longLog  = 1 << 10 // and twice of what it comes to
+	longLog  = 2 << 10 // and twice of what it comes to
 	tidyMost = 4
 )
 

@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"context"
+	"math/rand/v2"
 )
 
 // A write is one step of appends to logs, those to one log in one command, in the
@@ -17,7 +18,8 @@ type appended struct {
 	records []byte
 	isTag   bool
 	done    place
-	size    place
+	sized   bool
+	size    place // if sized: of a tag, to tell one that isn't there from one without room; of a stripe now and then
 }
 
 func (s *Store) write() *write { return &write{s: s, at: make(map[log]*appended)} }
@@ -50,7 +52,9 @@ func (w *write) run(ctx context.Context, needStripes bool) error {
 		for _, a := range w.logs {
 			b := bs.on(a.srv)
 			a.done = place{b, b.add(command{verb: 's', mode: 'A', key: a.key, value: a.records})}
-			a.size = place{b, b.add(command{verb: 'g', key: a.key, size: true})}
+			if a.sized = a.isTag || rand.IntN(8) == 0; a.sized {
+				a.size = place{b, b.add(command{verb: 'g', key: a.key, size: true})}
+			}
 		}
 		if err := bs.run(ctx); err != nil {
 			return err
@@ -67,17 +71,19 @@ func (w *write) run(ctx context.Context, needStripes bool) error {
 func (w *write) check(ctx context.Context, needStripes bool) (again bool, err error) {
 	made := make(map[*server]bool)
 	for _, a := range w.logs {
-		there := a.size.reply().found
+		done, there := a.done.reply().found, a.sized && a.size.reply().found
 		switch {
-		case a.done.reply().found:
+		case done && there:
 			w.s.tidy.grown(w.s, a.log, a.size.reply().size)
-		case there: // it has no room, or was made just now
+		case done, a.isTag && !there, !a.isTag && !needStripes:
+		case a.isTag || made[a.srv]: // it has no room, or was made just now
 			again = true
 			err = w.s.shorten(ctx, a.log)
-		case a.isTag || !needStripes:
-		case !made[a.srv]:
+		default: // a stripe that isn't there, or has no room
 			again, made[a.srv] = true, true
-			err = w.s.makeStripes(ctx, a.srv, nil)
+			if err = w.s.makeStripes(ctx, a.srv, nil); err == nil {
+				err = w.s.shorten(ctx, a.log)
+			}
 		}
 		if err != nil {
 			return false, err
