@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -380,22 +379,24 @@ func TestCutConnections(t *testing.T) {
 	}
 }
 
-// TestTLS: with a server's certificate that is trusted, and with one that isn't.
+// TestTLS: with a server's certificate that is trusted, and with one that isn't; and
+// with steps that are larger than what the server reads at once.
 func TestTLS(t *testing.T) {
-	web := httptest.NewUnstartedServer(nil) // for its certificate
-	web.StartTLS()
-	defer web.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(web.Certificate())
-	backend := servers(t, 1)[0]
-	addr := peer(t, func(c net.Conn) {
-		secured := tls.Server(c, &tls.Config{Certificates: web.TLS.Certificates})
-		forward(backend, secured, secured)
-	})
-	s := open(t, memcached.Options{Addrs: []string{addr}, TrustEmpty: true, TLS: &tls.Config{RootCAs: roots}})
-	fill(t, s, "k", "v", "a")
-	wantHit(t, s, "k", "v", "a")
-	wary := open(t, memcached.Options{Addrs: []string{addr}, TLS: &tls.Config{}})
+	srv, roots := dbtest.NewMemcachedTLS(t)
+	s := open(t, memcached.Options{Addrs: []string{srv.Addr()}, TrustEmpty: true, TLS: &tls.Config{RootCAs: roots}})
+	large := strings.Repeat("x", 900_000)
+	fill(t, s, "k", large, "a")
+	wantHit(t, s, "k", large, "a")
+	var tags []store.Tag
+	for i := range 2000 {
+		tags = append(tags, store.Tag(fmt.Sprintf("2:db:public.stuff{user_id=%d}", i)))
+	}
+	fill(t, s, "l", "v", tags...)
+	wantHit(t, s, "l", "v")
+	ok(t, s.Hold(t.Context(), 1, tags, 0))
+	ok(t, s.Release(t.Context(), 1, tags))
+	wantMiss(t, s, "l")
+	wary := open(t, memcached.Options{Addrs: []string{srv.Addr()}, TLS: &tls.Config{}})
 	var unknown x509.UnknownAuthorityError
 	if _, err := wary.Lookup(t.Context(), "k", tagA); !errors.As(err, &unknown) {
 		t.Fatalf("with a certificate that nobody has signed: %v", err)
