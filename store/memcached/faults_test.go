@@ -183,6 +183,21 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestTrustEmpty: what is lost without the time in which a new server keeps nothing.
+func TestTrustEmpty(t *testing.T) {
+	srv := dbtest.NewMemcached(t)
+	a, b := twoProcesses(t, memcached.Options{Addrs: []string{srv.Addr()}, TrustEmpty: true})
+	ok(t, a.Hold(t.Context(), 1, tagA, 0))
+	wantHeld(t, b, true, "a")
+	ok(t, command(srv.Addr(), "flush_all\r\n"))
+	wantHeld(t, b, false, "a")
+	if err := a.Renew(t.Context(), 1, tagA, 0); !errors.Is(err, store.ErrLapsed) {
+		t.Fatalf("renew of a hold that was lost: %v", err)
+	}
+	wantHeld(t, b, true, "a") // it is marked again, late
+	ok(t, a.Release(t.Context(), 1, tagA))
+}
+
 func command(addr, text string) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

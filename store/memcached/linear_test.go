@@ -28,6 +28,7 @@ var bg = context.Background()
 // register is read through the cache under one key. Each process has a store of its own.
 type world struct {
 	t       testing.TB
+	addr    string // of the first server
 	stores  []*memcached.Store
 	domains []*coherence.Domain
 	db      [registers]atomic.Int64
@@ -83,7 +84,7 @@ type trial struct {
 
 func (tr trial) run(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, addr: tr.options.Addrs[0]}
 	tr.options.Namespace = fmt.Sprint("linear", namespaces.Add(1))
 	tr.options.Timeout = 20 * time.Second
 	for range 2 {
@@ -284,6 +285,16 @@ func evictAll(w *world, rng *rand.Rand) {
 	evict(w, rng)
 }
 
+// flush has a server of its own drop everything at once.
+func flush(pause time.Duration) func(*world, *rand.Rand) {
+	return func(w *world, rng *rand.Rand) {
+		time.Sleep(time.Duration(rng.Int64N(int64(2 * pause))))
+		if err := command(w.addr, "flush_all\r\n"); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
 // crowd fills the server with tags that are used once.
 func crowd() func(*world, *rand.Rand) {
 	n := 0
@@ -338,9 +349,14 @@ func TestLinearizable(t *testing.T) {
 		{"tags are dropped", 1, true, 0, evict, 12},
 		{"tags of three servers are dropped", 3, true, 0, evict, 8},
 		{"tags and stripes are dropped", 1, false, time.Second, evictAll, 8},
+		{"all is dropped", 1, false, 150 * time.Millisecond, flush(200 * time.Millisecond), 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addrs := servers(t, c.servers)
+			ops := 100
+			if c.name == "all is dropped" {
+				addrs, ops = []string{dbtest.NewMemcached(t).Addr()}, 1500
+			}
 			rounds := c.rounds
 			if testing.Short() {
 				rounds = 2
@@ -349,7 +365,7 @@ func TestLinearizable(t *testing.T) {
 			for round := range rounds {
 				w := trial{
 					options: memcached.Options{Addrs: addrs, TrustEmpty: c.empty, Lease: c.lease},
-					beside:  c.beside, clients: 2 + 2*(round%4), ops: 100, seed: uint64(round),
+					beside:  c.beside, clients: 2 + 2*(round%4), ops: ops, seed: uint64(round),
 				}.run(t)
 				if !w.linearizable() {
 					t.Fatalf("round %d: %d operations are not linearizable", round, len(w.ops))
