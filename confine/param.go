@@ -40,8 +40,12 @@ func (u *usage) compared(class Class, list []analyze.Term) {
 	}
 }
 
+// root is one parameter for all that stand in lists with n. The way to it is halved each time: lists are long.
 func (u *usage) root(n int) int {
 	for u.lists[n] != 0 {
+		if next := u.lists[u.lists[n]]; next != 0 {
+			u.lists[n] = next
+		}
 		n = u.lists[n]
 	}
 	return n
