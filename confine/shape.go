@@ -231,8 +231,12 @@ func (c Class) operand(d analyze.Dialect, t analyze.Term, value any) (form strin
 	return c.Value(d, value)
 }
 
-// Bound returns the argument of a parameter. Drivers differ in how they count arguments of which some have names.
+// Bound returns the argument of a parameter. Drivers differ in how they count arguments of which some have names:
+// args must be of one sort; that the first and the last are is seen here.
 func Bound(t analyze.Term, args []driver.NamedValue) (v any, ok bool) {
+	if i := t.Param - 1; i >= 0 && i < len(args) && args[0].Name == "" && args[len(args)-1].Name == "" && args[i].Name == "" && args[i].Ordinal == t.Param {
+		return args[i].Value, true
+	}
 	if slices.ContainsFunc(args, func(a driver.NamedValue) bool { return (a.Name == "") != (args[0].Name == "") }) {
 		return nil, false
 	}

@@ -87,10 +87,13 @@ func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.P
 	return other
 }
 
-// countable reports whether each argument stands for the parameter of its number. Drivers
-// take some types of their own for instructions, and don't count them.
+// countable reports whether each argument stands for the parameter of its number, or of its
+// name if all have one. Drivers take some types of their own for instructions, and don't count them.
 func countable(args []driver.NamedValue) bool {
 	for i := range args {
+		if (args[i].Name == "") != (args[0].Name == "") || args[i].Name == "" && args[i].Ordinal != i+1 {
+			return false
+		}
 		switch v := args[i].Value.(type) {
 		case nil, int64, int, string, []byte, bool, float64, time.Time, driver.Valuer:
 			continue
