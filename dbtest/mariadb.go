@@ -93,8 +93,8 @@ func (m mariaDBSQL) create(name string) error {
 	return err
 }
 
-// drop waits a few seconds for transactions that still use the database.
+// drop waits half a minute for transactions that still use the database.
 func (m mariaDBSQL) drop(name string) error {
-	_, err := m.run("mysql", "SET lock_wait_timeout = 5; DROP DATABASE "+name)
+	_, err := m.run("mysql", "SET lock_wait_timeout = 30; DROP DATABASE "+name)
 	return err
 }
