@@ -143,7 +143,6 @@ func TestPostgresScopes(t *testing.T) {
 	c.exec("SET search_path = other, public, pg_temp")
 	c.checkTables([][2]string{{"lone", ""}})
 
-	needRows(t, analyze.Postgres)
 	c.checkTables([][2]string{{"v", "view"}, {"public.v", "view"}})
 	for _, s := range []*Snapshot{snapshot, c.load()} { // loaded under two paths
 		v := c.table(s, state, "public.v")
@@ -257,7 +256,6 @@ func TestMariaDBTables(t *testing.T) {
 	c.checkTables([][2]string{{"catalog_other.users", ""}})
 	c.exec("USE catalog_other")
 	c.checkTables([][2]string{{"users", ""}, {"none", "not known"}})
-	needRows(t, analyze.MySQL)
 	v := c.table(c.load(), c.state(), c.schema+".v")
 	if inside, ok := v.Names.Table(v.View.From[0].Relation); !ok || tableText(inside) != "key id; key b a; key a" {
 		t.Errorf("in the view: %+v", inside)
@@ -293,13 +291,6 @@ func TestMariaDBTargets(t *testing.T) {
 	}
 }
 
-// needRows skips what remains of a test if package analyze doesn't tell the rows of views.
-func needRows(t *testing.T, d analyze.Dialect) {
-	if analyze.Analyze(d, "SELECT 1 FROM t WHERE id = 1").Rows == nil {
-		t.Skip("the rows of views aren't told")
-	}
-}
-
 // one returns the only value of an answer.
 func (c *conn) one(query string) string {
 	c.t.Helper()
@@ -331,7 +322,6 @@ func TestSQLiteTables(t *testing.T) {
 		{"keyed", "not known"}, {"main.keyed", "key b a; key a"}, {"far", "not known"}, {"other.far", "not known"},
 		{"users", "key id; key d; key b a"},
 	})
-	needRows(t, analyze.SQLite)
 	c.exec(`CREATE VIEW renamed (A, "b c") AS SELECT id, a FROM keyed, users`)
 	v := c.table(c.load(), c.state(), "renamed")
 	if len(v.Columns) != 2 || v.Columns[0].Name != "a" || v.Columns[1].Name != "b c" {
@@ -416,18 +406,7 @@ func (c *conn) checkReferences(wants [][2]string) {
 	}
 }
 
-// needReads skips what remains of a test if package confine doesn't follow blocks.
-func needReads(t *testing.T, d analyze.Dialect) {
-	needRows(t, d)
-	if _, ok := confine.Reads(&analyze.Block{From: []analyze.Source{{Relation: analyze.Name{Name: "t"}}}}, &scope{
-		snapshot: &Snapshot{dialect: d}, state: &State{},
-	}); !ok {
-		t.Skip("references aren't told")
-	}
-}
-
 func TestPostgresReferences(t *testing.T) {
-	needReads(t, analyze.Postgres)
 	c := openPostgres(t, "CREATE EXTENSION citext",
 		"CREATE TABLE users (id int PRIMARY KEY, name text, nick citext)", "CREATE TABLE stuff (id int PRIMARY KEY, user_id int, t text)",
 		"CREATE VIEW v AS SELECT s.id, s.user_id AS owner FROM stuff s JOIN users u ON u.id = s.user_id",
@@ -459,7 +438,6 @@ func TestPostgresReferences(t *testing.T) {
 }
 
 func TestMariaDBReferences(t *testing.T) {
-	needReads(t, analyze.MySQL)
 	c := openMariaDB(t, "CREATE TABLE Users (id INT PRIMARY KEY, name VARCHAR(100))",
 		"CREATE TABLE stuff (id INT PRIMARY KEY, User_Id INT, t VARCHAR(100))",
 		"CREATE VIEW v (a, b) AS SELECT s.id, s.user_id FROM stuff s JOIN Users u ON u.id = s.user_id",
@@ -474,7 +452,6 @@ func TestMariaDBReferences(t *testing.T) {
 }
 
 func TestSQLiteReferences(t *testing.T) {
-	needReads(t, analyze.SQLite)
 	c := openSQLite(t, "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)", "CREATE TABLE stuff (id INTEGER PRIMARY KEY, User_Id INT)",
 		"CREATE VIEW v (a, b) AS SELECT s.id, s.user_id FROM stuff s JOIN users u ON u.id = s.user_id",
 		"CREATE TABLE other (id INT)")
