@@ -50,10 +50,14 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkWriteDurable(b *testing.B) {
 	b.Setenv("TMPDIR", "/var/tmp") // not in memory
 	server := dbtest.NewPostgres(b, "-c", "fsync=on", "-c", "full_page_writes=on")
-	for _, kept := range []struct{ name, query string }{
-		{"nothing kept", ""},
-		{"told", "SELECT name FROM stuff WHERE id = $1"},
-		{"asked", "SELECT name FROM stuff WHERE user_id = $1"},
+	for _, kept := range []struct {
+		name, query string
+		rows        int // that are written in turn
+	}{
+		{"nothing kept", "", 1},
+		{"told", "SELECT name FROM stuff WHERE id = $1", 1},
+		{"asked lately", "SELECT name FROM stuff WHERE user_id = $1", 1},
+		{"asked", "SELECT name FROM stuff WHERE user_id = $1", 20_000},
 	} {
 		b.Run(kept.name, func(b *testing.B) {
 			bare, cached := pairOn(b, server)
@@ -70,8 +74,11 @@ func BenchmarkWriteDurable(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			pair(b, bare, cached, 1, func(db *sql.DB, _ int) {
-				if _, err := db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 7); err != nil {
+			if _, err := bare.Exec("INSERT INTO stuff SELECT 1000 + n, n, 'thing', 1, now() FROM generate_series(1, 20000) n"); err != nil {
+				b.Fatal(err)
+			}
+			pair(b, bare, cached, 1, func(db *sql.DB, i int) {
+				if _, err := db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 1001+i%kept.rows); err != nil {
 					b.Fatal(err)
 				}
 			})
