@@ -47,7 +47,7 @@ func (h *Hold) extend(ctx context.Context, tags []Tag) error {
 		return nil
 	}
 	h.tags = append(h.tags, tags...)
-	if err := h.d.store.Hold(ctx, h.id, tags, 0); err != nil {
+	if err := h.d.store.Hold(ctx, h.id, tags, 0, nil); err != nil {
 		h.giveUp(ctx)
 		return fmt.Errorf("coherence: hold: %w", err)
 	}

@@ -249,7 +249,7 @@ func (broken) Lookup(context.Context, string, []store.Tag) (store.View, error) {
 	return store.View{Tokens: []store.Token{1}}, errBroken
 }
 func (broken) Fill(context.Context, string, *store.Entry, time.Duration) error { return errBroken }
-func (broken) Hold(context.Context, store.HoldID, []store.Tag, time.Duration) error {
+func (broken) Hold(context.Context, store.HoldID, []store.Tag, time.Duration, *store.Look) error {
 	return errBroken
 }
 

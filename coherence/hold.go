@@ -39,7 +39,7 @@ func (d *Domain) Hold(ctx context.Context, tags []store.Tag) (*Hold, error) {
 	if d.mutant == NoHold {
 		return h, nil
 	}
-	if err := d.store.Hold(ctx, h.id, h.tags, 0); err != nil {
+	if err := d.store.Hold(ctx, h.id, h.tags, 0, nil); err != nil {
 		h.giveUp(ctx)
 		return nil, fmt.Errorf("coherence: hold: %w", err)
 	}

@@ -33,9 +33,9 @@ func (s *between) Lookup(ctx context.Context, key string, tags []store.Tag) (sto
 	return s.Store.Lookup(ctx, key, tags)
 }
 
-func (s *between) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+func (s *between) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	once(&s.hold)
-	return s.Store.Hold(ctx, id, tags, lease)
+	return s.Store.Hold(ctx, id, tags, lease, look)
 }
 
 // Join lets something happen before a shape is put in use, not before it is proposed.

@@ -27,8 +27,8 @@ func (f *forgetful) Fill(ctx context.Context, key string, e *store.Entry, ttl ti
 	return f.Store.Fill(ctx, key, left, ttl)
 }
 
-func (f *forgetful) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
-	return f.Store.Hold(ctx, id, f.write(tags), lease)
+func (f *forgetful) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
+	return f.Store.Hold(ctx, id, f.write(tags), lease, look)
 }
 
 func (f *forgetful) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {

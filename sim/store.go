@@ -164,7 +164,7 @@ func (s *simStore) Fill(ctx context.Context, key string, e *store.Entry, _ time.
 	return s.do(ctx, beforeFill, func(*client) { s.entries[key] = kept }, "fills %s with %v", key, e.Value)
 }
 
-func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	for _, tag := range tags {
 		err := s.do(ctx, beforeMark, func(c *client) {
 			if s.holds[tag] == nil {
@@ -182,7 +182,23 @@ func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, 
 			return err
 		}
 	}
+	if look == nil {
+		return nil
+	}
+	for _, tag := range look.Tags {
+		err := s.do(ctx, beforeMembers, func(*client) {
+			look.Seen = append(look.Seen, store.Sight{Token: s.tokens[tag], Members: s.members[tag]})
+		}, "looks at %s", tag)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (s *simStore) Holders(ctx context.Context, tag store.Tag) (ids []store.HoldID, err error) {
+	err = s.do(ctx, beforeHolds, func(*client) { ids = slices.Sorted(maps.Keys(s.holds[tag])) }, "gets holders of %s", tag)
+	return ids, err
 }
 
 // until is when a lease ends; without one, some time after the process.

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -12,9 +13,22 @@ import (
 // the end of its lease.
 var ErrLapsed = errors.New("store: the hold has lapsed")
 
+// ErrClosed is what a closed store's methods wrap, where they fail.
+var ErrClosed = errors.New("store: closed")
+
 // A Tag is the name under which a change is announced, with the database that
 // it belongs to.
 type Tag string
+
+// Group is what a tag's place is told by, where there are several servers: tags of one
+// group lie on one, so that a step does what it does to them in order. The tags of a
+// relation, which differ behind the first of "?*({" only, are of one group.
+func (t Tag) Group() string {
+	if i := strings.IndexAny(string(t), "?*({"); i >= 0 {
+		return string(t[:i])
+	}
+	return string(t)
+}
 
 // A Token is the state of a tag. Tokens are unique and never reused; 0 is none.
 type Token uint64
@@ -48,6 +62,18 @@ type View struct {
 	Held   bool
 }
 
+// A Look is at tags, when others are held.
+type Look struct {
+	Tags []Tag   // set by the caller
+	Seen []Sight // of each, set by the store
+}
+
+// A Sight is what is seen of a tag by a Look.
+type Sight struct {
+	Token   Token    // 0 if the tag is missing, and so has no members
+	Members []string // shared; they must not be changed
+}
+
 // A HoldID names one hold of one writer. It is never used for a second one.
 type HoldID uint64
 
@@ -73,7 +99,9 @@ type Store interface {
 	// lasts until Renew or Release while this process lives, and some lease of
 	// the store's own longer: a store outside of this process renews it meanwhile.
 	// If it fails some tags may be marked.
-	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration) error
+	//
+	// If look isn't nil its tags are read, each after the marks of all tags of its Group are made.
+	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration, look *Look) error
 
 	// Renew gives a hold a new lease, from now, whose meaning is that of Hold. If
 	// a mark of it is gone it fails with ErrLapsed, and the rest may be renewed or
@@ -84,6 +112,10 @@ type Store interface {
 	// Release gives each tag a new token, then takes the mark of id away if
 	// there is one.
 	Release(ctx context.Context, id HoldID, tags []Tag) error
+
+	// Holders returns the holds whose marks are on a tag. There may be more in the list: those
+	// of other tags; and 0, which is nobody's, while it isn't known who holds.
+	Holders(ctx context.Context, tag Tag) ([]HoldID, error)
 
 	// Members returns the members of a tag's set with the tag's token, read
 	// together. A missing token is added; the set of such a tag is empty. The
@@ -109,6 +141,22 @@ type Store interface {
 	// Close ends the use of the store; what it keeps may outlive it. Calls after
 	// it don't panic; they may fail, or keep nothing.
 	Close() error
+}
+
+// A Shared store is one that other processes use too: each call of it is a round trip, and
+// it keeps no Value but as Bytes.
+type Shared interface {
+	Store
+
+	// Lease is how long a hold with lease 0 outlives its process, and the longest that may be asked for.
+	Lease() time.Duration
+
+	// Claim reports whether the caller is the first to ask for that key since ttl, or since Unclaim.
+	// It is a hint: several may be first where a server has lost what it knew.
+	Claim(ctx context.Context, key string, ttl time.Duration) (bool, error)
+
+	// Unclaim lets another be first.
+	Unclaim(ctx context.Context, key string) error
 }
 
 // Stats is what a store keeps at one moment, and how often it let go.

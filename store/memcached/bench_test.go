@@ -61,7 +61,7 @@ func BenchmarkWrite(b *testing.B) {
 	id := store.HoldID(0)
 	for b.Loop() {
 		id++
-		if err := s.Hold(b.Context(), id, benchTags, 0); err != nil {
+		if err := s.Hold(b.Context(), id, benchTags, 0, nil); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.Release(b.Context(), id, benchTags); err != nil {

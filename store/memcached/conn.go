@@ -13,10 +13,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/larderdb/larder/store"
 )
 
 // errDown is what is answered for a server that has failed a moment ago.
 var errDown = errors.New("memcached: the server has just failed, and isn't asked for a moment")
+
+var errClosed = fmt.Errorf("memcached: %w", store.ErrClosed)
 
 // A pool is the connections to one server. One that has failed, or has left an
 // answer unread, isn't used again.
@@ -69,7 +73,7 @@ func (p *pool) take(deadline time.Time) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, net.ErrClosed
+		return nil, errClosed
 	}
 	if n := len(p.idle); n > 0 {
 		c := p.idle[n-1]

@@ -21,7 +21,7 @@ func (s *Store) evict(srv *server, key string) error {
 // EvictTag drops the state of a tag.
 func (s *Store) EvictTag(tag store.Tag) error {
 	key, _ := keyOf(tagKey, string(tag))
-	return s.evict(s.serverOf(string(tag)), key)
+	return s.evict(s.home(string(tag)), key)
 }
 
 // EvictStripe drops the stripe of a tag.
@@ -52,7 +52,7 @@ func (s *Store) LifeLeft(tag store.Tag) (n int, err error) {
 }
 
 func (s *Store) ofLife(tag store.Tag, format string) (string, error) {
-	srv := s.serverOf(string(tag))
+	srv := s.home(string(tag))
 	c, err := srv.pool.dial(time.Now().Add(s.o.Timeout))
 	if err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func (s *Store) ofLife(tag store.Tag, format string) (string, error) {
 func (s *Store) Servers(tags []store.Tag) []int {
 	n := make([]int, len(s.servers))
 	for _, tag := range tags {
-		n[s.serverOf(string(tag)).at]++
+		n[s.home(string(tag)).at]++
 	}
 	return n
 }
@@ -106,7 +106,7 @@ func (s *Store) MultiGet(key string, tags []store.Tag) error {
 	bs.at(key).add(command{verb: 'g', key: name})
 	for _, tag := range tags {
 		name, _ := keyOf(tagKey, string(tag))
-		bs.at(string(tag)).add(command{verb: 'g', key: name})
+		bs.home(string(tag)).add(command{verb: 'g', key: name})
 	}
 	return bs.run(context.Background())
 }

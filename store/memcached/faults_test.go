@@ -87,7 +87,7 @@ func twoProcesses(t *testing.T, o memcached.Options) (a, b *memcached.Store) {
 func TestDroppedHold(t *testing.T) {
 	a, b := twoProcesses(t, memcached.Options{Addrs: servers(t, 1), TrustEmpty: true})
 	fill(t, a, "k", "v", tagA...)
-	ok(t, a.Hold(t.Context(), 1, tagA, 0))
+	ok(t, a.Hold(t.Context(), 1, tagA, 0, nil))
 	ok(t, a.EvictTag("a"))
 	for range 3 {
 		wantHeld(t, b, true, "a")
@@ -105,7 +105,7 @@ func TestDroppedHold(t *testing.T) {
 func TestDroppedStripe(t *testing.T) {
 	a, b := twoProcesses(t, memcached.Options{Addrs: servers(t, 1), Lease: 400 * time.Millisecond})
 	within(t, 5*time.Second, "a new server is used", func() bool { return !look(t, a, "", "a").Held })
-	ok(t, a.Hold(t.Context(), 1, tagA, 300*time.Millisecond))
+	ok(t, a.Hold(t.Context(), 1, tagA, 300*time.Millisecond, nil))
 	ok(t, a.EvictTag("a"))
 	ok(t, a.EvictStripe("a"))
 	from := time.Now()
@@ -124,7 +124,7 @@ func TestDroppedStripe(t *testing.T) {
 func TestStripeLost(t *testing.T) {
 	a, b := twoProcesses(t, memcached.Options{Addrs: servers(t, 1), TrustEmpty: true})
 	wantHeld(t, a, false, "a")
-	ok(t, a.Hold(t.Context(), 1, tagA, 0))
+	ok(t, a.Hold(t.Context(), 1, tagA, 0, nil))
 	ok(t, a.EvictStripe("a"))
 	wantHeld(t, b, true, "a")
 	ok(t, a.Renew(t.Context(), 1, tagA, 0))
@@ -138,7 +138,7 @@ func TestStripeLost(t *testing.T) {
 func TestProcessDies(t *testing.T) {
 	a, b := twoProcesses(t, memcached.Options{Addrs: servers(t, 1), Lease: time.Second, TrustEmpty: true})
 	fill(t, a, "k", "v", tagA...)
-	ok(t, a.Hold(t.Context(), 1, tagA, 0))
+	ok(t, a.Hold(t.Context(), 1, tagA, 0, nil))
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		wantHeld(t, b, true, "a")
 	}
@@ -164,7 +164,7 @@ func TestRestart(t *testing.T) {
 			within(t, 5*time.Second, "a new server is used", func() bool { return !look(t, a, "", "a").Held })
 			fill(t, a, "k", "v", tagA...)
 			wantHit(t, b, "k", "v", "a")
-			ok(t, a.Hold(t.Context(), 1, tagA, 0))
+			ok(t, a.Hold(t.Context(), 1, tagA, 0, nil))
 			ok(t, c.do(srv, a))
 			from := time.Now()
 			for time.Since(from) < 900*time.Millisecond {
@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 func TestTrustEmpty(t *testing.T) {
 	srv := dbtest.NewMemcached(t)
 	a, b := twoProcesses(t, memcached.Options{Addrs: []string{srv.Addr()}, TrustEmpty: true})
-	ok(t, a.Hold(t.Context(), 1, tagA, 0))
+	ok(t, a.Hold(t.Context(), 1, tagA, 0, nil))
 	wantHeld(t, b, true, "a")
 	ok(t, command(srv.Addr(), "flush_all\r\n"))
 	wantHeld(t, b, false, "a")
@@ -229,7 +229,7 @@ func TestKilled(t *testing.T) {
 	if _, err := s.Lookup(t.Context(), "", []store.Tag{there, gone}); err == nil {
 		t.Fatal("a server that is away has answered")
 	}
-	if err := s.Hold(t.Context(), 1, []store.Tag{gone}, 0); err == nil {
+	if err := s.Hold(t.Context(), 1, []store.Tag{gone}, 0, nil); err == nil {
 		t.Fatal("a hold on a server that is away")
 	}
 	if err := s.Release(t.Context(), 1, []store.Tag{gone}); err == nil {
@@ -349,7 +349,7 @@ func TestGarbage(t *testing.T) {
 			if is, _ := s.Join(t.Context(), "a", 1, "x"); is {
 				t.Errorf("%.40q: a member", answer)
 			}
-			if err := s.Hold(t.Context(), 1, tagA, 0); err == nil {
+			if err := s.Hold(t.Context(), 1, tagA, 0, nil); err == nil {
 				t.Errorf("%.40q: a hold", answer)
 			}
 			s.Stats()
@@ -408,7 +408,7 @@ func TestTLS(t *testing.T) {
 	}
 	fill(t, s, "l", "v", tags...)
 	wantHit(t, s, "l", "v")
-	ok(t, s.Hold(t.Context(), 1, tags, 0))
+	ok(t, s.Hold(t.Context(), 1, tags, 0, nil))
 	ok(t, s.Release(t.Context(), 1, tags))
 	wantMiss(t, s, "l")
 	wary := open(t, memcached.Options{Addrs: []string{srv.Addr()}, TLS: &tls.Config{}})
@@ -460,11 +460,11 @@ func TestNothingIsLeft(t *testing.T) {
 	s, err := memcached.Open(memcached.Options{Addrs: addrs, TrustEmpty: true, Timeout: 10 * time.Second, Lease: 50 * time.Millisecond})
 	ok(t, err)
 	for i := range 100 {
-		ok(t, s.Hold(t.Context(), store.HoldID(i+1), []store.Tag{"a", "b", "c"}, 0))
+		ok(t, s.Hold(t.Context(), store.HoldID(i+1), []store.Tag{"a", "b", "c"}, 0, nil))
 		wantHeld(t, s, true, "a")
 	}
 	ok(t, s.Close())
-	if err := s.Hold(t.Context(), 1, tagA, 0); err == nil {
+	if err := s.Hold(t.Context(), 1, tagA, 0, nil); err == nil {
 		t.Error("a hold in a store that is closed")
 	}
 	ok(t, s.Close())

@@ -105,18 +105,18 @@ func (hs *holds) lively() []*hold {
 // marks in the stripes, then in each tag the mark and a new token at once. A tag
 // that is missing needs no mark: it can't be used as long as its stripe has one.
 // With lease 0 the store renews the hold from time to time, for Options.Lease.
-func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
-	if len(tags) == 0 {
+func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
+	if len(tags) == 0 && look == nil {
 		return nil
 	}
 	h := s.holds.made(id)
 	h.busy.Lock()
 	defer h.busy.Unlock()
 	h.add(tags, lease)
-	return s.mark(ctx, id, tags, lease)
+	return s.mark(ctx, id, tags, lease, look)
 }
 
-func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	renewed := lease <= 0
 	if renewed {
 		lease = s.o.Lease
@@ -130,13 +130,42 @@ func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 		log := appendRecord(nil, recHold, uint64(id), stamp, µs)
 		w.tag(string(tag), appendRecord(log, recToken, newNumber()))
 	}
+	if look != nil {
+		w.look = viewsOf(look.Tags, nil)
+	}
 	if err := w.run(ctx, true); err != nil {
 		return fmt.Errorf("memcached: hold: %w", err)
 	}
 	if !renewed {
 		w.watch(mark{uint64(id), stamp, µs})
 	}
+	for i := range w.look {
+		v := &w.look[i]
+		v.see(s)
+		look.Seen = append(look.Seen, store.Sight{Token: store.Token(v.state.token), Members: v.state.members})
+	}
 	return nil
+}
+
+// Holders is as store.Store has it. It tells the marks of the tag and those of its stripe: if
+// memcached drops the one, the other is there still.
+func (s *Store) Holders(ctx context.Context, tag store.Tag) ([]store.HoldID, error) {
+	views := []tagView{newTagView(tag)}
+	bs, stripes := s.batches(), make(map[stripe]*stripeView)
+	views[0].ask(bs)
+	s.askStripe(bs, stripes, string(tag))
+	if err := s.lookAtStripes(ctx, bs, stripes); err != nil {
+		return nil, fmt.Errorf("memcached: holders: %w", err)
+	}
+	views[0].see(s)
+	if err := s.settle(ctx, views); err != nil {
+		return nil, fmt.Errorf("memcached: holders: %w", err)
+	}
+	var ids []store.HoldID
+	for _, m := range slices.Concat(views[0].state.marks, stripes[s.stripeOf(string(tag))].state.marks) {
+		ids = append(ids, store.HoldID(m.id))
+	}
+	return ids, nil
 }
 
 // Release is as store.Store has it, in one round trip: each tag gets a new token
@@ -179,7 +208,7 @@ func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	}
 	err := s.renew(ctx, id, tags, lease)
 	if errors.Is(err, store.ErrLapsed) {
-		err = errors.Join(err, s.mark(ctx, id, tags, lease))
+		err = errors.Join(err, s.mark(ctx, id, tags, lease, nil))
 	}
 	if err == nil && broken {
 		err = store.ErrLapsed
@@ -216,7 +245,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 		s.askStripe(bs, stripes, string(tag))
 	}
 	for i, tag := range tags {
-		b := bs.at(string(tag))
+		b := bs.home(string(tag))
 		b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
 			value: appendRecord(nil, recRenew, inStripe(uint64(id), string(tag)), stamp, µs)})
 		views[i] = newTagView(tag)
@@ -256,7 +285,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 // or another token.
 func (s *Store) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
 	v, bs := newTagView(tag), s.batches()
-	b := bs.at(string(tag))
+	b := bs.home(string(tag))
 	b.add(command{verb: 's', mode: 'A', key: v.key, value: appendMember(nil, recJoin, member, uint64(token))})
 	v.ask(bs)
 	if err := bs.run(ctx); err != nil {

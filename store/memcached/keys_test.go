@@ -97,7 +97,7 @@ func TestFullServer(t *testing.T) {
 			e := &store.Entry{Value: store.Bytes(strings.Repeat("x", 2000)), Tags: []store.Tag{tag}, Tokens: v.Tokens}
 			ok(t, s.Fill(t.Context(), fmt.Sprint("k", i), e, time.Hour))
 		}
-		if s.Hold(t.Context(), id, []store.Tag{tag}, 0) != nil {
+		if s.Hold(t.Context(), id, []store.Tag{tag}, 0, nil) != nil {
 			refused++
 			if s.Release(t.Context(), id, []store.Tag{tag}) != nil {
 				_ = s.Renew(t.Context(), id, []store.Tag{tag}, time.Second)
@@ -127,7 +127,7 @@ func TestLogsStayShort(t *testing.T) {
 	}
 	longest := 0
 	for i := range 2000 {
-		ok(t, s.Hold(t.Context(), store.HoldID(i+1), tagA, 0))
+		ok(t, s.Hold(t.Context(), store.HoldID(i+1), tagA, 0, nil))
 		ok(t, s.Release(t.Context(), store.HoldID(i+1), tagA))
 		if i%10 == 0 {
 			log, err := s.Get(memcached.TagKey, "a")
@@ -189,7 +189,7 @@ func TestManyTags(t *testing.T) {
 	}
 	fill(t, s, "k", "v", tags...)
 	wantHit(t, s, "k", "v")
-	ok(t, s.Hold(t.Context(), 1, tags, 0))
+	ok(t, s.Hold(t.Context(), 1, tags, 0, nil))
 	wantHeld(t, s, true, tags[4095])
 	ok(t, s.Renew(t.Context(), 1, tags, 0))
 	ok(t, s.Release(t.Context(), 1, tags))

@@ -88,7 +88,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Shared = (*Store)(nil)
 
 // A Store is a store.Store in memcached servers.
 type Store struct {
@@ -233,10 +233,30 @@ func newNumber() uint64 {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// Remove drops the entry under key.
-func (s *Store) Remove(ctx context.Context, key string) error {
+// Lease is as store.Shared has it.
+func (s *Store) Lease() time.Duration { return s.o.Lease }
+
+// Claim is as store.Shared has it. A ttl counts in whole seconds.
+func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
 	bs := s.batches()
-	name, _ := keyOf(entryKey, key)
+	name, _ := keyOf(claimKey, key)
+	b := bs.at(key)
+	at := b.add(command{verb: 's', mode: 'E', key: name, ttl: max(seconds(ttl), 1)})
+	if err := bs.run(ctx); err != nil {
+		return false, fmt.Errorf("memcached: claim: %w", err)
+	}
+	return b.replies[at].found, nil
+}
+
+// Unclaim is as store.Shared has it.
+func (s *Store) Unclaim(ctx context.Context, key string) error { return s.drop(ctx, claimKey, key) }
+
+// Remove drops the entry under key.
+func (s *Store) Remove(ctx context.Context, key string) error { return s.drop(ctx, entryKey, key) }
+
+func (s *Store) drop(ctx context.Context, kind byte, key string) error {
+	bs := s.batches()
+	name, _ := keyOf(kind, key)
 	bs.at(key).add(command{verb: 'd', key: name})
 	return bs.run(ctx)
 }

@@ -23,6 +23,9 @@ func (s *Store) batches() batches { return batches{s, make([]*batch, len(s.serve
 // at returns the batch for the server of a name.
 func (bs batches) at(name string) *batch { return bs.on(bs.s.serverOf(name)) }
 
+// home returns the batch for the server of a tag.
+func (bs batches) home(tag string) *batch { return bs.on(bs.s.home(tag)) }
+
 func (bs batches) on(srv *server) *batch {
 	if bs.of[srv.at] == nil {
 		bs.of[srv.at] = &batch{srv: srv}
@@ -36,6 +39,9 @@ func (s *Store) serverOf(name string) *server {
 	}
 	return s.servers[s.ring.server(name)]
 }
+
+// home is the server of a tag, that of all tags of its group.
+func (s *Store) home(tag string) *server { return s.serverOf(store.Tag(tag).Group()) }
 
 func (bs batches) run(ctx context.Context) error {
 	list := slices.DeleteFunc(slices.Clone(bs.of), func(b *batch) bool { return b == nil })
@@ -72,7 +78,7 @@ func newTagView(tag store.Tag) tagView {
 
 // ask asks for the state.
 func (v *tagView) ask(bs batches) {
-	b := bs.at(string(v.name))
+	b := bs.home(string(v.name))
 	v.seen = place{b, b.add(command{verb: 'g', key: v.key, ttl: tagTTL})}
 }
 
@@ -226,7 +232,7 @@ func (s *Store) settle(ctx context.Context, views []tagView) error {
 	bs := s.batches()
 	stripes := make(map[stripe]*stripeView)
 	for _, v := range open {
-		b := bs.at(string(v.name))
+		b := bs.home(string(v.name))
 		switch {
 		case !v.there:
 			log := appendHead(nil, string(v.name), v.hashed)
@@ -267,7 +273,7 @@ func (s *Store) clear(ctx context.Context, open []*tagView, stripes map[stripe]*
 		if !v.there || v.state.suspect == 0 || !stripes[s.stripeOf(string(v.name))].free && s.skip != skipStripes {
 			continue
 		}
-		b := bs.at(string(v.name))
+		b := bs.home(string(v.name))
 		b.add(command{verb: 's', mode: 'A', key: v.key, value: appendRecord(nil, recClear, v.state.suspect)})
 		v.ask(bs)
 		asked = append(asked, v)

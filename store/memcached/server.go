@@ -254,6 +254,7 @@ const (
 	entryKey  = 'e'
 	tagKey    = 't'
 	stripeKey = 's'
+	claimKey  = 'c'
 )
 
 const maxName = 250 - lifeSize - 1

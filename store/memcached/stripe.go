@@ -23,8 +23,11 @@ const (
 )
 
 func (s *Store) stripeOf(tag string) stripe {
-	return stripe{s.serverOf(tag), int(mix(spread(tag)+1) % stripesOfServer)}
+	return stripe{s.home(tag), int(mix(spread(tag)+1) % stripesOfServer)}
 }
+
+// nobody is the id of the mark that a stripe is made with.
+const nobody = 0
 
 func (st stripe) name() string { return strconv.Itoa(st.n) }
 
@@ -47,7 +50,7 @@ func (s *Store) askStripe(bs batches, stripes map[stripe]*stripeView, tag string
 	of := s.stripeOf(tag)
 	if stripes[of] == nil {
 		v := &stripeView{stripe: of}
-		v.ask(bs.at(tag))
+		v.ask(bs.home(tag))
 		stripes[of] = v
 	}
 }
@@ -120,13 +123,13 @@ func (s *Store) lapseStripes(ctx context.Context, stripes map[stripe]*stripeView
 // marks lapse at once, and looks at those that are wanted.
 func (s *Store) makeStripes(ctx context.Context, srv *server, stripes map[stripe]*stripeView) error {
 	b := &batch{srv: srv}
-	id, stamp := newNumber(), newNumber()
+	stamp := newNumber()
 	all := make([]stripeView, stripesOfServer)
 	for n := range all {
 		all[n].stripe = stripe{srv, n}
 		log := appendHead(nil, all[n].name(), false)
 		if !s.o.TrustEmpty {
-			log = appendRecord(log, recHold, id, stamp, uint64(s.o.Lease.Microseconds()))
+			log = appendRecord(log, recHold, nobody, stamp, uint64(s.o.Lease.Microseconds()))
 		}
 		b.add(command{verb: 's', mode: 'E', key: all[n].key(), value: log, ttl: stripeTTL})
 		all[n].ask(b)

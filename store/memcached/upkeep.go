@@ -72,7 +72,7 @@ func (s *Store) keep(h *hold) {
 	h.mu.Lock()
 	h.broken = true
 	h.mu.Unlock()
-	_ = s.mark(ctx, h.id, tags, 0)
+	_ = s.mark(ctx, h.id, tags, 0, nil)
 }
 
 func (u *upkeep) stop() {

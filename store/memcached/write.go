@@ -11,6 +11,7 @@ type write struct {
 	s    *Store
 	logs []*appended
 	at   map[log]*appended
+	look []tagView // tags to be looked at after that
 }
 
 type appended struct {
@@ -26,7 +27,7 @@ func (s *Store) write() *write { return &write{s: s, at: make(map[log]*appended)
 
 func (w *write) tag(name string, records []byte) {
 	key, hashed := keyOf(tagKey, name)
-	w.add(log{w.s.serverOf(name), key, name, hashed}, records).isTag = true
+	w.add(log{w.s.home(name), key, name, hashed}, records).isTag = true
 }
 
 func (w *write) stripe(tag string, records []byte) {
@@ -55,6 +56,9 @@ func (w *write) run(ctx context.Context, needStripes bool) error {
 			if a.sized = a.isTag || rand.IntN(8) == 0; a.sized {
 				a.size = place{b, b.add(command{verb: 'g', key: a.key, size: true})}
 			}
+		}
+		for i := range w.look {
+			w.look[i].ask(bs)
 		}
 		if err := bs.run(ctx); err != nil {
 			return err

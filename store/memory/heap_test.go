@@ -109,7 +109,7 @@ func TestTagsAreBounded(t *testing.T) {
 		if _, err := s.Lookup(t.Context(), "", tag); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Hold(t.Context(), store.HoldID(i+1), tag, 0); err != nil {
+		if err := s.Hold(t.Context(), store.HoldID(i+1), tag, 0, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Release(t.Context(), store.HoldID(i+1), tag); err != nil {

@@ -127,12 +127,23 @@ func (s *Store) gone(e otter.DeletionEvent[string, *item]) {
 }
 
 // Hold is as store.Store has it; with lease 0 it lasts until Renew or Release.
-func (s *Store) Hold(_ context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
+func (s *Store) Hold(_ context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	for _, name := range tags {
 		s.tags.hold(name, id, lease)
 	}
+	if look != nil {
+		for _, name := range look.Tags {
+			members, token := s.tags.members(name)
+			look.Seen = append(look.Seen, store.Sight{Token: token, Members: members})
+		}
+	}
 	s.share()
 	return nil
+}
+
+// Holders is as store.Store has it.
+func (s *Store) Holders(_ context.Context, tag store.Tag) ([]store.HoldID, error) {
+	return s.tags.holders(tag), nil
 }
 
 // Renew is as store.Store has it.

@@ -30,7 +30,7 @@ func TestContract(t *testing.T) {
 func TestFlush(t *testing.T) {
 	s := memory.New(0)
 	tags := []store.Tag{"a", "held"}
-	if err := s.Hold(t.Context(), 1, tags[1:], 0); err != nil {
+	if err := s.Hold(t.Context(), 1, tags[1:], 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	v, _ := s.Lookup(t.Context(), "k", tags[:1])
@@ -60,7 +60,7 @@ func TestAbandonedHoldsGo(t *testing.T) {
 	for round := range 20 {
 		for i := range 5000 {
 			id, tag := store.HoldID(round*5000+i+1), []store.Tag{store.Tag(fmt.Sprint(round, i))}
-			if err := s.Hold(t.Context(), id, tag, time.Second); err != nil {
+			if err := s.Hold(t.Context(), id, tag, time.Second, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -201,6 +201,23 @@ func (t *table) release(name store.Tag, id store.HoldID) {
 	t.unmarkLocked(st, func(m mark) bool { return m.id == id })
 }
 
+// holders returns the ids of the marks on a tag that have not lapsed.
+func (t *table) holders(name store.Tag) []store.HoldID {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st := sh.states[name]
+	if st == nil {
+		return nil
+	}
+	t.lapseLocked(st)
+	ids := make([]store.HoldID, len(st.marks))
+	for i, m := range st.marks {
+		ids[i] = m.id
+	}
+	return ids
+}
+
 // until is when a lease that begins now ends.
 func (t *table) until(lease time.Duration) time.Duration {
 	if lease <= 0 {

@@ -86,7 +86,7 @@ func BenchmarkWrite(b *testing.B) {
 	s, _ := stocked(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Hold(b.Context(), 1, benchTags, 0); err != nil {
+		if err := s.Hold(b.Context(), 1, benchTags, 0, nil); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.Release(b.Context(), 1, benchTags); err != nil {

@@ -80,7 +80,7 @@ func (c *care) again(id store.HoldID, tags []store.Tag) {
 		return
 	}
 	// If it fails the next round tries again.
-	_, _ = c.s.whole(ctx, "hold", c.s.marking(c.s.steps.hold, id, tags, c.lease))
+	_ = c.s.mark(ctx, id, tags, c.lease, nil)
 	if !c.has(id) { // it was released meanwhile
 		_ = c.s.Release(ctx, id, tags) // or the mark lapses
 	}

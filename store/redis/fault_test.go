@@ -102,7 +102,7 @@ func (r rig) ok(err error) {
 // write is a whole write.
 func (r rig) write(tags ...store.Tag) {
 	r.Helper()
-	r.ok(r.s.Hold(r.Context(), 77, tags, 0))
+	r.ok(r.s.Hold(r.Context(), 77, tags, 0, nil))
 	r.ok(r.s.Release(r.Context(), 77, tags))
 }
 
@@ -166,7 +166,7 @@ func TestRestartWithState(t *testing.T) {
 	server := dbtest.NewRedis(t)
 	r := on(t, server, Options{})
 	r.fill("k", "a")
-	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"b"}, time.Hour))
+	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"b"}, time.Hour, nil))
 	r.ok(server.Kill())
 	r.ok(server.Start())
 	r.recover()
@@ -192,7 +192,7 @@ func TestSettles(t *testing.T) {
 			r.look("", "a")
 			time.Sleep(settle)
 			r.fill("k", "a")
-			r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"held"}, time.Hour))
+			r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"held"}, time.Hour, nil))
 			c.lose(r)
 			begin := time.Now()
 			r.held(true, "held")
@@ -220,8 +220,8 @@ func TestSettles(t *testing.T) {
 func TestEvictedTag(t *testing.T) {
 	r := on(t, dbtest.Redis(t), Options{})
 	r.fill("k", "a")
-	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a"}, 0))
-	r.ok(r.s.Hold(t.Context(), 2, []store.Tag{"a"}, 0))
+	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a"}, 0, nil))
+	r.ok(r.s.Hold(t.Context(), 2, []store.Tag{"a"}, 0, nil))
 	for id := range store.HoldID(2) {
 		r.tell("DEL", r.s.names.tagPrefix()+"a")
 		r.held(true, "a")
@@ -238,7 +238,7 @@ func TestEvictedTag(t *testing.T) {
 // TestLostMark: a tag whose mark has gone with the register keeps nothing that it had.
 func TestLostMark(t *testing.T) {
 	r := on(t, dbtest.Redis(t), Options{Settle: time.Hour})
-	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a"}, 0))
+	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a"}, 0, nil))
 	before := r.look("", "a").Tokens[0]
 	r.tell("DEL", r.s.names.prefix+"r")
 	v := r.look("", "a")
@@ -254,8 +254,8 @@ func TestCare(t *testing.T) {
 	server := dbtest.NewRedis(t)
 	writer := on(t, server, Options{Lease: lease})
 	reader := on(t, server, Options{Prefix: writer.s.opts.Prefix})
-	writer.ok(writer.s.Hold(t.Context(), 1, []store.Tag{"a", "b"}, 0))
-	writer.ok(writer.s.Hold(t.Context(), 2, []store.Tag{"c"}, 0))
+	writer.ok(writer.s.Hold(t.Context(), 1, []store.Tag{"a", "b"}, 0, nil))
+	writer.ok(writer.s.Hold(t.Context(), 2, []store.Tag{"c"}, 0, nil))
 	time.Sleep(2 * lease)
 	reader.held(true, "a")
 	reader.held(true, "b")
@@ -277,11 +277,11 @@ func TestCare(t *testing.T) {
 func TestSweep(t *testing.T) {
 	r := on(t, dbtest.Redis(t), Options{})
 	for id := range store.HoldID(50) {
-		r.ok(r.s.Hold(t.Context(), id+1, []store.Tag{store.Tag(formID(id))}, time.Millisecond))
+		r.ok(r.s.Hold(t.Context(), id+1, []store.Tag{store.Tag(formID(id))}, time.Millisecond, nil))
 	}
 	time.Sleep(10 * time.Millisecond)
 	r.tell("HDEL", r.s.names.prefix+"r", "sweep")
-	r.ok(r.s.Hold(t.Context(), 99, []store.Tag{"a"}, time.Hour))
+	r.ok(r.s.Hold(t.Context(), 99, []store.Tag{"a"}, time.Hour, nil))
 	if n, err := r.tell("HLEN", r.s.names.prefix+"r").AsInt64(); n != 4 || err != nil {
 		t.Fatalf("%d fields in the register, want era, until, sweep and one mark", n)
 	}
@@ -292,7 +292,7 @@ func TestSweep(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	r := on(t, dbtest.Redis(t), Options{})
 	r.fill("k", "a", "b")
-	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"b", "c"}, 0))
+	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"b", "c"}, 0, nil))
 	token := r.look("", "d").Tokens[0]
 	if is, err := r.s.Join(t.Context(), "d", token, "m"); !is || err != nil {
 		t.Fatal(is, err)
@@ -325,7 +325,7 @@ func TestFrozen(t *testing.T) {
 			t.Errorf("took %v: %v", took, err)
 		}
 	}
-	if err := r.s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Millisecond); err == nil {
+	if err := r.s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Millisecond, nil); err == nil {
 		t.Error("a hold without an answer")
 	}
 	r.ok(server.Resume())
@@ -404,7 +404,7 @@ func TestFull(t *testing.T) {
 	if v := r.look("", "new"); !v.Held {
 		t.Error("a tag that has no room isn't held")
 	}
-	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a", "b"}, 0))
+	r.ok(r.s.Hold(t.Context(), 1, []store.Tag{"a", "b"}, 0, nil))
 	r.held(true, "a")
 	r.held(true, "b")
 	r.ok(r.s.Renew(t.Context(), 1, []store.Tag{"a", "b"}, time.Hour))
@@ -528,7 +528,7 @@ func TestPeers(t *testing.T) {
 					if _, _, err := s.Members(t.Context(), "a"); err == nil {
 						t.Error("it has members")
 					}
-					if err := s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Second); err == nil {
+					if err := s.Hold(t.Context(), 1, []store.Tag{"a"}, time.Second, nil); err == nil {
 						t.Error("it holds")
 					}
 				}
@@ -575,7 +575,7 @@ func TestClose(t *testing.T) {
 	server := dbtest.Redis(t)
 	before := runtime.NumGoroutine()
 	s := open(t, Options{Addresses: []string{server.Addr()}})
-	if err := s.Hold(t.Context(), 1, []store.Tag{"closing"}, 0); err != nil {
+	if err := s.Hold(t.Context(), 1, []store.Tag{"closing"}, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

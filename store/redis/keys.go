@@ -13,6 +13,7 @@ import (
 //	larder:r          the register
 //	larder:t:TAG      a tag
 //	larder:e:KEY      an entry
+//	larder:c:KEY      a claim
 //
 // In a cluster there are 64 buckets; what must be in one slot has the bucket's
 // number in braces: larder:{17}:r, larder:{17}:t:TAG, larder:{17}:e:KEY.
@@ -51,15 +52,19 @@ func (n names) in(bucket string) string {
 // tagPrefix begins the keys of all tags where there are no buckets.
 func (n names) tagPrefix() string { return n.prefix + "t:" }
 
-func (n names) entry(key string) string {
+func (n names) entry(key string) string { return n.keyed("e:", key) }
+
+func (n names) claim(key string) string { return n.keyed("c:", key) }
+
+func (n names) keyed(kind, key string) string {
 	if len(key) > longKey {
 		sum := sha256.Sum256([]byte(key))
 		key = "#" + string(sum[:])
 	}
 	if !n.cluster {
-		return n.prefix + "e:" + key
+		return n.prefix + kind + key
 	}
-	return n.in(n.bucket(key)) + "e:" + key
+	return n.in(n.bucket(key)) + kind + key
 }
 
 // bucketOf is the group of all tags where there are no buckets.
@@ -81,7 +86,7 @@ func (n names) group(tags []store.Tag) []group {
 	var groups []group
 	index := make(map[string]int)
 	for i, tag := range tags {
-		bucket := n.bucket(string(tag))
+		bucket := n.bucket(tag.Group())
 		g, ok := index[bucket]
 		if !ok {
 			g = len(groups)

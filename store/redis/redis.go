@@ -29,11 +29,11 @@ import (
 )
 
 var (
-	errClosed = errors.New("redis: the store is closed")
+	errClosed = fmt.Errorf("redis: %w", store.ErrClosed)
 	errAnswer = errors.New("redis: the server's answer is no answer to the question")
 )
 
-var _ store.Store = (*Store)(nil)
+var _ store.Shared = (*Store)(nil)
 
 // A Store is a store.Store in a Redis server, or in several of them. Entries whose
 // Value is no encoding.BinaryAppender it doesn't keep; the Value of those that it
@@ -262,21 +262,46 @@ func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.D
 	return nil
 }
 
+// Lease is as store.Shared has it.
+func (s *Store) Lease() time.Duration { return s.opts.Lease }
+
+// Claim is as store.Shared has it.
+func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	ctx, cancel := s.limit(ctx)
+	defer cancel()
+	c, err := s.client(ctx)
+	if err != nil {
+		return false, err
+	}
+	set := c.B().Set().Key(s.names.claim(key)).Value("").Nx().PxMilliseconds(max(ttl.Milliseconds(), 1))
+	err = c.Do(ctx, set.Build()).Error()
+	if rueidis.IsRedisNil(err) {
+		return false, nil
+	}
+	return err == nil, wrap("claim", err)
+}
+
+// Unclaim is as store.Shared has it.
+func (s *Store) Unclaim(ctx context.Context, key string) error {
+	return s.delete(ctx, "unclaim", s.names.claim(key))
+}
+
 // longest is a life that every server can add to its clock.
 const longest = 100 * 365 * 24 * time.Hour
 
 // Remove drops the entry under key.
 func (s *Store) Remove(ctx context.Context, key string) error {
+	return s.delete(ctx, "remove", s.names.entry(key))
+}
+
+func (s *Store) delete(ctx context.Context, what, name string) error {
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
 	c, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.Do(ctx, c.B().Del().Key(s.names.entry(key)).Build()).Error(); err != nil {
-		return fmt.Errorf("redis: remove: %w", err)
-	}
-	return nil
+	return wrap(what, c.Do(ctx, c.B().Del().Key(name).Build()).Error())
 }
 
 // limit ends an operation in time.

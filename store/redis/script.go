@@ -24,7 +24,7 @@ var sources embed.FS
 type script struct{ text, sum string }
 
 // steps are the scripts of a store.
-type steps struct{ lookup, hold, renew, release, members, join, part script }
+type steps struct{ lookup, hold, renew, release, holders, members, join, part script }
 
 // newSteps reads the scripts. Tests give an edit, which leaves out what a step needs.
 func newSteps(edit func(name, text string) string) steps {
@@ -37,7 +37,7 @@ func newSteps(edit func(name, text string) string) steps {
 		return script{text, hex.EncodeToString(sum[:])}
 	}
 	return steps{
-		lookup: load("lookup"), hold: load("hold"), renew: load("renew"), release: load("release"),
+		lookup: load("lookup"), hold: load("hold"), renew: load("renew"), release: load("release"), holders: load("holders"),
 		members: load("members"), join: load("join"), part: load("part"),
 	}
 }

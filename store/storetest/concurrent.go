@@ -16,7 +16,7 @@ func concurrentHolds(s *suite) {
 			for i := range 50 {
 				id := store.HoldID(w*1000 + i + 1)
 				tags := []store.Tag{"a", store.Tag(fmt.Sprint("own", w))}
-				if err := s.Store.Hold(s.Context(), id, tags, 0); err != nil {
+				if err := s.Store.Hold(s.Context(), id, tags, 0, nil); err != nil {
 					s.Error(err)
 				}
 				if v, err := s.Store.Lookup(s.Context(), "", tags[:1]); err != nil || !v.Held {

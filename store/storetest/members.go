@@ -238,7 +238,7 @@ func concurrentJoinAndHold(s *suite) {
 		writers.Go(func() {
 			for i := range 300 {
 				id := store.HoldID(w*1000 + i + 1)
-				err := s.Store.Hold(s.Context(), id, []store.Tag{"a"}, 0)
+				err := s.Store.Hold(s.Context(), id, []store.Tag{"a"}, 0, nil)
 				if err == nil {
 					err = s.Store.Part(s.Context(), "a", "x")
 				}

@@ -12,9 +12,9 @@ import (
 
 // Outside is a store outside of this process, as the suite takes it: what the
 // suite fills, ints and strings, it writes and reads for a store that keeps bytes.
-func Outside(s store.Store) store.Store { return outside{s} }
+func Outside(s store.Shared) store.Shared { return outside{s} }
 
-type outside struct{ store.Store }
+type outside struct{ store.Shared }
 
 // A written value goes by its kind, the size that it says it has, and its text.
 type written struct {
@@ -56,11 +56,11 @@ func readWritten(b store.Bytes) (written, error) {
 func (o outside) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
 	with := *e
 	with.Value = written{e.Value, e.Size}
-	return o.Store.Fill(ctx, key, &with, ttl)
+	return o.Shared.Fill(ctx, key, &with, ttl)
 }
 
 func (o outside) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
-	v, err := o.Store.Lookup(ctx, key, tags)
+	v, err := o.Shared.Lookup(ctx, key, tags)
 	if v.Entry == nil || err != nil {
 		return v, err
 	}

@@ -60,6 +60,10 @@ var cases = []struct {
 	{"a hold without lease stays", noLease},
 	{"a hold lapses with its lease", lapse},
 	{"a lapsed hold leaves nothing valid", lapseTokens},
+	{"a look after the marks", looked},
+	{"a look while another joins", lookedWhileJoined},
+	{"holders", holders},
+	{"claims, of a shared store", claims},
 	{"renew", renewed},
 	{"renew after the lapse fails", renewLapsed},
 	{"renew of what was never held fails", renewUnknown},
@@ -161,7 +165,7 @@ func (s *suite) newToken(tag store.Tag, before store.Token) store.Token {
 
 func (s *suite) hold(id store.HoldID, lease time.Duration, tags ...store.Tag) {
 	s.Helper()
-	if err := s.Store.Hold(s.Context(), id, tags, lease); err != nil {
+	if err := s.Store.Hold(s.Context(), id, tags, lease, nil); err != nil {
 		s.Fatalf("hold %v: %v", tags, err)
 	}
 }

@@ -1,5 +1,6 @@
--- hold marks each tag, and gives it a new token. ARGV: [3] the hold, [4] its
--- lease, [5...] a fresh token for each tag
+-- hold marks each tag, and gives it a new token; of each key behind these it returns token
+-- and members, empty if it is missing. ARGV: [3] the hold, [4] its lease, [5...] a fresh token
+-- for each tag that is marked
 
 local id, expiry = ARGV[3], after(ARGV[4])
 
@@ -25,11 +26,20 @@ local function sweep()
 	redis.call('HSET', register, 'sweep', after(60000))
 end
 
-for i = 2, #KEYS do
+local last = #ARGV - 3
+for i = 2, last do
 	local key = KEYS[i]
 	local _, _, members = read(key)
 	mark(key, without(marks(key), id) .. id .. ':' .. expiry .. ';')
 	change(key, ARGV[i + 3], true, members or '')
 end
-sweep()
-return 1
+if last > 1 then
+	sweep()
+end
+local seen = {}
+for i = last + 1, #KEYS do
+	local token, _, members = read(KEYS[i])
+	seen[#seen + 1] = token or ''
+	seen[#seen + 1] = members or ''
+end
+return seen
