@@ -2,8 +2,9 @@ package coherence
 
 import (
 	"context"
-	"fmt"
 	"slices"
+
+	"github.com/larderdb/larder/store"
 )
 
 // A Change is what a write does to one relation.
@@ -23,35 +24,45 @@ func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) 
 	a := announcement{d: d, changes: changes, asked: make([][]string, len(changes))}
 	a.tags.init(len(base) + 4*len(changes))
 	a.tags.add(base...)
-	if err := a.gather(ctx); err != nil {
-		return nil, err
+	for i, c := range changes {
+		a.tags.add(d.anyTag(c.Relation))
+		if c.Slices == nil {
+			a.tags.add(d.wideTag(c.Relation))
+			continue
+		}
+		members, _, err := d.members(ctx, d.wideTag(c.Relation))
+		if err != nil {
+			a.tags.add(d.wideTag(c.Relation))
+			continue
+		}
+		a.addShapes(i, members)
+		a.look.Tags, a.of = append(a.look.Tags, d.wideTag(c.Relation)), append(a.of, i)
 	}
-	h, err := d.Hold(ctx, a.tags.list)
+	h, err := d.hold(ctx, a.tags.list, &a.look)
+	if h != nil {
+		h.wider = a.look.Tags
+	}
 	if err != nil || h == nil || h.ended || d.mutant == MembersBeforeHold {
 		return h, err
 	}
 	// Shapes that were proposed before R? was held. A later one isn't put in use.
-	if err := a.gather(ctx); err != nil {
-		h.giveUp(ctx)
-		return nil, err
+	for n, seen := range a.look.Seen {
+		d.known.note(a.look.Tags[n], seen)
+		a.addShapes(a.of[n], seen.Members)
 	}
-	if err := h.extend(ctx, a.tags.list[len(h.tags):]); err != nil {
-		return nil, err
-	}
-	return h, nil
+	return h.extend(ctx, a.tags.list[len(h.tags):])
 }
 
 // extend holds more tags.
-func (h *Hold) extend(ctx context.Context, tags []Tag) error {
+func (h *Hold) extend(ctx context.Context, tags []Tag) (*Hold, error) {
 	if len(tags) == 0 || h.d.mutant == NoHold {
-		return nil
+		return h, nil
 	}
 	h.tags = append(h.tags, tags...)
 	if err := h.d.store.Hold(ctx, h.id, tags, 0, nil); err != nil {
-		h.giveUp(ctx)
-		return fmt.Errorf("coherence: hold: %w", err)
+		return h.failed(ctx, err)
 	}
-	return nil
+	return h, nil
 }
 
 // An announcement is the tags of a write, as far as its shapes were asked for.
@@ -61,28 +72,19 @@ type announcement struct {
 	asked   [][]string // the shapes, by change
 	slices  int        // how many tags are slices
 	tags    tagSet
+
+	look store.Look // at R* of some changes, …
+	of   []int      // … of these
 }
 
-// gather adds the tags of the changes under the shapes that are in use now.
-func (a *announcement) gather(ctx context.Context) error {
-	for i, c := range a.changes {
-		a.tags.add(a.d.anyTag(c.Relation))
-		if c.Slices == nil {
-			a.tags.add(a.d.wideTag(c.Relation))
-			continue
-		}
-		members, _, err := a.d.store.Members(ctx, a.d.wideTag(c.Relation))
-		if err != nil {
-			return fmt.Errorf("coherence: shapes in use: %w", err)
-		}
-		for _, shape := range bare(members) {
-			if !slices.Contains(a.asked[i], shape) {
-				a.asked[i] = append(a.asked[i], shape)
-				a.add(c, shape)
-			}
+// addShapes adds the tags of a change under shapes that it wasn't asked for yet.
+func (a *announcement) addShapes(i int, members []string) {
+	for _, shape := range bare(members) {
+		if !slices.Contains(a.asked[i], shape) {
+			a.asked[i] = append(a.asked[i], shape)
+			a.add(a.changes[i], shape)
 		}
 	}
-	return nil
 }
 
 // add adds the slices of one shape, if they are known and not too many.

@@ -62,9 +62,12 @@ type Options struct {
 	Shapes int           // how many shapes of a relation are in use at most; 0 means 8
 	Mutant Mutant        // for tests only: the protocol step to leave out
 
-	// Now is the time by which shapes that nobody uses give way to others; it
-	// never goes back. Nil means the time since the domain was made.
+	// Now is the time by which shapes that nobody uses give way to others, and by which a hold or a
+	// reliance is too old; it never goes back. Nil means the time since the domain was made.
 	Now func() time.Duration
+
+	// Retry does what must be tried until it succeeds. Nil means in a goroutine, with pauses of up to a second.
+	Retry func(try func(context.Context) error)
 }
 
 // A Domain is one database in one store: all its clients announce their writes
@@ -78,6 +81,14 @@ type Domain struct {
 	flights flights
 	writers writers
 	usage   usage
+	now     func() time.Duration
+
+	// Of a store that other processes use too; shared is nil else.
+	shared store.Shared
+	known  known
+	fence  fence
+	retry  func(try func(context.Context) error)
+	schema schema
 }
 
 // NewDomain returns the domain of the database with the given identity in s. Two
@@ -97,9 +108,18 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		lease:  o.Lease,
 		mutant: o.Mutant,
 	}
+	if d.now = o.Now; d.now == nil {
+		start := time.Now()
+		d.now = func() time.Duration { return time.Since(start) }
+	}
+	if d.retry = o.Retry; d.retry == nil {
+		d.retry = retry
+	}
+	d.shared, _ = s.(store.Shared)
 	d.flights.init()
 	d.writers.init()
-	d.usage.init(o)
+	d.usage.init(o, d.now)
+	d.schema.init(d)
 	mutate(s, o.Mutant)
 	return d
 }
@@ -109,6 +129,13 @@ func (d *Domain) Prefix() string { return d.prefix }
 
 // Store returns the store that the domain is in.
 func (d *Domain) Store() store.Store { return d.store }
+
+// Shared reports whether other processes use the store of the domain, too: a look at it is a round trip.
+func (d *Domain) Shared() bool { return d.shared != nil }
+
+// Close ends what the domain does by itself in a shared store. Reads and writes may go on; schemas that
+// are relied on aren't any more.
+func (d *Domain) Close() { d.schema.close() }
 
 // Lease is how long an abandoned hold lasts.
 func (d *Domain) Lease() time.Duration { return d.lease }

@@ -2,10 +2,12 @@ package coherence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/larderdb/larder/store"
 )
@@ -24,29 +26,53 @@ type Hold struct {
 	d     *Domain
 	id    store.HoldID
 	tags  []store.Tag
+	wider []store.Tag // what covers all that the write could change, whatever shapes are in use
 	ended bool
+
+	made   time.Duration // when it was made, or renewed, at the latest
+	loose  bool          // the store may not have the marks: see fence
+	schema bool          // of a change of the schema
+	relied *Reliance     // … which this process relied on before
 }
 
 // Hold marks tags as about to change and gives them new tokens; it must return
 // before the change can become visible. The hold ends by Release, Rollback,
 // ReleaseAfterWriters or Abandon; it doesn't lapse while this process lives. If
 // Hold fails nothing is held, or what is lapses with the domain's lease.
+//
+// In a shared store the Hold that comes with an error must be ended all the same: by Rollback if
+// the write isn't made. If it is, this process reads nothing from the store until it was told of
+// the write; other processes may read what is older meanwhile.
 func (d *Domain) Hold(ctx context.Context, tags []store.Tag) (*Hold, error) {
+	return d.hold(ctx, tags, nil)
+}
+
+func (d *Domain) hold(ctx context.Context, tags []store.Tag, look *store.Look) (*Hold, error) {
 	if len(tags) == 0 {
 		return nil, nil
 	}
-	h := &Hold{d: d, id: newHoldID(), tags: slices.Clone(tags)}
+	h := &Hold{d: d, id: newHoldID(), tags: slices.Clone(tags), made: d.now()}
 	if d.mutant == NoHold {
 		return h, nil
 	}
-	if err := d.store.Hold(ctx, h.id, h.tags, 0, nil); err != nil {
-		h.giveUp(ctx)
-		return nil, fmt.Errorf("coherence: hold: %w", err)
+	if err := d.store.Hold(ctx, h.id, h.tags, 0, look); err != nil {
+		return h.failed(ctx, err)
 	}
 	if d.mutant == ReleaseBeforeCommit {
 		h.giveUp(ctx)
 	}
 	return h, nil
+}
+
+// failed is what becomes of a hold that isn't whole.
+func (h *Hold) failed(ctx context.Context, err error) (*Hold, error) {
+	err = fmt.Errorf("coherence: hold: %w", err)
+	if h.d.shared == nil {
+		h.giveUp(ctx)
+		return nil, err
+	}
+	h.loosen()
+	return h, err
 }
 
 // giveUp ends a hold that isn't whole.
@@ -56,16 +82,45 @@ func (h *Hold) giveUp(ctx context.Context) {
 	}
 }
 
+// Ready makes sure that the hold is in force, if it was made so long ago that it may have lapsed: this
+// process may have been stopped since. It is to be called just before what makes the change
+// visible. If it fails the change may be made all the same, as after a Hold that failed.
+func (h *Hold) Ready(ctx context.Context) error {
+	if h == nil || h.ended || h.loose || h.d.shared == nil || h.d.mutant == NoHold {
+		return nil
+	}
+	now := h.d.now()
+	if now-h.made < h.d.shared.Lease()/3 {
+		return nil
+	}
+	err := h.d.store.Renew(ctx, h.id, h.tags, 0)
+	if errors.Is(err, store.ErrLapsed) { // shapes may have come into use meanwhile
+		h.tags = append(h.tags, h.wider...)
+		err = h.d.store.Hold(ctx, h.id, h.tags, 0, nil)
+	}
+	if err != nil {
+		h.loosen()
+		return fmt.Errorf("coherence: renew a hold: %w", err)
+	}
+	h.made = now
+	return nil
+}
+
 // Release announces the change: new tokens, then the marks are taken away. The
 // write may be acknowledged when it has returned. That ctx has ended doesn't
 // keep it from being done. If it fails, what it hasn't reached is still held, so
 // nobody reads what is too old: call it again, or Abandon. The store of this
-// process's memory never fails. Once a hold has ended it does nothing.
+// process's memory never fails; a shared one is told until it has heard, and needs
+// no further call. Once a hold has ended it does nothing.
 func (h *Hold) Release(ctx context.Context) error {
-	if err := h.end(ctx); err != nil {
-		return fmt.Errorf("coherence: release: %w", err)
+	err := h.end(ctx)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if h.d.shared != nil {
+		h.announceLater(func(ctx context.Context, h *Hold) error { return h.end(ctx) })
+	}
+	return fmt.Errorf("coherence: release: %w", err)
 }
 
 // Rollback releases a hold whose change did not happen. It fails as Release does.
@@ -73,10 +128,15 @@ func (h *Hold) Rollback(ctx context.Context) error {
 	if h != nil && h.d.mutant == RollbackKeepsHold {
 		return nil
 	}
-	if err := h.end(ctx); err != nil {
-		return fmt.Errorf("coherence: roll back: %w", err)
+	err := h.end(ctx)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if h.d.shared != nil { // nobody has to be told; marks that are there lapse
+		h.fasten()
+		h.lapse()
+	}
+	return fmt.Errorf("coherence: roll back: %w", err)
 }
 
 func (h *Hold) end(ctx context.Context) error {
@@ -87,7 +147,9 @@ func (h *Hold) end(ctx context.Context) error {
 		ctx = context.WithoutCancel(ctx)
 	}
 	err := h.d.store.Release(ctx, h.id, h.tags)
-	h.ended = err == nil
+	if h.ended = err == nil; h.ended {
+		h.fasten()
+	}
 	return err
 }
 
@@ -99,6 +161,12 @@ func (h *Hold) Abandon() {
 		return
 	}
 	h.d.writers.lose(h.d.lease)
+	if h.loose { // nothing may be there that lapses
+		h.announceLater(func(ctx context.Context, h *Hold) error {
+			return h.d.store.Hold(ctx, h.id, h.tags, h.d.lease, nil)
+		})
+		return
+	}
 	h.lapse()
 }
 

@@ -68,6 +68,10 @@ func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join 
 }
 
 func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read {
+	if d.fence.up() {
+		Spoil(ctx, "the store has not been told of a write")
+		return Read{Outcome: Held}
+	}
 	landed := d.flights.landed.Load()
 	v, err := d.store.Lookup(ctx, key, n.tags)
 	if v.Entry != nil && err == nil {
@@ -178,6 +182,9 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
 	if ttl <= 0 || ttl > d.ttl {
 		ttl = d.ttl
+	}
+	if d.fence.up() {
+		return false
 	}
 	return d.store.Fill(ctx, key, e, ttl) == nil
 }

@@ -67,13 +67,21 @@ func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
 // expects a hit asks Lookup with nil tags first.
 func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
 	r := d.lookupRows(ctx, key, base, rows, join)
-	if r.moved {
+	for try := 0; r.moved && try < 2; try++ {
+		d.forgetShapes(rows)
 		r = d.lookupRows(ctx, key, base, rows, join)
 	}
 	if r.moved { // whether writers announce its slices isn't known
 		Spoil(ctx, "shapes in use have changed")
 	}
 	return r
+}
+
+// forgetShapes forgets what is known of the shapes of rows, which has turned out to be old.
+func (d *Domain) forgetShapes(rows []Rows) {
+	for i := range rows {
+		d.known.forget(d.wideTag(rows[i].Relation))
+	}
 }
 
 func (d *Domain) lookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
@@ -110,6 +118,7 @@ func (d *Domain) putInUse(ctx context.Context, wants []wanted) {
 	for _, w := range wants {
 		// If it isn't in use now the next reader wants it again.
 		_, _ = d.store.Join(ctx, w.tag, w.token, w.shape)
+		d.known.forget(w.tag)
 	}
 }
 
@@ -139,7 +148,10 @@ func (d *Domain) needOfRelation(ctx context.Context, tags *tagSet, relation stri
 		return nil, nil
 	}
 	wide := d.wideTag(relation)
-	members, token, err := d.store.Members(ctx, wide)
+	members, token, err := d.members(ctx, wide)
+	if err == nil && d.shared != nil && !allIn(members, relation, rows) {
+		members, token, err = d.membersNow(ctx, wide)
+	}
 	if err != nil {
 		tags.add(d.anyTag(relation))
 		return nil, nil
@@ -163,6 +175,13 @@ func (d *Domain) needOfRelation(ctx context.Context, tags *tagSet, relation stri
 		return nil, wants
 	}
 	return []claim{{at, token}}, wants
+}
+
+// allIn reports whether the shapes of a relation's rows are all in use.
+func allIn(members []string, relation string, rows []Rows) bool {
+	return !slices.ContainsFunc(rows, func(r Rows) bool {
+		return r.Relation == relation && !slices.Contains(members, r.Shape)
+	})
 }
 
 // want notes the use of the shapes of a relation's rows, and proposes those that
@@ -209,12 +228,13 @@ func (d *Domain) drop(ctx context.Context, wide store.Tag, shape string) {
 	if d.store.Part(ctx, wide, shape) == nil {
 		_ = d.store.Part(ctx, wide, shape+proposed)
 	}
+	d.known.forget(wide)
 }
 
-// Shapes returns the shapes of a relation that are in use or proposed; none if the
+// Shapes returns the shapes of a relation that are in use or proposed, as far as this process knows; none if the
 // store fails. Those of which a write knows the slices needn't be announced widely.
 func (d *Domain) Shapes(ctx context.Context, relation string) []string {
-	members, _, err := d.store.Members(ctx, d.wideTag(relation))
+	members, _, err := d.members(ctx, d.wideTag(relation))
 	if err != nil {
 		return nil
 	}

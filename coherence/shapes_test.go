@@ -35,7 +35,18 @@ func (s *between) Lookup(ctx context.Context, key string, tags []store.Tag) (sto
 
 func (s *between) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	once(&s.hold)
-	return s.Store.Hold(ctx, id, tags, lease, look)
+	err := s.Store.Hold(ctx, id, tags, lease, look)
+	if look != nil {
+		for i := range look.Seen {
+			look.Seen[i].Members = s.left(look.Seen[i].Members)
+		}
+	}
+	return err
+}
+
+// left are the members that have not parted.
+func (s *between) left(members []string) []string {
+	return slices.DeleteFunc(slices.Clone(members), func(m string) bool { return slices.Contains(s.gone, m) })
 }
 
 // Join lets something happen before a shape is put in use, not before it is proposed.
@@ -59,8 +70,7 @@ func (s *between) Part(ctx context.Context, tag store.Tag, member string) error 
 
 func (s *between) Members(ctx context.Context, tag store.Tag) ([]string, store.Token, error) {
 	members, token, err := s.Store.Members(ctx, tag)
-	left := slices.DeleteFunc(slices.Clone(members), func(m string) bool { return slices.Contains(s.gone, m) })
-	return left, token, err
+	return s.left(members), token, err
 }
 
 var (

@@ -28,14 +28,10 @@ type uses struct {
 	shapes []string // at most max: more aren't in use
 }
 
-func (u *usage) init(o Options) {
-	u.max, u.now = o.Shapes, o.Now
+func (u *usage) init(o Options, now func() time.Duration) {
+	u.max, u.now = o.Shapes, now
 	if u.max <= 0 {
 		u.max = MaxShapes
-	}
-	if u.now == nil {
-		start := time.Now()
-		u.now = func() time.Duration { return time.Since(start) }
 	}
 	u.uses = make(map[string]*uses)
 }

@@ -44,10 +44,20 @@ type waiting struct {
 	abandon bool
 }
 
-// end ends the hold. It leaves it to its lease if that is what is asked for, if
+// end ends the hold, now that the writes of this process have ended; of a change of the schema
+// in a shared store once those of other processes have.
+func (w waiting) end() error {
+	if w.hold.schema && w.hold.d.shared != nil {
+		w.hold.d.schema.endAfterOthers(w)
+		return nil
+	}
+	return w.endNow()
+}
+
+// endNow ends the hold. It leaves it to its lease if that is what is asked for, if
 // the store fails, or if one of the writes that it has waited for may become
 // visible yet: nothing but this hold is on what that one was not told.
-func (w waiting) end() error {
+func (w waiting) endNow() error {
 	var err error
 	if !w.abandon && !w.hold.d.writers.losing() {
 		err = w.hold.end(w.ctx)
