@@ -15,6 +15,7 @@ import (
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/session"
+	"github.com/larderdb/larder/store"
 )
 
 // Connector returns a connector that puts the cache in front of inner. It panics if the
@@ -93,6 +94,9 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		dsn = "unknown" // not "", which SQLite takes for a database of the connection's own
 		name = fmt.Sprintf("%T connector %d", inner, connectors.Add(1))
 	}
+	if _, shared := c.store.(store.Shared); shared {
+		name = c.sharedName(d, dsn, name, named)
+	}
 	known := named && dialectOfType(d) != "" // else it is somebody's wrapper, of which nothing is known
 	config := session.Config{
 		Dialect:       dialect,
@@ -105,6 +109,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,
 		TTL:           c.options.TTL,
+		FailClosed:    c.options.FailClosed,
 		Observe:       c.options.Observe,
 		Log:           c.options.Logger,
 		Counters:      &c.counters,

@@ -42,15 +42,39 @@ type Options struct {
 	// Dialect is "postgres", "mysql" or "sqlite". Empty: told from the driver.
 	Dialect string
 
-	// Store keeps the entries. Nil: memory of this process, 64 MiB, which all
-	// caches with neither Store nor MaxBytes share, so that their handles see
-	// each other's writes. A store outside of this process can't keep results yet.
+	// Store keeps the entries. Nil: that of StoreURL, or of the environment's LARDER_STORE, or else memory
+	// of this process, 64 MiB, which all caches with neither Store nor MaxBytes share, so that their handles see
+	// each other's writes. A store that other processes use too (memcached, Redis) has copies in this
+	// process before it; all programs that write to the database must then use it.
 	Store store.Store
 
+	// StoreURL names the store: "memcached://h1:11211,h2:11211", "redis://host:6379/0", "rediss://…",
+	// "redis+cluster://…", "redis+sentinel://…". Open takes it from the DSN's parameter larder_store, too.
+	StoreURL string
+
 	// MaxBytes, if not 0, gives the cache a memory store of its own, of so many
-	// bytes. It contradicts Store. Handles of caches with different stores don't
-	// see each other's writes.
+	// bytes. Handles of caches with different stores don't see each other's writes. With a store that
+	// processes share it is how much the copies in this one may take; 0 means 64 MiB then.
 	MaxBytes int64
+
+	// Bounded relaxes the promise where processes share a store: a read may be answered by a copy that was
+	// valid less than so long ago, without a look at the store. What other processes write is seen so much
+	// later; what this cache writes at once. 0 asks the store at every read.
+	Bounded time.Duration
+
+	// StoreTimeout is how long a store that processes share may keep a statement waiting, for each step. 0 leaves it to
+	// the store's own, 50 ms. One that has is left alone for a moment.
+	StoreTimeout time.Duration
+
+	// FailClosed has a write fail with ErrNotHeld, unmade, if the store that processes share can't be told of it
+	// before. Without it the write is made; this process reads nothing from the store until it could
+	// be told, and other processes may read what is older for that time.
+	FailClosed bool
+
+	// ConnectorName says that the connectors that Cache.Connector is given do the same in every process that
+	// uses this name with the same store. Without it their results are shared with no other process,
+	// as hooks and settings of a connector can't be seen.
+	ConnectorName string
 
 	// MaxEntryBytes is the size in memory of the largest result that is kept; larger
 	// ones stream through. 0 means 1 MiB.
@@ -126,14 +150,17 @@ func New(options *Options) (*Cache, error) {
 	if o.Dialect != "" && !analyze.Dialect(o.Dialect).Valid() {
 		return nil, fmt.Errorf("larder: unknown dialect %q: want \"postgres\", \"mysql\" or \"sqlite\"", o.Dialect)
 	}
-	if o.Store != nil && o.MaxBytes != 0 {
+	if _, shared := o.Store.(store.Shared); o.Store != nil && o.MaxBytes != 0 && !shared {
 		return nil, errors.New("larder: Options.MaxBytes is the size of a memory store of the cache's own; give it or Options.Store, not both")
+	}
+	if o.Store != nil && o.StoreURL != "" {
+		return nil, errors.New("larder: Options.Store and Options.StoreURL both name the store; give one of them")
 	}
 	if o.Store != nil && !reflect.TypeOf(o.Store).Comparable() {
 		return nil, fmt.Errorf("larder: Options.Store is a %T, which can't be compared; give a pointer", o.Store)
 	}
-	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 {
-		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL and Lease must not be negative; 0 means the default")
+	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 || o.Bounded < 0 || o.StoreTimeout < 0 {
+		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL, Lease, Bounded and StoreTimeout must not be negative; 0 means the default")
 	}
 	if o.MaxBytes != 0 && int64(o.MaxEntryBytes) > o.MaxBytes {
 		return nil, fmt.Errorf("larder: MaxEntryBytes (%d) is larger than MaxBytes (%d)", o.MaxEntryBytes, o.MaxBytes)
@@ -147,20 +174,31 @@ func New(options *Options) (*Cache, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	c.store, c.own = o.Store, false
-	switch {
-	case o.Store != nil:
-	case o.MaxBytes != 0:
-		c.store, c.own = memory.New(o.MaxBytes), true
-	default:
-		c.store = sharedStore
+	if err := c.chooseStore(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
 // Open opens a database as sql.Open does, with a cache in front of it. It fails
 // if the driver isn't registered, if its dialect can't be told, or if options contradict.
+// The DSN's parameter larder_store names the store, as Options.StoreURL does.
 func Open(driverName, dsn string, options *Options) (*sql.DB, error) {
+	dsn, address, err := cutStore(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if address != "" {
+		named := Options{}
+		if options != nil {
+			named = *options
+		}
+		if named.Store != nil || named.StoreURL != "" && named.StoreURL != address {
+			return nil, fmt.Errorf("larder: the DSN's %s and Options both name the store; give one of them", storeParameter)
+		}
+		named.StoreURL = address
+		options = &named
+	}
 	c, err := New(options)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,13 @@ import (
 // What a user of this package needs of a store.
 type (
 	Store = store.Store
+
+	// Shared is a Store that other processes use, too.
+	Shared = store.Shared
+
+	// Bytes is what a Shared store has kept of a value.
+	Bytes = store.Bytes
+
 	Tag   = store.Tag
 	Token = store.Token
 )
@@ -115,7 +122,9 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if d.retry = o.Retry; d.retry == nil {
 		d.retry = retry
 	}
-	d.shared, _ = s.(store.Shared)
+	if d.shared, _ = s.(store.Shared); d.shared != nil {
+		d.lease = min(d.lease, d.shared.Lease())
+	}
 	d.flights.init()
 	d.writers.init()
 	d.usage.init(o, d.now)

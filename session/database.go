@@ -19,12 +19,9 @@ import (
 // A database is what all sessions of one database in one store share: its domain
 // and the facts of its catalog.
 type database struct {
-	key        databaseKey
-	domain     *coherence.Domain
-	all        coherence.Tag   // changed by every write to unknown relations; every entry depends on it
-	schema     coherence.Tag   // changed by every change of the schema; facts depend on it
-	allOnly    []coherence.Tag // just all
-	schemaOnly []coherence.Tag // just schema
+	key     databaseKey
+	domain  *coherence.Domain
+	allOnly []coherence.Tag // the tag that every write to unknown relations changes; every entry depends on it
 
 	epoch atomic.Int64 // of what new connections begin with
 
@@ -34,14 +31,15 @@ type database struct {
 	refs    int  // guarded by registry.mu
 
 	facts   atomic.Pointer[facts]
-	loading chan struct{} // full while facts are read: a lock that may be waited for in a context
-	failed  time.Time     // when reading the facts failed last; guarded by loading
+	loading chan struct{}       // full while facts are read: a lock that may be waited for in a context
+	failed  time.Time           // when reading the facts failed last; guarded by loading
+	last    *coherence.Reliance // that of the facts read last; guarded by loading
 }
 
-// facts are a catalog's snapshot and the token of the schema tag before it was read.
+// facts are a catalog's snapshot, and the reliance on the schema before it was read.
 type facts struct {
 	snapshot *catalog.Snapshot
-	token    coherence.Token
+	reliance *coherence.Reliance
 	loaded   time.Time
 }
 
@@ -64,8 +62,7 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	db := registry.m[key]
 	if db == nil {
 		domain := coherence.NewDomain(key.store, key.identity, options)
-		db = &database{key: key, private: private, domain: domain, guesses: newGuesses(), all: domain.Tag("*"), schema: domain.Tag("#schema")}
-		db.allOnly, db.schemaOnly = []coherence.Tag{db.all}, []coherence.Tag{db.schema}
+		db = &database{key: key, private: private, domain: domain, guesses: newGuesses(), allOnly: []coherence.Tag{domain.All()}}
 		db.loading = make(chan struct{}, 1)
 		registry.m[key] = db
 	}
@@ -78,6 +75,7 @@ func (db *database) release() {
 	defer registry.mu.Unlock()
 	if db.refs--; db.refs == 0 {
 		delete(registry.m, db.key)
+		db.domain.Close()
 	}
 }
 
@@ -105,11 +103,7 @@ func (db *database) again() *database {
 // current reports whether f is what the catalog says now: no change of the schema
 // was announced, or is in flight, since it was read.
 func (db *database) current(ctx context.Context, f *facts) bool {
-	if f == nil {
-		return false
-	}
-	tokens, held, err := db.domain.Observe(ctx, db.schemaOnly)
-	return err == nil && !held && tokens[0] == f.token
+	return f != nil && f.reliance.Stands(ctx)
 }
 
 // How long facts are left alone before they are read again because a statement
@@ -119,11 +113,8 @@ const (
 	failurePause = time.Second
 )
 
-// Why facts can't be read just now; neither needs anybody's attention.
-var (
-	errSchemaChanging = errors.New("session: the schema is being changed")
-	errCatalogPause   = errors.New("session: catalog failed a moment ago")
-)
+// errCatalogPause is why facts aren't read just now.
+var errCatalogPause = errors.New("session: catalog failed a moment ago")
 
 // load returns current facts, which it reads by q if need be. It fails if they can't be
 // read, if the schema is being changed, or if ctx ends while another reads them.
@@ -140,12 +131,9 @@ func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Diale
 	if time.Since(db.failed) < failurePause {
 		return nil, errCatalogPause
 	}
-	tokens, held, err := db.domain.Observe(ctx, db.schemaOnly)
+	reliance, err := db.rely(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if held {
-		return nil, errSchemaChanging
 	}
 	snapshot, err := catalog.Load(ctx, q, d)
 	if err != nil {
@@ -154,9 +142,26 @@ func (db *database) load(ctx context.Context, q catalog.Querier, d analyze.Diale
 		}
 		return nil, fmt.Errorf("session: read catalog: %w", err)
 	}
-	f := &facts{snapshot: snapshot, token: tokens[0], loaded: time.Now()}
+	f := &facts{snapshot: snapshot, reliance: reliance, loaded: time.Now()}
 	db.facts.Store(f)
 	return f, nil
+}
+
+// rely begins to rely on the schema. If another process has changed it, what sessions know of their
+// state may have changed with it.
+func (db *database) rely(ctx context.Context) (*coherence.Reliance, error) {
+	reliance, err := db.domain.Rely(ctx)
+	if err != nil {
+		if !errors.Is(err, coherence.ErrSchemaChanging) && ctx.Err() == nil {
+			db.failed = time.Now()
+		}
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	if db.domain.Shared() && !reliance.Same(db.last) {
+		db.epoch.Add(1)
+	}
+	db.last = reliance
+	return reliance, nil
 }
 
 // distrust forgets facts that didn't know an object, unless they are too young to

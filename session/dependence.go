@@ -13,10 +13,13 @@ import (
 )
 
 // lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
-// the result depends on is told after a miss only.
+// the result depends on is told after a miss only, unless a look at the store is a round trip.
 func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
 	if len(p.by) == 0 {
 		return p.db.domain.LookupRows(ctx, key, p.base, p.whole, join)
+	}
+	if p.db.domain.Shared() {
+		return p.db.domain.LookupRows(ctx, key, p.base, p.rows(ctx, args), join)
 	}
 	if read := p.db.domain.Lookup(ctx, key, nil, false); read.Outcome == coherence.Hit {
 		return read

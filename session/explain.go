@@ -90,7 +90,11 @@ func (s *Source) Invalidate(ctx context.Context, names []string) error {
 		if err != nil {
 			return err
 		}
-		session.release(ctx, session.hold(ctx, e), nil)
+		h := session.hold(ctx, e)
+		session.release(ctx, h, nil)
+		if h.failed != nil {
+			return fmt.Errorf("invalidate %s: the store will be told as soon as it can be: %w", name, h.failed)
+		}
 	}
 	return nil
 }

@@ -361,7 +361,10 @@ func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected in
 	}
 	w.holds = s.hold(ctx, w.effect)
 	w.holds.own = w.writer
-	if _, err = execConn(s.engine(ctx), s.inner, "COMMIT", nil); err != nil {
+	if err = s.refused(ctx, &w.holds); err == nil {
+		_, err = execConn(s.engine(ctx), s.inner, "COMMIT", nil)
+	}
+	if err != nil {
 		s.rollBack(ctx, w) // SQLite leaves it open if others are reading
 	}
 	return err

@@ -56,7 +56,11 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		}
 		read := p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
 		if read.Outcome == coherence.Hit {
-			set := read.Value.(*rowSet)
+			set, ok := read.Value.(*rowSet)
+			if !ok { // it is nothing of ours, or of another version
+				p.db.domain.Forget(ctx, key)
+				continue
+			}
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
 			return replay(set), nil
 		}

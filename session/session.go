@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -137,6 +138,7 @@ func (s *Session) readState(ctx context.Context) {
 	if len(s.temp) > 0 {
 		state = state.WithTemp(s.temp...)
 	}
+	s.boundIdle(ctx)
 	s.state, s.stateStale, s.namesStale = s.src.intern(state), false, false
 	if s.tx.manual = state.Manual; s.tx.manual && !s.tx.open {
 		s.tx.start(s.level(""), false)
@@ -166,9 +168,35 @@ func (s *Session) refresh(ctx context.Context) {
 		return
 	}
 	if _, err := s.db.load(ctx, querier{s.inner}, s.src.Dialect); err != nil {
-		if !errors.Is(err, errSchemaChanging) && !errors.Is(err, errCatalogPause) {
+		if !errors.Is(err, coherence.ErrSchemaChanging) && !errors.Is(err, errCatalogPause) {
 			s.warn(ctx, "catalog can't be read", err)
 		}
+	}
+}
+
+// boundIdle has the database end a transaction that has been idle for so long that the holds of its commit
+// would lapse if this process were stopped now: other processes would keep what is older. A shorter bound stays. SQLite and
+// MySQL have none.
+func (s *Session) boundIdle(ctx context.Context) {
+	shared, ok := s.src.Store.(coherence.Shared)
+	if !ok || s.tx.open || s.tx.doubt {
+		return
+	}
+	bound := shared.Lease() * 2 / 3
+	var text string
+	switch s.src.Dialect {
+	case analyze.Postgres:
+		const name = "'idle_in_transaction_session_timeout'"
+		text = fmt.Sprintf("SELECT pg_catalog.set_config(%s, '%d', false) FROM pg_catalog.pg_settings WHERE name = %s AND setting::pg_catalog.int8 NOT BETWEEN 1 AND %d",
+			name, bound.Milliseconds(), name, bound.Milliseconds())
+	case analyze.MySQL:
+		seconds := max(int64(bound.Seconds()), 1)
+		text = fmt.Sprintf("SET @@session.idle_transaction_timeout = IF(@@session.idle_transaction_timeout BETWEEN 1 AND %d, @@session.idle_transaction_timeout, %d)", seconds, seconds)
+	default:
+		return
+	}
+	if _, err := execConn(ctx, s.inner, text, nil); err != nil && s.src.Dialect == analyze.Postgres {
+		s.warn(ctx, "idle transactions can't be bounded", err)
 	}
 }
 
@@ -257,11 +285,14 @@ func (s *Session) HandOut(ctx context.Context) (driver.Conn, error) {
 	}
 	s.identStale = s.identStale || s.src.Dialect == analyze.SQLite // it may be attached to any
 	for _, db := range s.databases(&effect{wide: true}) {
-		hold, err := db.domain.Hold(ctx, []coherence.Tag{db.all, db.schema})
-		if err != nil {
-			return nil, errors.Join(errors.New("larder: hold all relations for the driver's connection"), err)
+		hold, err := db.domain.HoldSchema(ctx)
+		if hold != nil {
+			s.handed = append(s.handed, hold)
 		}
-		s.handed = append(s.handed, hold)
+		if err != nil && (hold == nil || s.src.FailClosed) {
+			s.takeBack(ctx)
+			return nil, fmt.Errorf("larder: hold all relations for the driver's connection: %w", err)
+		}
 	}
 	s.opaque = analyze.Unwrapped
 	return s.inner, nil

@@ -39,6 +39,7 @@ type Config struct {
 	Statements    *analyze.Cache
 	MaxEntryBytes int           // the largest result that is kept
 	TTL           time.Duration // how long an entry may live
+	FailClosed    bool          // no write is made that the store can't be told of
 	Domain        coherence.Options
 	Observe       func(context.Context, Event) // nil: nobody listens
 	Log           *slog.Logger

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -151,6 +152,9 @@ func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error)
 	}
 	s.refresh(ctx)
 	ends, returned := s.hold(ctx, s.implicitCommit()), false
+	if err := s.refused(ctx, &ends); err != nil {
+		return nil, err
+	}
 	defer s.doubtUnless(&returned, &ends)
 	inner, err := begin(ctx, s.inner, opts)
 	s.release(ctx, ends, err)
@@ -191,13 +195,26 @@ func (t *Tx) Commit() error {
 	h.own = s.tx.writer
 	defer s.doubtUnless(&returned, &h)
 	o.ask()
-	err := t.inner.Commit()
+	err := s.commitHeld(ctx, t.inner, &h)
 	o.answered()
 	s.release(ctx, h, err)
 	s.ended(err)
 	returned = true
 	s.sawWrite(ctx, &o, &commit, &e, err)
 	return err
+}
+
+// commitHeld commits, unless the cache fails closed and its store can't be told: then the transaction is
+// rolled back.
+func (s *Session) commitHeld(ctx context.Context, inner driver.Tx, h *holds) error {
+	err := s.refused(ctx, h)
+	if err == nil {
+		err = s.ready(ctx, h)
+	}
+	if err == nil {
+		return inner.Commit()
+	}
+	return errors.Join(err, inner.Rollback())
 }
 
 // Rollback ends the transaction. Nothing of it was visible, so nothing is announced.

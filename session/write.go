@@ -3,10 +3,8 @@ package session
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -101,6 +99,9 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 
 // execHeld runs the call of a write, and tells how many rows it has changed.
 func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver.Result, changed int64, err error) {
+	if err := s.ready(ctx, &w.holds); err != nil {
+		return nil, 0, err
+	}
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	result, err = s.execImaged(ctx, c, w)
@@ -112,6 +113,9 @@ func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver
 
 // rowsHeld runs the call of a write that returns rows, and reads ahead.
 func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error) {
+	if err := s.ready(ctx, &w.holds); err != nil {
+		return nil, err
+	}
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	live, err := s.rows(ctx, c)
@@ -183,7 +187,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	if w.writer == nil {
 		w.holds.own = s.tx.writer
 	}
-	return w, nil
+	return w, s.refused(ctx, &w.holds)
 }
 
 // gather keeps what a statement changes for the commit of its transaction, if it is in one.
@@ -460,26 +464,6 @@ func (s *Session) noteTemp(st *analyze.Statement) {
 	}
 }
 
-// holds are the marks of one write in the databases that it may change.
-type holds struct {
-	effect effect
-	marks  []*coherence.Hold
-	own    *coherence.Writer // the writer that they belong to, if there is one
-
-	schemas []*database // of which the schema is changed
-}
-
-// abandon leaves the marks to lapse.
-func (h *holds) abandon() {
-	for _, hold := range h.marks {
-		if h.effect.schema { // not before writers that don't know of it have ended
-			hold.AbandonAfterWriters(h.own)
-		} else {
-			hold.Abandon()
-		}
-	}
-}
-
 // and adds another effect to e.
 func (e effect) and(other *effect) effect {
 	if e.none() {
@@ -491,90 +475,4 @@ func (e effect) and(other *effect) effect {
 	e.attached = e.attached || other.attached
 	e.shared = e.shared || other.shared
 	return e
-}
-
-// hold marks what is about to become visible.
-func (s *Session) hold(ctx context.Context, e effect) holds {
-	h := holds{effect: e}
-	if e.none() {
-		return h
-	}
-	if s.db != nil && !e.attached {
-		h.marks = append(h.marks, s.holdIn(ctx, s.db, nil, e.changes))
-		return h
-	}
-	for _, db := range s.databases(&e) {
-		tags := []coherence.Tag{db.all}
-		if e.schema {
-			tags = append(tags, db.schema)
-			h.schemas = append(h.schemas, db)
-		}
-		h.marks = append(h.marks, s.holdIn(ctx, db, tags, nil))
-	}
-	return h
-}
-
-func (s *Session) holdIn(ctx context.Context, db *database, tags []coherence.Tag, changes []change) *coherence.Hold {
-	hold, err := db.domain.HoldChanges(detached(ctx), tags, told(changes))
-	if err != nil {
-		s.warn(ctx, "a write can't be held", err)
-	}
-	return hold
-}
-
-// release announces what has become visible, or leaves the marks to lapse if it
-// isn't known whether it has.
-func (s *Session) release(ctx context.Context, h holds, err error) {
-	if len(h.marks) == 0 {
-		return
-	}
-	for _, db := range h.schemas {
-		db.epoch.Add(1)
-	}
-	if !answered(s.src.Dialect, s.inner, err) && !s.alive(ctx) {
-		s.count.abandoned.Add(1)
-		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
-		h.abandon()
-		return
-	}
-	ctx = detached(ctx)
-	for _, hold := range h.marks {
-		if err := releaseOne(ctx, hold, h, err); err != nil {
-			s.warn(ctx, "a write can't be announced", err)
-		}
-	}
-}
-
-// alive reports whether the connection answers. If it does after an error that doesn't
-// come from the database, then the statement before has ended there, or was never sent.
-func (s *Session) alive(ctx context.Context) bool {
-	if s.live > 0 || s.inner == nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)
-	defer cancel()
-	_, err := querier{s.inner}.Query(ctx, "SELECT 1")
-	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, s.inner, err)
-}
-
-// detached returns ctx without its end: what has begun in the database is announced
-// even if nobody waits for it any more.
-func detached(ctx context.Context) context.Context {
-	if ctx.Done() == nil {
-		return ctx
-	}
-	return context.WithoutCancel(ctx)
-}
-
-// aliveTimeout bounds how long a connection is waited for after an error.
-const aliveTimeout = time.Second
-
-func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
-	switch {
-	case h.effect.schema:
-		return hold.ReleaseAfterWriters(ctx, h.own)
-	case err != nil:
-		return hold.Rollback(ctx)
-	}
-	return hold.Release(ctx)
 }

@@ -188,7 +188,7 @@ func TestSettles(t *testing.T) {
 		{"eviction of the register", func(r rig) { r.tell("DEL", r.s.names.prefix+"r") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := on(t, server, Options{Settle: settle})
+			r := on(t, server, Options{Settle: settle, Lease: settle})
 			r.look("", "a")
 			time.Sleep(settle)
 			r.fill("k", "a")

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larderdb/larder/store/hosts"
 )
 
 const (
@@ -69,9 +71,11 @@ func (o *Options) complete() error {
 		o.Lease = defaultLease
 	}
 	if o.Settle == 0 {
-		o.Settle = defaultSettle
+		o.Settle = max(defaultSettle, o.Lease)
 	}
 	switch {
+	case o.Settle > 0 && o.Settle < o.Lease:
+		return fmt.Errorf("redis: settle (%v) is shorter than the lease (%v): holds may be in force that a new era doesn't know of", o.Settle, o.Lease)
 	case strings.ContainsAny(o.Prefix, "{}"):
 		return errors.New("redis: a prefix with a brace in it")
 	case o.Cluster && o.Master != "":
@@ -104,11 +108,11 @@ func ParseURL(text string) (Options, error) {
 }
 
 func parseURL(text string) (o Options, err error) {
-	u, err := url.Parse(single(text))
+	u, err := url.Parse(hosts.First(text))
 	if err != nil {
 		return o, errors.New("redis: not a URL") // url's own error has the password in it
 	}
-	hosts := hostsOf(text)
+	servers := hosts.Of(text)
 	base, kind, _ := strings.Cut(u.Scheme, "+")
 	switch base {
 	case "redis", "valkey":
@@ -130,15 +134,15 @@ func parseURL(text string) (o Options, err error) {
 			return o, errors.New("redis: a URL of sentinels without the master's name")
 		}
 	case "":
-		if len(hosts) > 1 {
+		if len(servers) > 1 {
 			return o, errors.New("redis: a URL of several servers is redis+cluster or redis+sentinel")
 		}
 	default:
 		return o, fmt.Errorf("redis: a URL of scheme %q", u.Scheme)
 	}
 	if kind != "unix" {
-		for _, h := range hosts {
-			o.Addresses = append(o.Addresses, withPort(h, port))
+		for _, h := range servers {
+			o.Addresses = append(o.Addresses, hosts.WithPort(h, port))
 		}
 	}
 	if u.User != nil {
@@ -146,35 +150,6 @@ func parseURL(text string) (o Options, err error) {
 		o.Password, _ = u.User.Password()
 	}
 	return o, o.parameters(u.Query(), path)
-}
-
-// hostsOf returns what stands between the user and the path, divided at commas,
-// which package url doesn't take for several hosts.
-func hostsOf(text string) []string {
-	_, rest, _ := strings.Cut(text, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = rest[at+1:]
-	}
-	return strings.FieldsFunc(rest, func(r rune) bool { return r == ',' })
-}
-
-// single is a URL with its first host only.
-func single(text string) string {
-	hosts := hostsOf(text)
-	if len(hosts) < 2 {
-		return text
-	}
-	return strings.Replace(text, strings.Join(hosts, ","), hosts[0], 1)
-}
-
-func withPort(host, port string) string {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		return host
-	}
-	return host + ":" + port
 }
 
 // parameters reads the number of the database, which may be the path, and all parameters.

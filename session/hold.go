@@ -1,0 +1,153 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+// holds are the marks of one write in the databases that it may change.
+type holds struct {
+	effect effect
+	marks  []*coherence.Hold
+	own    *coherence.Writer // the writer that they belong to, if there is one
+
+	schemas []*database // of which the schema is changed
+	failed  error       // why the store may not have all marks
+}
+
+// abandon leaves the marks to lapse.
+func (h *holds) abandon() {
+	for _, hold := range h.marks {
+		if h.effect.schema { // not before writers that don't know of it have ended
+			hold.AbandonAfterWriters(h.own)
+		} else {
+			hold.Abandon()
+		}
+	}
+}
+
+// hold marks what is about to become visible. If the store can't be told of it, that is noted: a write
+// asks by refused whether it may be made.
+func (s *Session) hold(ctx context.Context, e effect) holds {
+	h := holds{effect: e}
+	if e.none() {
+		return h
+	}
+	if s.db != nil && !e.attached {
+		h.add(s.db.domain.HoldChanges(detached(ctx), nil, told(e.changes)))
+	} else {
+		for _, db := range s.databases(&e) {
+			if e.schema {
+				h.schemas = append(h.schemas, db)
+				h.add(db.domain.HoldSchema(detached(ctx)))
+			} else {
+				h.add(db.domain.Hold(detached(ctx), db.allOnly))
+			}
+		}
+	}
+	if h.failed != nil {
+		s.warn(ctx, "a write can't be held", h.failed)
+	}
+	return h
+}
+
+func (h *holds) add(hold *coherence.Hold, err error) {
+	if hold != nil {
+		h.marks = append(h.marks, hold)
+	}
+	h.failed = errors.Join(h.failed, err)
+}
+
+// ErrNotHeld is why a write was not made: the store could not be told of it before.
+var ErrNotHeld = errors.New("the cache's store can't be told of the write, which was not made")
+
+// refused says why a write must not be made, if the cache fails closed and the store doesn't have its
+// marks. They are taken away then.
+func (s *Session) refused(ctx context.Context, h *holds) error {
+	if h.failed == nil || !s.src.FailClosed {
+		return nil
+	}
+	for _, hold := range h.marks {
+		if h.effect.schema {
+			_ = hold.ReleaseAfterWriters(detached(ctx), h.own) // it goes on to be tried
+		} else {
+			_ = hold.Rollback(detached(ctx)) // or it lapses
+		}
+	}
+	h.marks = nil
+	return fmt.Errorf("larder: %w: %w", ErrNotHeld, h.failed)
+}
+
+// ready makes sure that marks which are not fresh are in force, just before what makes the change
+// visible, and says why it must not be made.
+func (s *Session) ready(ctx context.Context, h *holds) error {
+	for _, hold := range h.marks {
+		if err := hold.Ready(detached(ctx)); err != nil {
+			h.failed = errors.Join(h.failed, err)
+			s.warn(ctx, "a hold can't be renewed", err)
+		}
+	}
+	return s.refused(ctx, h)
+}
+
+// release announces what has become visible, or leaves the marks to lapse if it
+// isn't known whether it has.
+func (s *Session) release(ctx context.Context, h holds, err error) {
+	if len(h.marks) == 0 {
+		return
+	}
+	for _, db := range h.schemas {
+		db.epoch.Add(1)
+	}
+	if !answered(s.src.Dialect, s.inner, err) && !s.alive(ctx) {
+		s.count.abandoned.Add(1)
+		s.src.Log.WarnContext(ctx, "larder: outcome of a write is unknown, its relations are held until the lease ends", "error", err)
+		h.abandon()
+		return
+	}
+	ctx = detached(ctx)
+	for _, hold := range h.marks {
+		if err := releaseOne(ctx, hold, h, err); err != nil {
+			s.warn(ctx, "a write can't be announced", err)
+		}
+	}
+}
+
+// alive reports whether the connection answers. If it does after an error that doesn't
+// come from the database, then the statement before has ended there, or was never sent.
+func (s *Session) alive(ctx context.Context) bool {
+	if s.live > 0 || s.inner == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)
+	defer cancel()
+	_, err := querier{s.inner}.Query(ctx, "SELECT 1")
+	return err == nil || !errors.Is(err, driver.ErrBadConn) && answered(s.src.Dialect, s.inner, err)
+}
+
+// detached returns ctx without its end: what has begun in the database is announced
+// even if nobody waits for it any more.
+func detached(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// aliveTimeout bounds how long a connection is waited for after an error.
+const aliveTimeout = time.Second
+
+func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
+	switch {
+	case h.effect.schema:
+		return hold.ReleaseAfterWriters(ctx, h.own)
+	case err != nil:
+		return hold.Rollback(ctx)
+	}
+	return hold.Release(ctx)
+}

@@ -1,0 +1,47 @@
+package near
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// ErrAway is what is answered for a store that has just failed to answer in time.
+var ErrAway = errors.New("near: the store did not answer a moment ago, and isn't asked now")
+
+// How long a store is left alone that doesn't answer: twice as long each time.
+const (
+	firstAway   = 100 * time.Millisecond
+	longestAway = 3 * time.Second
+)
+
+// A breaker keeps callers from a store that keeps them waiting. One that fails at once does no harm, and is
+// asked on.
+type breaker struct {
+	slow  time.Duration // a failure that took as long counts
+	until atomic.Int64  // nanoseconds since 1970; 0: the store answers
+	pause atomic.Int64
+}
+
+// allows reports whether the store may be asked. When it was left alone long enough, by one caller: others wait on.
+func (b *breaker) allows() bool {
+	until := b.until.Load()
+	if until == 0 {
+		return true
+	}
+	now := time.Now()
+	return now.UnixNano() >= until && b.until.CompareAndSwap(until, now.Add(b.slow*2+firstAway).UnixNano())
+}
+
+// note notes how a call has ended.
+func (b *breaker) note(failed bool, took time.Duration) {
+	switch {
+	case !failed && b.until.Load() != 0:
+		b.until.Store(0)
+		b.pause.Store(0)
+	case failed && took >= b.slow:
+		pause := min(max(2*time.Duration(b.pause.Load()), firstAway), longestAway)
+		b.pause.Store(int64(pause))
+		b.until.Store(time.Now().Add(pause).UnixNano())
+	}
+}
