@@ -73,6 +73,10 @@ type Options struct {
 	// reliance is too old; it never goes back. Nil means the time since the domain was made.
 	Now func() time.Duration
 
+	// Sleep waits between two looks for an entry that another process is about to fill, and reports whether ctx
+	// has lasted. Nil means that it waits.
+	Sleep func(ctx context.Context, d time.Duration) bool
+
 	// Retry does what must be tried until it succeeds. Nil means in a goroutine, with pauses of up to a second.
 	Retry func(try func(context.Context) error)
 }
@@ -95,6 +99,7 @@ type Domain struct {
 	known  known
 	fence  fence
 	retry  func(try func(context.Context) error)
+	sleep  func(ctx context.Context, d time.Duration) bool
 	schema schema
 }
 
@@ -121,6 +126,9 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	}
 	if d.retry = o.Retry; d.retry == nil {
 		d.retry = retry
+	}
+	if d.sleep = o.Sleep; d.sleep == nil {
+		d.sleep = sleep
 	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())

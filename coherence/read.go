@@ -16,12 +16,13 @@ type Read struct {
 	Value   any  // the entry's value on a hit
 
 	// The rest is set if the result may be kept, and flight if others wait for it.
-	d      *Domain
-	key    string
-	tags   []store.Tag
-	tokens []store.Token
-	flight *flight
-	late   []wanted // set only for ShapeAfterRead
+	d       *Domain
+	key     string
+	tags    []store.Tag
+	tokens  []store.Token
+	flight  *flight
+	claimed string   // the name under which it was claimed, until it is filled
+	late    []wanted // set only for ShapeAfterRead
 }
 
 // A need is the tags of which a result is that has yet to be read, and what must
@@ -106,6 +107,7 @@ func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v st
 	}
 	r = d.read(ctx, f.key, n, v, err)
 	r.flight, r.d = f, d
+	d.claim(ctx, &r, n)
 	return r
 }
 
@@ -176,7 +178,11 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 		r.d.putInUse(ctx, r.late)
 	}
 	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
-	return r.d.fill(ctx, r.key, e, ttl)
+	filled := r.d.fill(ctx, r.key, e, ttl)
+	if filled {
+		r.claimed = ""
+	}
+	return filled
 }
 
 func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
@@ -192,6 +198,7 @@ func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.
 // Done ends the read; those who wait for it go on. Calling it again does nothing.
 func (r *Read) Done() {
 	if r.flight != nil {
+		r.unclaim()
 		r.d.flights.land(r.flight)
 		r.flight = nil
 	}

@@ -13,6 +13,10 @@ import (
 // the end of its lease.
 var ErrLapsed = errors.New("store: the hold has lapsed")
 
+// ErrNotKept is what Fill wraps if it kept nothing, and would not the next time either: the Value can't be
+// written, or is too large.
+var ErrNotKept = errors.New("store: the value can't be kept")
+
 // ErrClosed is what a closed store's methods wrap, where they fail.
 var ErrClosed = errors.New("store: closed")
 
@@ -91,7 +95,7 @@ type Store interface {
 	Lookup(ctx context.Context, key string, tags []Tag) (View, error)
 
 	// Fill keeps e.Value, with copies of the rest, under key for at most ttl. It
-	// may keep nothing.
+	// may keep nothing, and may say so by ErrNotKept.
 	Fill(ctx context.Context, key string, e *Entry, ttl time.Duration) error
 
 	// Hold marks each tag as held by id, then gives it a new token. The mark

@@ -3,6 +3,7 @@ package memcached
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -298,8 +299,11 @@ func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.D
 	}
 	name, hashed := keyOf(entryKey, key)
 	value, ok, err := wire.Append(appendEntryHead(nil, key, hashed), key, e)
-	if err != nil || !ok || len(value) > s.o.MaxItem-len(name)-itemOverhead {
+	if err != nil {
 		return err
+	}
+	if !ok || len(value) > s.o.MaxItem-len(name)-itemOverhead {
+		return fmt.Errorf("memcached: fill: %w", store.ErrNotKept)
 	}
 	bs := s.batches()
 	bs.at(key).add(command{verb: 's', mode: 'S', key: name, value: value, ttl: seconds(ttl)})

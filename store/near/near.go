@@ -14,6 +14,7 @@ import (
 	"encoding"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -169,7 +170,7 @@ func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.D
 	s.keep(ctx, key, e, ttl)
 	value, ok := e.Value.(encoding.BinaryAppender)
 	if !ok {
-		return nil
+		return fmt.Errorf("near: fill: %w", store.ErrNotKept)
 	}
 	written := &store.Entry{Value: stamped{value, time.Now().Add(ttl)}, Size: e.Size, Tags: e.Tags, Tokens: e.Tokens}
 	return s.call(ctx, func(ctx context.Context) error { return s.far.Fill(ctx, key, written, ttl) })
@@ -269,7 +270,7 @@ func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 		defer cancel()
 	}
 	err := f(within)
-	s.away.note(err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrLapsed), time.Since(began))
+	s.away.note(err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrLapsed) && !errors.Is(err, store.ErrNotKept), time.Since(began))
 	return err
 }
 

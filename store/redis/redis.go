@@ -246,8 +246,11 @@ func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.D
 		return nil
 	}
 	data, ok, err := wire.Append(nil, key, e)
-	if err != nil || !ok || len(data) > longString {
+	if err != nil {
 		return err
+	}
+	if !ok || len(data) > longString {
+		return fmt.Errorf("redis: fill: %w", store.ErrNotKept)
 	}
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
