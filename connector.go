@@ -116,7 +116,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 	}
 	config.Domain.TTL = maxTTL
 	config.Domain.Lease = c.options.Lease
-	config.Domain.Mutant = c.options.mutant
+	config.Domain.Mutant, config.Domain.Watch = c.options.mutant, c.options.watch
 	handle := &connector{cache: c, inner: inner, source: session.NewSource(config)}
 	c.handles.add(handle)
 	return handle

@@ -2,12 +2,15 @@ package larder
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -15,6 +18,9 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memcached"
+	"github.com/larderdb/larder/store/redis"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -80,13 +86,52 @@ func newHouse(t testing.TB, k kind, options *Options) *house {
 		o.Observe = h.note
 	}
 	var err error
+	elsewhere := o
+	if open := sharedStores[os.Getenv("LARDER_TEST_STORE")]; open != nil && o.Store == nil {
+		processes := open(t)
+		o.Store, elsewhere.Store = processes(), processes()
+		o.watch, elsewhere.watch = time.Millisecond, time.Millisecond
+	}
 	if h.cache, err = New(&o); err != nil {
 		t.Fatal(err)
 	}
 	h.bare = h.opened(sql.Open(h.driver, h.dsn))
 	h.db = h.opened(h.cache.Open(h.driver, h.dsn))
-	h.other = h.opened(h.cache.Open(h.driver, h.dsn))
+	cache := h.cache
+	if elsewhere.Store != o.Store {
+		if cache, err = New(&elsewhere); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.other = h.opened(cache.Open(h.driver, h.dsn))
 	return h
+}
+
+// sharedStores open what several processes share. With LARDER_TEST_STORE set to one of them all houses
+// keep their results there, and their second handle is like that of another process.
+var sharedStores = map[string]func(t testing.TB) func() store.Store{
+	"redis": func(t testing.TB) func() store.Store {
+		o := redis.Options{Addresses: []string{dbtest.Redis(t).Addr()}, Prefix: rand.Text() + ":", Timeout: 10 * time.Second, Settle: -1}
+		return func() store.Store {
+			s, err := redis.Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+	},
+	"memcached": func(t testing.TB) func() store.Store {
+		o := memcached.Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: rand.Text(), Timeout: 10 * time.Second, TrustEmpty: true}
+		return func() store.Store {
+			s, err := memcached.Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+	},
 }
 
 func (h *house) opened(db *sql.DB, err error) *sql.DB {
@@ -109,6 +154,19 @@ func (h *house) exec(on handle, query string, args ...any) {
 	h.Helper()
 	if _, err := on.ExecContext(h.Context(), h.marks(query), args...); err != nil {
 		h.Fatalf("%s: %v", query, err)
+	}
+	h.quiet(query)
+}
+
+// quiet waits until other processes have noticed a change of the schema. Until then nothing is kept.
+func (h *house) quiet(query string) {
+	word, _, _ := strings.Cut(strings.ToUpper(strings.TrimSpace(query)), " ")
+	switch word {
+	case "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "REPLACE":
+		return
+	}
+	if os.Getenv("LARDER_TEST_STORE") != "" {
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

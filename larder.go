@@ -97,6 +97,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	mutant coherence.Mutant // for tests
+	watch  time.Duration    // for tests: see coherence.Options
 }
 
 // What the zero values of Options mean.

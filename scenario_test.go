@@ -82,6 +82,7 @@ func (h *house) unseen() {
 	if err := handle.source.Invalidate(h.Context(), []string{"*"}); err != nil {
 		h.Fatal(err)
 	}
+	h.quiet("")
 	h.take()
 }
 

@@ -38,8 +38,12 @@ func (c *Cache) chooseStore() error {
 	if address == "" && o.Store == nil {
 		address = os.Getenv(StoreVariable)
 	}
+	_, isNear := o.Store.(*near.Store)
 	shared, isShared := o.Store.(store.Shared)
 	switch {
+	case isNear:
+		c.store = o.Store
+		return c.checkLease()
 	case isShared:
 		c.store, c.own = near.New(shared, c.nearOptions()), false
 		return c.checkLease()

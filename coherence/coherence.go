@@ -77,6 +77,9 @@ type Options struct {
 	// has lasted. Nil means that it waits.
 	Sleep func(ctx context.Context, d time.Duration) bool
 
+	// Watch is how often it is looked in a shared store whether another process changes the schema. 0 means twice a second.
+	Watch time.Duration
+
 	// Retry does what must be tried until it succeeds. Nil means in a goroutine, with pauses of up to a second.
 	Retry func(try func(context.Context) error)
 }
@@ -136,7 +139,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	d.flights.init()
 	d.writers.init()
 	d.usage.init(o, d.now)
-	d.schema.init(d)
+	d.schema.init(d, o.Watch)
 	mutate(s, o.Mutant)
 	return d
 }

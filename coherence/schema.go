@@ -32,6 +32,7 @@ type schema struct {
 	all   Tag // every entry depends on it
 	tag   Tag
 	facts Tag
+	every time.Duration
 
 	mu      sync.Mutex
 	relied  *Reliance     // the last one, until it has moved; guarded by mu
@@ -39,13 +40,16 @@ type schema struct {
 	stopped bool          // guarded by mu
 }
 
-// watchEvery is how often a process looks whether the schema has moved.
-const watchEvery = 500 * time.Millisecond
+// defaultWatch is how often a process looks whether the schema has moved.
+const defaultWatch = 500 * time.Millisecond
 
 // ErrSchemaChanging is what Rely wraps while somebody changes the schema.
 var ErrSchemaChanging = errors.New("coherence: the schema is being changed")
 
-func (s *schema) init(d *Domain) {
+func (s *schema) init(d *Domain, every time.Duration) {
+	if s.every = every; every <= 0 {
+		s.every = defaultWatch
+	}
 	s.d, s.all, s.tag, s.facts = d, d.Tag("*"), d.Tag("#schema"), d.Tag("#facts")
 }
 
@@ -133,7 +137,7 @@ func (r *Reliance) end() {
 }
 
 func (s *schema) watch(stop chan struct{}) {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	for {
 		select {
@@ -212,7 +216,7 @@ func (s *schema) endAfterOthers(w waiting) {
 	later, first := *w.hold, true
 	w.hold.loose, w.hold = false, &later
 	var left []store.HoldID
-	s.d.retry(func(ctx context.Context) error {
+	try := func(ctx context.Context) error {
 		ids, err := s.d.store.Holders(ctx, s.facts)
 		if err != nil {
 			return err
@@ -225,7 +229,10 @@ func (s *schema) endAfterOthers(w waiting) {
 			return errRelied
 		}
 		return w.announced()
-	})
+	}
+	if try(w.ctx) != nil {
+		s.d.retry(try)
+	}
 }
 
 // errRelied is why the change of a schema isn't announced yet.

@@ -106,7 +106,7 @@ func (h *Hold) ReleaseAfterWriters(ctx context.Context, own *Writer) error {
 // it isn't known whether it became, or will become, visible: its lease begins
 // when the last of those writes has ended.
 func (h *Hold) AbandonAfterWriters(own *Writer) {
-	_ = h.endAfterWriters(waiting{abandon: true}, own) // nothing is released
+	_ = h.endAfterWriters(waiting{ctx: context.Background(), abandon: true}, own) // nothing is released
 }
 
 // endAfterWriters hands the hold over, and returns its error if it ends at once.
