@@ -2,6 +2,7 @@ package larder
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -81,17 +82,21 @@ type connector struct {
 	db     *sql.DB // the handle, if it was opened by name
 }
 
+// process is the name of this process, without which addresses and counts in it mean
+// nothing in a store that others use too.
+var process = rand.Text()
+
 // connectors counts connectors that were given without a name.
 var connectors atomic.Int64
 
 func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analyze.Dialect, dsn string, named bool) *connector {
 	name := fmt.Sprintf("%T %s", d, dsn)
 	if reflect.TypeOf(d).Kind() == reflect.Pointer {
-		name = fmt.Sprintf("%p %s", d, name) // two of one type may differ in their hooks
+		name = fmt.Sprintf("%s %p %s", process, d, name) // two of one type may differ in their hooks
 	}
 	if !named {
 		dsn = "unknown" // not "", which SQLite takes for a database of the connection's own
-		name = fmt.Sprintf("%T connector %d", inner, connectors.Add(1))
+		name = fmt.Sprintf("%s %T connector %d", process, inner, connectors.Add(1))
 	}
 	known := named && dialectOfType(d) != "" // else it is somebody's wrapper, of which nothing is known
 	config := session.Config{

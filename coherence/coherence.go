@@ -22,6 +22,7 @@ type (
 	Store = store.Store
 	Tag   = store.Tag
 	Token = store.Token
+	Bytes = store.Bytes
 )
 
 // An Outcome says how a read was answered.
