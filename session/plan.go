@@ -221,3 +221,9 @@ func (s *Session) effectPlan(q *query) *planned {
 	}
 	return s.src.plan(q, s.db, f, s.state)
 }
+
+// targetOnly is a schema that has one relation.
+type targetOnly struct{ table *confine.Table }
+
+// Table implements confine.Schema.
+func (t targetOnly) Table(analyze.Name) (*confine.Table, bool) { return t.table, t.table != nil }
