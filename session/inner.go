@@ -14,7 +14,8 @@ type call struct {
 	*query
 	args []driver.NamedValue
 	stmt *Stmt // nil if the text is run directly
-	sure bool  // of a write: a guess of its row has failed
+
+	failed *guess // of a write: what was guessed of its row in vain
 }
 
 // exec runs the call on the driver's connection.

@@ -33,6 +33,8 @@ type planned struct {
 
 	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
 	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
+	moves        atomic.Bool     // the values that it gave its last row weren't those that the row had; see known
+	turn         turn            // of the rows that it writes
 
 	direct, prepared string // what keys begin with
 
@@ -219,3 +221,9 @@ func (s *Session) effectPlan(q *query) *planned {
 	}
 	return s.src.plan(q, s.db, f, s.state)
 }
+
+// targetOnly is a schema that has one relation.
+type targetOnly struct{ table *confine.Table }
+
+// Table implements confine.Schema.
+func (t targetOnly) Table(analyze.Name) (*confine.Table, bool) { return t.table, t.table != nil }

@@ -34,7 +34,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 		result, changed, err = s.execHeld(ctx, c, w)
 		if w.guess != nil && w.guess.proven(changed, err) {
 			s.after(ctx, w, nil)
-			c.sure = true
+			c.failed = w.guess
 			return s.execCall(ctx, c)
 		}
 		err = s.imaged(ctx, w, &c, changed, err)
