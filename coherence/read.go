@@ -73,6 +73,12 @@ func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}
+	return d.missed(ctx, key, n, join, landed, v, err)
+}
+
+// missed makes the Read of a key of which the store had no entry: v is what it said of the
+// need's tags then or later, and landed how many flights had landed before it was asked for the entry.
+func (d *Domain) missed(ctx context.Context, key string, n need, join bool, landed uint64, v store.View, err error) Read {
 	if !join || err != nil || v.Held {
 		return d.read(ctx, strings.Clone(key), n, v, err)
 	}
