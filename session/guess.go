@@ -135,7 +135,7 @@ func (s *Session) peek(ctx context.Context, text *analyze.Change, columns []*con
 	if err != nil {
 		return nil
 	}
-	ahead := read(live.rows, s.src.MaxEntryBytes, false, nil)
+	ahead := read(live.rows, s.src.MaxEntryBytes, false, likeness{})
 	if err := live.close(); err != nil || !ahead.complete() || ahead.set.rows != 1 {
 		return nil
 	}
