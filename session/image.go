@@ -176,7 +176,7 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 	if err != nil {
 		return nil, err
 	}
-	ahead := read(live.rows, catalogLimit, false, nil)
+	ahead := read(live.rows, catalogLimit, false, likeness{})
 	if err := live.close(); err != nil {
 		return nil, err
 	}

@@ -210,7 +210,7 @@ func (q querier) Query(ctx context.Context, text string) ([][]driver.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	ahead := read(live.rows, catalogLimit, false, nil)
+	ahead := read(live.rows, catalogLimit, false, likeness{})
 	if err := live.close(); err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (s *Session) peekSet(ctx context.Context, text string, args []driver.NamedV
 	if err != nil {
 		return nil
 	}
-	ahead := read(live.rows, s.src.MaxEntryBytes, false, nil)
+	ahead := read(live.rows, s.src.MaxEntryBytes, false, likeness{})
 	if err := live.close(); err != nil || !ahead.complete() {
 		return nil
 	}

@@ -68,7 +68,7 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 	if err != nil {
 		return err
 	}
-	ahead := read(live.rows, catalogLimit, false, nil)
+	ahead := read(live.rows, catalogLimit, false, likeness{})
 	if err := live.close(); err != nil {
 		return err
 	}

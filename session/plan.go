@@ -38,7 +38,7 @@ type planned struct {
 
 	direct, prepared string // what keys begin with
 
-	shape atomic.Pointer[shape] // of the result read last, which the next is likely to have too
+	habit habit // of its results
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
@@ -52,13 +52,6 @@ var plans atomic.Uint64
 // calls may change the state of the session.
 func (p *planned) acts() bool {
 	return !p.write.none() || p.plan != nil && (p.plan.StateUnknown || p.plan.TempUnknown)
-}
-
-// learn keeps the shape of the result that was read last.
-func (p *planned) learn(s *shape) {
-	if p.shape.Load() != s {
-		p.shape.Store(s)
-	}
 }
 
 // maxPlans bounds the plans kept of one query: sessions differ in their state.
