@@ -14,7 +14,7 @@ import (
 // nothing. It goes down when the store has been told.
 type fence struct{ writes atomic.Int64 }
 
-func (f *fence) up() bool { return f.writes.Load() > 0 }
+func (d *Domain) fenced() bool { return d.fence.writes.Load() > 0 && d.mutant != NoFence }
 
 // Unannounced is how many writes of this process the store could not be told of yet.
 func (d *Domain) Unannounced() int64 { return d.fence.writes.Load() }
