@@ -479,5 +479,6 @@ func (e effect) and(other *effect) effect {
 	e.schema = e.schema || other.schema
 	e.attached = e.attached || other.attached
 	e.shared = e.shared || other.shared
+	e.facts = slices.Concat(e.facts, other.facts)
 	return e
 }
