@@ -160,6 +160,9 @@ func (h *house) exec(on handle, query string, args ...any) {
 
 // quiet waits until other processes have noticed a change of the schema. Until then nothing is kept.
 func (h *house) quiet(query string) {
+	if strings.HasPrefix(query, "BEGIN NOT") {
+		query = ""
+	}
 	word, _, _ := strings.Cut(strings.ToUpper(strings.TrimSpace(query)), " ")
 	switch word {
 	case "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "REPLACE":

@@ -120,7 +120,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 // that tells this result from another's.
 func (s *Source) keyPrefix(db *database, state *catalog.State, mode, text string) string {
 	h := sha256.New()
-	for _, part := range []string{s.Name, string(s.Dialect), state.Key, mode, text} {
+	for _, part := range []string{wireKey(), s.Name, string(s.Dialect), state.Key, mode, text} {
 		h.Write(appendString(nil, part))
 	}
 	return db.domain.Prefix() + string(h.Sum(nil))

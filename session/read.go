@@ -56,8 +56,8 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		}
 		read := p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
 		if read.Outcome == coherence.Hit {
-			set, ok := read.Value.(*rowSet)
-			if !ok { // it is nothing of ours, or of another version
+			set, ok := resultOf(read.Value)
+			if !ok {
 				p.db.domain.Forget(ctx, key)
 				continue
 			}
@@ -72,7 +72,21 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 	return s.bypass(ctx, c, &o, nil, analyze.CatalogUnavailable)
 }
 
-// maxTries bounds how often a read plans again because the schema changed under it.
+// resultOf returns the result that an entry has. It reports false if the entry was written
+// by a process whose results can't be read here: it is of no use then.
+func resultOf(value any) (*rowSet, bool) {
+	switch v := value.(type) {
+	case *rowSet:
+		return v, true
+	case coherence.Bytes:
+		set, err := decodeRowSet(v)
+		return set, err == nil
+	}
+	return nil, false
+}
+
+// maxTries bounds how often a read plans again because the schema changed under it, or
+// because what it found is of no use.
 const maxTries = 3
 
 // sideEffects reports whether the text itself says that a statement does more than read.

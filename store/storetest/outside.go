@@ -64,11 +64,15 @@ func (o outside) Lookup(ctx context.Context, key string, tags []store.Tag) (stor
 	if v.Entry == nil || err != nil {
 		return v, err
 	}
-	b, ok := v.Entry.Value.(store.Bytes)
-	if !ok {
-		return v, fmt.Errorf("a value of type %T", v.Entry.Value)
+	var w written
+	switch value := v.Entry.Value.(type) {
+	case written: // a copy of this process's own
+		w = value
+	case store.Bytes:
+		w, err = readWritten(value)
+	default:
+		err = fmt.Errorf("a value of type %T", v.Entry.Value)
 	}
-	w, err := readWritten(b)
 	with := *v.Entry
 	with.Value, with.Size = w.value, w.size
 	v.Entry = &with

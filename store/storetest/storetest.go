@@ -18,6 +18,9 @@ type Subject struct {
 	// that can't be moved it waits.
 	Sleep func(time.Duration)
 
+	// Elsewhere says that the bound of the store's own Stats isn't that of where entries are kept.
+	Elsewhere bool
+
 	// Lease is the shortest lease that the store keeps to; 0 means one second.
 	Lease time.Duration
 }
