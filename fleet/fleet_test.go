@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 const (
 	processes = 4
 	witness   = processes // the number of the process that reads without a cache
-	lease     = 2 * time.Second
+	lease     = 3 * time.Second
 )
 
 // A site is one configuration: a database server and a store, both of its own.
@@ -156,7 +156,24 @@ func (f *fleet) launch() {
 	f.watched = make(chan struct{})
 	f.watching.Go(f.watch)
 	f.each((*member).resume)
+	if !f.base.Aside {
+		f.each((*member).untilHits)
+	}
 }
+
+// untilHits waits until the process finds what it looks for in the store. A store that has just begun keeps nothing
+// for a lease; a process that couldn't tell it of a write asks it nothing.
+func (m *member) untilHits() {
+	m.f.Helper()
+	first := m.hits()
+	for end := time.Now().Add(patience); m.hits() == first; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			m.f.Fatalf("process %d finds nothing in the store", m.process)
+		}
+	}
+}
+
+func (m *member) hits() int64 { m.f.Helper(); return m.tell("stats", "stats").Stats.Hits }
 
 // start starts a process in a folder of its own, in which are its ways to the servers.
 func (f *fleet) start(i int) *member {
@@ -273,11 +290,16 @@ func (m *member) await(kind string) Report {
 	}
 }
 
-func (m *member) tell(command string, answer string) Report {
+func (m *member) send(command string) {
 	m.f.Helper()
 	if _, err := io.WriteString(m.in, command+"\n"); err != nil {
 		m.f.Fatalf("process %d: %v", m.process, err)
 	}
+}
+
+func (m *member) tell(command string, answer string) Report {
+	m.f.Helper()
+	m.send(command)
 	return m.await(answer)
 }
 
@@ -405,7 +427,7 @@ func (f *fleet) finish() Verdict {
 // stats are those of the processes that run now.
 func (f *fleet) hits() (n int64) {
 	for _, m := range f.members {
-		n += m.tell("stats", "stats").Stats.Hits
+		n += m.hits()
 	}
 	return n
 }

@@ -11,7 +11,7 @@ import (
 // TestCalm: the most reads, without faults but those that come of locks and conflicts.
 func TestCalm(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site, server, cache *dbtest.Server) {
-		f := newFleet(t, s, server, cache, Config{Readers: 4, Writers: 2, Pace: 8 * time.Millisecond, Timeout: 10 * time.Second, Room: 8 << 20})
+		f := newFleet(t, s, server, cache, Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Room: 8 << 20})
 		f.direct = true
 		f.launch()
 		f.until(int64(*readsFlag / len(sites)))
@@ -69,7 +69,7 @@ func (f *fleet) report(v Verdict, more string) {
 // TestAside: what programs do by hand is found to be stale.
 func TestAside(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site, server, cache *dbtest.Server) {
-		f := newFleet(t, s, server, cache, Config{Aside: true, Readers: 4, Writers: 2, Pace: 4 * time.Millisecond})
+		f := newFleet(t, s, server, cache, Config{Aside: true, Clients: 5, Writes: 100})
 		f.direct = true
 		f.launch()
 		f.until(20_000)

@@ -56,12 +56,12 @@ type Config struct {
 	FailClosed bool
 	Bounded    time.Duration
 
-	Readers, Writers int
-	Pace             time.Duration // between two writes of a writer, at most
-	Linger           time.Duration // within transactions, at most
-	Patience         time.Duration // how long a call may take; 0: for ever
-	Hasty            bool          // some calls end at any moment
-	Seed             uint64
+	Clients  int
+	Writes   int           // of a thousand calls
+	Linger   time.Duration // within transactions, at most
+	Patience time.Duration // how long a call may take; 0: for ever
+	Hasty    bool          // some calls end at any moment
+	Seed     uint64
 }
 
 // A Report is a line that a worker writes.
@@ -133,7 +133,7 @@ func (w *Worker) open() (err error) {
 	if err != nil {
 		return err
 	}
-	w.db.SetMaxIdleConns(w.Readers + w.Writers + 1)
+	w.db.SetMaxIdleConns(w.Clients + 1)
 	return nil
 }
 
@@ -162,26 +162,20 @@ func (w *Worker) openStore() (store.Shared, error) {
 
 // start starts the clients, which wait until quiet ends.
 func (w *Worker) start() {
-	for i := range w.Readers + w.Writers {
-		r := rand.New(rand.NewPCG(w.Seed, uint64(w.Process*1000+i)))
-		go w.client(r, i < w.Writers)
+	for i := range w.Clients {
+		go w.client(rand.New(rand.NewPCG(w.Seed, uint64(w.Process*1000+i))))
 	}
 }
 
-func (w *Worker) client(r *rand.Rand, writes bool) {
-	for {
+func (w *Worker) client(r *rand.Rand) {
+	for !w.history.full() {
 		w.quiet.RLock()
-		switch {
-		case w.history.full():
-		case writes:
+		if r.IntN(1000) < w.Writes {
 			w.write(r)
-		default:
+		} else {
 			w.read(r)
 		}
 		w.quiet.RUnlock()
-		if writes && w.Pace > 0 || w.history.full() {
-			time.Sleep(time.Duration(r.Int64N(int64(w.Pace + time.Millisecond))))
-		}
 	}
 }
 
