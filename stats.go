@@ -1,5 +1,7 @@
 package larder
 
+import "github.com/larderdb/larder/session"
+
 // Stats is what a cache did since it was made, and what its store keeps now.
 type Stats struct {
 	Hits     int64 // reads answered from the cache
@@ -13,6 +15,10 @@ type Stats struct {
 	Writes     int64 // statements and transactions that announced a change
 	WideWrites int64 // of these, those that announced all relations
 	Abandoned  int64 // writes whose outcome is unknown: a connection was lost
+
+	// Unannounced is how many writes the store, which processes share, could not be told of yet. Until it was, this
+	// process reads nothing from it, and others may read what is older.
+	Unannounced int64
 
 	Entries   int   // in the store
 	Bytes     int64 // in memory, entries with their keys and tags
@@ -34,7 +40,8 @@ func (c *Cache) Stats() Stats {
 	t, kept := c.counters.Totals(), c.store.Stats()
 	return Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
-		Writes: t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
+		Unannounced: session.Unannounced(c.store),
+		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,
 	}
 }

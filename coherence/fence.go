@@ -3,6 +3,7 @@ package coherence
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +13,22 @@ import (
 // A fence keeps this process from a store that doesn't know of one of its writes: the store was away
 // when the write was to be held, or announced. As long as it is up, reads go to the database and keep
 // nothing. It goes down when the store has been told.
-type fence struct{ writes atomic.Int64 }
+//
+// What it is to be told gathers while it is away: however many writes there are, the tags
+// are told at once. The marks that a failed hold may have left lapse by themselves.
+type fence struct {
+	writes atomic.Int64 // that the store may not know of
+
+	mu      sync.Mutex // guards what follows
+	tags    map[Tag]bool
+	lost    map[Tag]bool // of writes of unknown outcome, which may become visible within the lease
+	held    []*Hold      // whose marks the store has, and goes on renewing
+	waiting int64        // the writes that these are of
+	telling bool
+}
+
+// maxUntold bounds the tags that gather; then all are told of.
+const maxUntold = 10_000
 
 func (f *fence) up() bool { return f.writes.Load() > 0 }
 
@@ -35,18 +51,91 @@ func (h *Hold) fasten() {
 	}
 }
 
-// announceLater has the end of the hold tried until it succeeds. The hold counts as ended.
-func (h *Hold) announceLater(step func(ctx context.Context, h *Hold) error) {
+// announceLater ends a hold of whose end the store can't be told, and has it told when it can be. lost says that the outcome
+// of the write isn't known.
+func (h *Hold) announceLater(lost bool) {
+	f, held := &h.d.fence, !h.loose
 	h.loosen()
-	later := *h
 	h.ended, h.loose = true, false
-	h.d.retry(func(ctx context.Context) error {
-		err := step(ctx, &later)
-		if err == nil {
-			later.fasten()
-		}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.waiting++; {
+	case held:
+		f.held = append(f.held, h)
+	case lost:
+		f.lost = h.d.gathered(f.lost, h.tags)
+	default:
+		f.tags = h.d.gathered(f.tags, h.tags)
+	}
+	if !f.telling {
+		f.telling = true
+		h.d.retry(h.d.tell)
+	}
+}
+
+// gathered adds tags to a set, or makes it that of everything.
+func (d *Domain) gathered(set map[Tag]bool, tags []Tag) map[Tag]bool {
+	if len(set)+len(tags) > maxUntold {
+		return map[Tag]bool{d.schema.all: true}
+	}
+	if set == nil {
+		set = make(map[Tag]bool)
+	}
+	for _, tag := range tags {
+		set[tag] = true
+	}
+	return set
+}
+
+// errMoreToTell is why the store must be told again.
+var errMoreToTell = errors.New("coherence: writes have come meanwhile")
+
+// tell tells the store what has gathered. If it fails that stays.
+func (d *Domain) tell(ctx context.Context) error {
+	f := &d.fence
+	f.mu.Lock()
+	tags, lost, held, waiting := f.tags, f.lost, f.held, f.waiting
+	f.tags, f.lost, f.held, f.waiting = nil, nil, nil, 0
+	f.mu.Unlock()
+
+	err := d.tellOf(ctx, tags, lost, held)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.tags, f.lost = d.gathered(f.tags, list(tags)), d.gathered(f.lost, list(lost))
+		f.held, f.waiting = append(held, f.held...), f.waiting+waiting
 		return err
-	})
+	}
+	f.writes.Add(-waiting)
+	if f.telling = f.waiting > 0; f.telling {
+		return errMoreToTell
+	}
+	return nil
+}
+
+func (d *Domain) tellOf(ctx context.Context, tags, lost map[Tag]bool, held []*Hold) error {
+	if len(lost) > 0 {
+		if err := d.store.Hold(ctx, newHoldID(), list(lost), d.lease, nil); err != nil {
+			return err
+		}
+	}
+	for _, h := range held {
+		if err := d.store.Release(ctx, h.id, h.tags); err != nil {
+			return err
+		}
+	}
+	if len(tags) == 0 {
+		return nil
+	}
+	return d.store.Release(ctx, newHoldID(), list(tags))
+}
+
+func list(set map[Tag]bool) []Tag {
+	tags := make([]Tag, 0, len(set))
+	for tag := range set {
+		tags = append(tags, tag)
+	}
+	return tags
 }
 
 // How long it is waited between two tries.

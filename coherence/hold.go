@@ -120,7 +120,7 @@ func (h *Hold) Release(ctx context.Context) error {
 		return nil
 	}
 	if h.d.shared != nil {
-		h.announceLater(func(ctx context.Context, h *Hold) error { return h.end(ctx) })
+		h.announceLater(false)
 	}
 	return fmt.Errorf("coherence: release: %w", err)
 }
@@ -164,9 +164,7 @@ func (h *Hold) Abandon() {
 	}
 	h.d.writers.lose(h.d.lease)
 	if h.loose { // nothing may be there that lapses
-		h.announceLater(func(ctx context.Context, h *Hold) error {
-			return h.d.store.Hold(ctx, h.id, h.tags, h.d.lease, nil)
-		})
+		h.announceLater(true)
 		return
 	}
 	h.lapse()

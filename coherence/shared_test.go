@@ -322,6 +322,33 @@ func TestFence(t *testing.T) {
 	}
 }
 
+// TestFenceGathers: however many writes the store couldn't be told of, it is told of them at once.
+func TestFenceGathers(t *testing.T) {
+	processes(t, func(t *testing.T, c *common, a, b *coherence.Domain) {
+		tags := []store.Tag{a.Tag("stuff?")}
+		want(t, b, "k", tags, "old", "old", coherence.Miss)
+		c.set(true)
+		for range 1000 {
+			h, _ := a.Hold(bg, tags)
+			_ = h.Release(bg)
+		}
+		if n := a.Unannounced(); n != 1000 {
+			t.Errorf("%d writes aren't announced, of 1000", n)
+		}
+		time.Sleep(10 * time.Second)
+		c.set(false)
+		c.took()
+		time.Sleep(5 * time.Second)
+		if calls := c.took(); !slices.Equal(calls, []string{"release"}) {
+			t.Errorf("told by %q", calls)
+		}
+		want(t, b, "k", tags, "new", "new", coherence.Miss)
+		if n := a.Unannounced(); n != 0 {
+			t.Errorf("%d writes aren't announced after all", n)
+		}
+	})
+}
+
 // TestHeldAndNotReleased: a hold that the store has, but that can't be released, is released when it can be.
 func TestHeldAndNotReleased(t *testing.T) {
 	processes(t, func(t *testing.T, c *common, a, b *coherence.Domain) {

@@ -92,6 +92,14 @@ func registered(in coherence.Store) []*database {
 	return found
 }
 
+// Unannounced is how many writes a store could not be told of yet.
+func Unannounced(in coherence.Store) (n int64) {
+	for _, db := range registered(in) {
+		n += db.domain.Unannounced()
+	}
+	return n
+}
+
 // again takes one more reference to db.
 func (db *database) again() *database {
 	registry.mu.Lock()

@@ -17,6 +17,7 @@ type holds struct {
 	own    *coherence.Writer // the writer that they belong to, if there is one
 
 	schemas []*database // of which the schema is changed
+	reading bool        // of what is a read, as far as is known: it isn't refused
 	failed  error       // why the store may not have all marks
 }
 
@@ -69,7 +70,7 @@ var ErrNotHeld = errors.New("the cache's store can't be told of the write, which
 // refused says why a write must not be made, if the cache fails closed and the store doesn't have its
 // marks. They are taken away then.
 func (s *Session) refused(ctx context.Context, h *holds) error {
-	if h.failed == nil || !s.src.FailClosed {
+	if h.failed == nil || !s.src.FailClosed || h.reading {
 		return nil
 	}
 	for _, hold := range h.marks {

@@ -161,16 +161,20 @@ func (s *Session) refresh(ctx context.Context) {
 	if s.identStale {
 		s.identify(ctx)
 	}
-	if s.stateStale || s.outlived() {
+	s.loadFacts(ctx)
+	if s.stateStale || s.outlived() { // also by what loading has told
 		s.readState(ctx)
 	}
+}
+
+// loadFacts sees to it that the facts of the database are current, if they can be.
+func (s *Session) loadFacts(ctx context.Context) {
 	if s.db == nil || s.db.current(ctx, s.db.facts.Load()) {
 		return
 	}
-	if _, err := s.db.load(ctx, querier{s.inner}, s.src.Dialect); err != nil {
-		if !errors.Is(err, coherence.ErrSchemaChanging) && !errors.Is(err, errCatalogPause) {
-			s.warn(ctx, "catalog can't be read", err)
-		}
+	_, err := s.db.load(ctx, querier{s.inner}, s.src.Dialect)
+	if err != nil && !errors.Is(err, coherence.ErrSchemaChanging) && !errors.Is(err, errCatalogPause) {
+		s.warn(ctx, "catalog can't be read", err)
 	}
 }
 

@@ -189,6 +189,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	if w.writer == nil {
 		w.holds.own = s.tx.writer
 	}
+	w.holds.reading = c.st.Kind == analyze.Read
 	return w, s.refused(ctx, &w.holds)
 }
 

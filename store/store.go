@@ -102,7 +102,7 @@ type Store interface {
 	// lasts for at most lease, and then takes itself away. With lease 0 it
 	// lasts until Renew or Release while this process lives, and some lease of
 	// the store's own longer: a store outside of this process renews it meanwhile.
-	// If it fails some tags may be marked.
+	// If it fails some tags may be marked, and lapse with the lease: the store doesn't renew them.
 	//
 	// If look isn't nil its tags are read, each after the marks of all tags of its Group are made.
 	Hold(ctx context.Context, id HoldID, tags []Tag, lease time.Duration, look *Look) error

@@ -113,7 +113,13 @@ func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 	h.busy.Lock()
 	defer h.busy.Unlock()
 	h.add(tags, lease)
-	return s.mark(ctx, id, tags, lease, look)
+	err := s.mark(ctx, id, tags, lease, look)
+	if err != nil && lease <= 0 { // what has been marked lapses
+		h.mu.Lock()
+		h.leaseLocked(s.o.Lease)
+		h.mu.Unlock()
+	}
+	return err
 }
 
 func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
