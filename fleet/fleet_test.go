@@ -92,7 +92,6 @@ type fleet struct {
 	dir     string
 	members [processes]*member
 	files   []file // histories of all that ever ran
-	lapses  []Lapse
 
 	watching sync.WaitGroup
 	watched  chan struct{} // closed when the witness is to stop
@@ -395,7 +394,7 @@ func (f *fleet) calls() []call {
 			f.Fatal(err)
 		}
 		for _, r := range h.begun() {
-			if r.kind != 0 && r.begin != 0 && (r.kind == made || r.end != 0) {
+			if r.kind != 0 && r.begin != 0 && (r.kind != seen || r.end != 0) {
 				all = append(all, call{r, file.process})
 			}
 		}
@@ -419,7 +418,7 @@ func (f *fleet) finish() Verdict {
 	}
 	close(f.watched)
 	f.watching.Wait()
-	v := judge(f.calls(), f.lapses)
+	v := judge(f.calls())
 	f.each((*member).kill)
 	return v
 }

@@ -32,8 +32,9 @@ type head struct {
 type kind uint8
 
 const (
-	seen kind = 1 + iota // version is what a read saw
-	made                 // version is what a write made, 0 if it can't tell; it is larger by by than it was
+	seen   kind = 1 + iota // version is what a read saw
+	made                   // version is what a write made, 0 if it can't tell; it is larger by by than it was
+	lapsed                 // the store could not be told of writes of this process; it is of no row
 )
 
 // A fate is what is known of a write.

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -24,11 +25,19 @@ type call struct {
 	process int
 }
 
-// A Lapse is a time in which writes of some processes need not be seen by others, because the store could not be told
+// A Lapse is a time in which writes of a process need not be seen by others, because the store could not be told
 // of them, and Options.FailClosed isn't set.
 type Lapse struct {
-	From, To  int64
-	Processes []int // whose writes
+	From, To int64
+	Process  int
+}
+
+// lapseOf is the lapse that a process has noted; if it was killed in it, it never ends.
+func lapseOf(c call) Lapse {
+	if c.end == 0 {
+		c.end = math.MaxInt64
+	}
+	return Lapse{c.begin, c.end, c.process}
 }
 
 // A Finding is a read that saw what it must not.
@@ -55,6 +64,7 @@ type Verdict struct {
 	Writes   int // rows that were written, and acknowledged
 	Unknown  int // … of unknown outcome
 	Refused  int // … not made
+	Lapses   int
 	Excused  int // reads that saw what is older in a lapse
 	Stale    int
 	Findings []Finding // the first of each row
@@ -64,12 +74,16 @@ type Verdict struct {
 const maxFindings = 3
 
 // judge judges the calls of all processes.
-func judge(calls []call, lapses []Lapse) Verdict {
-	rows := make(map[int16][]call)
+func judge(calls []call) Verdict {
+	rows, lapses := make(map[int16][]call), []Lapse(nil)
 	for _, c := range calls {
+		if c.kind == lapsed {
+			lapses = append(lapses, lapseOf(c))
+			continue
+		}
 		rows[c.row] = append(rows[c.row], c)
 	}
-	var v Verdict
+	v := Verdict{Lapses: len(lapses)}
 	for row, of := range rows {
 		j := &sweep{row: int(row), calls: of, lapses: lapses}
 		j.run(&v)
@@ -105,7 +119,7 @@ func (j *sweep) run(v *Verdict) {
 		j.processes = max(j.processes, c.process+1)
 	}
 	j.own = make([]int64, len(j.lapses)*j.processes)
-	floors, lower := make([]int64, len(j.calls)), make([]int64, len(j.calls))
+	floors, lowers := make([]int64, len(j.calls)), make([]int64, len(j.calls))
 	for _, m := range j.moments() {
 		switch {
 		case m.call < 0:
@@ -113,10 +127,10 @@ func (j *sweep) run(v *Verdict) {
 				j.own[m.lapse*j.processes+p] = j.floor
 			}
 		case !m.end:
-			floors[m.call], lower[m.call] = j.floor, j.lower(&j.calls[m.call])
+			floors[m.call], lowers[m.call] = j.floor, j.lower(&j.calls[m.call])
 			j.begin(&j.calls[m.call], v)
 		default:
-			j.ended(&j.calls[m.call], floors[m.call], lower[m.call], v)
+			j.ended(&j.calls[m.call], floors[m.call], lowers[m.call], v)
 		}
 	}
 }
@@ -166,7 +180,7 @@ func (j *sweep) begin(c *call, v *Verdict) {
 func (j *sweep) lower(c *call) int64 {
 	lower := j.floor
 	for i, l := range j.lapses {
-		if l.From <= c.begin && c.begin < l.To {
+		if l.From <= c.begin && c.begin < l.To && l.Process != c.process { // which knows of its own
 			lower = min(lower, j.own[i*j.processes+c.process])
 		}
 	}
@@ -186,15 +200,20 @@ func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
 	v.Writes++
 	j.acked += int64(c.by)
 	j.floor = max(j.floor, c.version, floor+int64(c.by), j.acked)
-	j.tell(c, lower)
+	j.tell(c, floor+int64(c.by))
 }
 
-// tell raises the floor of those who must see a write in a lapse.
-func (j *sweep) tell(c *call, lower int64) {
+// tell raises the floor of those who must see a write in a lapse. Of a row that changes its owner nobody need: a write
+// announces the owner that it finds, and if somebody has changed that untold, results by the
+// owner before are as they were.
+func (j *sweep) tell(c *call, atLeast int64) {
+	if moves(j.row) {
+		return
+	}
 	for i, l := range j.lapses {
 		for p := range j.processes {
-			if own := &j.own[i*j.processes+p]; p == c.process || !slices.Contains(l.Processes, c.process) {
-				*own = max(*own, c.version, lower+int64(c.by))
+			if own := &j.own[i*j.processes+p]; p == c.process || l.Process != c.process {
+				*own = max(*own, c.version, atLeast)
 			}
 		}
 	}

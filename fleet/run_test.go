@@ -44,7 +44,7 @@ func (f *fleet) until(reads int64) {
 }
 
 // mustBeFresh finishes a run in which nobody may have seen anything stale.
-func (f *fleet) mustBeFresh() {
+func (f *fleet) mustBeFresh() Verdict {
 	f.Helper()
 	began := time.Now()
 	stats := f.stats()
@@ -54,13 +54,14 @@ func (f *fleet) mustBeFresh() {
 	if v.Stale > 0 {
 		f.Errorf("%d stale; seed %d", v.Stale, *seedFlag)
 	}
+	return v
 }
 
 func (f *fleet) report(v Verdict, more string) {
 	f.Helper()
 	reads, failed, writes, bad := f.counts()
-	f.Logf("%d reads (%d failed) of %d rows, %d writes (%d failed, %d rows of unknown outcome, %d refused), %d stale, %d excused; %s",
-		reads, failed, v.Reads, writes, bad, v.Unknown, v.Refused, v.Stale, v.Excused, more)
+	f.Logf("%d reads (%d failed) of %d rows, %d writes (%d failed, %d rows of unknown outcome, %d refused), %d stale, %d excused in %d lapses; %s",
+		reads, failed, v.Reads, writes, bad, v.Unknown, v.Refused, v.Stale, v.Excused, v.Lapses, more)
 	for _, finding := range v.Findings {
 		f.Log(finding)
 	}
@@ -76,7 +77,7 @@ func TestAside(t *testing.T) {
 		f.each((*member).rest)
 		close(f.watched)
 		f.watching.Wait()
-		v := judge(f.calls(), nil)
+		v := judge(f.calls())
 		f.report(v, "by hand")
 		if v.Stale == 0 {
 			t.Error("the judge finds nothing")

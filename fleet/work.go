@@ -144,7 +144,7 @@ func (w *Worker) openCached(driver, dsn string) error {
 	}
 	w.cache, err = larder.New(&larder.Options{
 		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger: slog.New(&lapses{w: w}),
 	})
 	if err != nil {
 		return err

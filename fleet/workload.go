@@ -44,38 +44,50 @@ func (w *Worker) read(r *rand.Rand) {
 func (w *Worker) readTx(ctx context.Context, q question, arg int) {
 	tx, err := w.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		w.failedRead(ctx, err)
+		w.failedRead(err)
 		return
 	}
 	defer tx.Rollback()
 	for range 2 {
-		if !w.noteRead(func() ([]sight, error) { return ask(ctx, tx, w.Dialect, q, arg) }) {
+		begin := now()
+		sights, err := ask(ctx, tx, w.Dialect, q, arg)
+		if err != nil { // the database may end it, if this process was stopped
+			w.tornRead(err)
 			return
 		}
+		w.noteSights(begin, sights)
 	}
 }
 
-// noteRead notes what a read saw, and reports whether it has not failed.
-func (w *Worker) noteRead(read func() ([]sight, error)) bool {
+// noteRead notes what a read saw.
+func (w *Worker) noteRead(read func() ([]sight, error)) {
 	begin := now()
 	sights, err := read()
-	end := now()
 	if err != nil {
-		w.failedRead(context.Background(), err)
-		return false
+		w.failedRead(err)
+		return
 	}
+	w.noteSights(begin, sights)
+}
+
+func (w *Worker) noteSights(begin int64, sights []sight) {
+	end := now()
 	for _, s := range sights {
 		w.history.note(record{begin: begin, end: end, version: s.Version, row: int16(s.Row), kind: seen})
 	}
 	w.history.head.reads.Add(1)
-	return true
 }
 
-func (w *Worker) failedRead(_ context.Context, err error) {
+// tornRead tells the test of an answer that no state of the world gives.
+func (w *Worker) tornRead(err error) {
 	var t torn
 	if errors.As(err, &t) {
 		w.say(Report{Kind: "torn", Text: t.what})
 	}
+}
+
+func (w *Worker) failedRead(err error) {
+	w.tornRead(err)
 	if w.history.head.failed.Add(1) < 4 {
 		w.log("a read failed: %v", err)
 	}

@@ -25,6 +25,9 @@ const (
 	rowCount = firstOwn + owners
 )
 
+// moves reports whether a row changes its owner.
+func moves(row int) bool { return settled*each <= row && row < items }
+
 // Schema makes the tables, one statement at a time.
 func Schema() []string {
 	var item, owner []string
