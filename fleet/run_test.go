@@ -14,8 +14,10 @@ func TestCalm(t *testing.T) {
 		f := newFleet(t, s, server, cache, Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Room: 8 << 20})
 		f.direct = true
 		f.launch()
+		begun := now()
 		f.until(int64(*readsFlag / len(sites)))
 		f.mustBeFresh()
+		f.checkSample(f.calls(), begun+int64(500*time.Millisecond))
 	})
 }
 
