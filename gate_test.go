@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,8 +16,9 @@ import (
 // yet), "rows SELECT …" (the last row has been read).
 type gate struct {
 	driver.Connector
-	mu    sync.Mutex
-	stops map[string]*stop // guarded by mu
+	mu     sync.Mutex
+	stops  map[string]*stop // guarded by mu
+	passed []string         // that were to pass since the last call of took; guarded by mu
 
 	result driver.Result // in the place of those of the driver, if not nil
 }
@@ -67,6 +69,15 @@ func (g *gate) at(t testing.TB, point string) *stop {
 	return s
 }
 
+// took returns the statements that have passed since it was called last.
+func (g *gate) took() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	texts := g.passed
+	g.passed = nil
+	return texts
+}
+
 // wait returns when the statement has come to the point.
 func (s *stop) wait() {
 	s.t.Helper()
@@ -82,6 +93,9 @@ func (s *stop) go_() { s.resumed.Do(func() { close(s.resume) }) }
 
 func (g *gate) pass(conn driver.Conn, point string) error {
 	g.mu.Lock()
+	if text, ok := strings.CutPrefix(point, "before "); ok {
+		g.passed = append(g.passed, text)
+	}
 	s := g.stops[point]
 	delete(g.stops, point)
 	g.mu.Unlock()

@@ -5,12 +5,17 @@ import (
 	"database/sql/driver"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // A window is how long, at most, a slow connection waits after the database has answered a read of a register, and
 // around what writes it.
-type window struct{ read, write time.Duration }
+type window struct {
+	read, write time.Duration
+
+	guards, begins atomic.Int64 // statements that have a guess, or begin a transaction
+}
 
 // wait waits, half of the times.
 func wait(longest time.Duration) {
@@ -20,7 +25,7 @@ func wait(longest time.Duration) {
 }
 
 func waitFor(text string, longest time.Duration) {
-	if strings.Contains(text, "reg_") {
+	if strings.Contains(text, "reg_") || strings.Contains(text, "cards") {
 		wait(longest)
 	}
 }
@@ -59,6 +64,7 @@ func (c slowConn) QueryContext(ctx context.Context, text string, args []driver.N
 }
 
 func (c slowConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	c.window.note(text)
 	waitFor(text, c.window.write)
 	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, text, args)
 	if err == nil {

@@ -36,13 +36,24 @@ func fillUp[H handle](cache *larder.Cache, db H, op func(H, int)) {
 	}
 }
 
-// BenchmarkMiss compares a read that is not in the cache, and is kept, with the bare query.
+// BenchmarkMiss compares a read that is not in the cache, and is kept, with the bare query: over
+// the server's socket, and over TCP, as most programs ask.
 func BenchmarkMiss(b *testing.B) {
-	bare, cached := postgresPair(b)
-	op := missing[*sql.DB](b)
-	cache, _ := larder.Of(cached)
-	fillUp(cache, cached, op)
-	pair(b, bare, cached, 25, op)
+	for _, transport := range []struct {
+		name string
+		dsn  func(*dbtest.Database) string
+	}{
+		{"socket", func(d *dbtest.Database) string { return d.DSN() }},
+		{"tcp", func(d *dbtest.Database) string { return d.TCP() }},
+	} {
+		b.Run(transport.name, func(b *testing.B) {
+			bare, cached := pairOf(b, transport.dsn(dbtest.Postgres(b).Database(b)))
+			op := missing[*sql.DB](b)
+			cache, _ := larder.Of(cached)
+			fillUp(cache, cached, op)
+			pair(b, bare, cached, 25, op)
+		})
+	}
 }
 
 // BenchmarkMissOwn compares a miss with the floor, of which the driver is here: the difference

@@ -169,6 +169,7 @@ type figure struct {
 	hits, ideal int
 	statements  int64
 	stale       int
+	reordered   int // … and those that had the right rows in another order than the database's, where none is prescribed
 }
 
 // check runs the workload once, from a cold start, compares every read with the database, and counts.

@@ -21,7 +21,12 @@ func postgresPair(b *testing.B) (bare, cached *sql.DB) {
 
 func pairOn(b *testing.B, server *dbtest.Server) (bare, cached *sql.DB) {
 	b.Helper()
-	dsn := server.Database(b).DSN()
+	return pairOf(b, server.Database(b).DSN())
+}
+
+// pairOf is postgresPair for the database of a data source name.
+func pairOf(b *testing.B, dsn string) (bare, cached *sql.DB) {
+	b.Helper()
 	bare, err := sql.Open("pgx", dsn)
 	if err != nil {
 		b.Fatal(err)

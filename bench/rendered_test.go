@@ -7,36 +7,45 @@ import (
 	"strings"
 )
 
-// rendered is a result as text, with its columns and Go types, or its error. Rows that
-// come in no prescribed order are sorted: the database may change its plan.
-func rendered(ordered bool, rows *sql.Rows, err error) string {
+// An answer is a result as text, row by row, with its columns and Go types, or its error.
+type answer struct {
+	head string
+	rows []string
+}
+
+// rendered reads a result to its end.
+func rendered(rows *sql.Rows, err error) (a answer) {
 	if err != nil {
-		return "error: " + err.Error()
+		return answer{head: "error: " + err.Error()}
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
-		return "error: " + err.Error()
+		return answer{head: "error: " + err.Error()}
 	}
-	var texts []string
+	a.head = strings.Join(columns, ",")
 	values, pointers := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		pointers[i] = &values[i]
 	}
 	for rows.Next() {
 		if err := rows.Scan(pointers...); err != nil {
-			return "error: " + err.Error()
+			return answer{head: "error: " + err.Error()}
 		}
-		texts = append(texts, fmt.Sprintf("%#v", values))
+		a.rows = append(a.rows, fmt.Sprintf("%#v", values))
 	}
 	if err := rows.Err(); err != nil {
-		return "error: " + err.Error()
+		return answer{head: "error: " + err.Error()}
 	}
-	if !ordered {
-		slices.Sort(texts)
-	}
-	return strings.Join(columns, ",") + "\n" + strings.Join(texts, "\n")
+	return a
 }
+
+// sorted is the answer as far as it doesn't depend on an order of rows.
+func (a answer) sorted() answer { return answer{a.head, slices.Sorted(slices.Values(a.rows))} }
+
+func (a answer) equal(b answer) bool { return a.head == b.head && slices.Equal(a.rows, b.rows) }
+
+func (a answer) String() string { return a.head + "\n" + strings.Join(a.rows, "\n") }
 
 // keyOf is a statement with its arguments.
 func keyOf(text string, args []any) string { return fmt.Sprintf("%q %#v", text, args) }

@@ -69,15 +69,29 @@ func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join 
 }
 
 func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read {
-	if d.fence.up() {
-		Spoil(ctx, "the store has not been told of a write")
-		return Read{Outcome: Held}
+	if r, up := d.fenced(ctx); up {
+		return r
 	}
 	landed := d.flights.landed.Load()
 	v, err := d.store.Lookup(ctx, key, n.tags)
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}
+	return d.missed(ctx, key, n, join, landed, v, err)
+}
+
+// fenced reports whether the store must not be read, and what the read is then.
+func (d *Domain) fenced(ctx context.Context) (Read, bool) {
+	if !d.fence.up() {
+		return Read{}, false
+	}
+	Spoil(ctx, "the store has not been told of a write")
+	return Read{Outcome: Held}, true
+}
+
+// missed makes the Read of a key of which the store had no entry: v is what it said of the
+// need's tags then or later, and landed how many flights had landed before it was asked for the entry.
+func (d *Domain) missed(ctx context.Context, key string, n need, join bool, landed uint64, v store.View, err error) Read {
 	if !join || err != nil || v.Held {
 		return d.read(ctx, strings.Clone(key), n, v, err)
 	}

@@ -63,13 +63,23 @@ func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
 
 // LookupRows is Lookup for a result that depends on base and on rows. A relation
 // whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
-// use for the next. It asks the store more than Lookup does: a caller that
-// expects a hit asks Lookup with nil tags first.
-func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
-	r := d.lookupRows(ctx, key, base, rows, join)
+// use for the next. rows is called after it is known that there is no entry; in a shared
+// store, where each look is a round trip, before that.
+func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows func() []Rows, join bool) Read {
+	if r, up := d.fenced(ctx); up {
+		return r
+	}
+	landed := d.flights.landed.Load()
+	if d.shared == nil {
+		if v, err := d.store.Lookup(ctx, key, nil); v.Entry != nil && err == nil {
+			return d.read(ctx, "", need{}, v, nil)
+		}
+	}
+	of := rows()
+	r := d.missedRows(ctx, key, base, of, join, landed)
 	for try := 0; r.moved && try < 2; try++ {
-		d.forgetShapes(rows)
-		r = d.lookupRows(ctx, key, base, rows, join)
+		d.forgetShapes(of)
+		r = d.missedRows(ctx, key, base, of, join, landed)
 	}
 	if r.moved { // whether writers announce its slices isn't known
 		Spoil(ctx, "shapes in use have changed")
@@ -84,9 +94,22 @@ func (d *Domain) forgetShapes(rows []Rows) {
 	}
 }
 
-func (d *Domain) lookupRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool) Read {
+// missedRows makes the Read of a key which had no entry when landed flights had landed, or was not
+// looked for, in a shared store.
+func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool, landed uint64) Read {
 	n, wants := d.needOf(ctx, base, rows)
-	r := d.lookup(ctx, key, n, join)
+	unasked := ""
+	if d.shared != nil {
+		unasked = key
+	}
+	v, err := d.store.Lookup(ctx, unasked, n.tags)
+	if v.Entry != nil && err == nil {
+		return d.read(ctx, "", n, v, nil)
+	}
+	r := d.missed(ctx, key, n, join, landed, v, err)
+	if r.Outcome == Miss && r.tags != nil && wants == nil {
+		return r
+	}
 	through := false
 	defer func() {
 		if !through { // a panic of the store leaves nobody waiting
@@ -239,6 +262,18 @@ func (d *Domain) Shapes(ctx context.Context, relation string) []string {
 		return nil
 	}
 	return bare(members)
+}
+
+// Crowd is Shapes of a relation that has no room for more; nil while there is.
+func (d *Domain) Crowd(ctx context.Context, relation string) []string {
+	members, _, err := d.store.Members(ctx, d.wideTag(relation))
+	if err != nil || len(members) < MaxShapes {
+		return nil
+	}
+	if shapes := bare(members); len(shapes) >= MaxShapes {
+		return shapes
+	}
+	return nil
 }
 
 // bare returns the shapes among members, in use or proposed, each once.

@@ -15,9 +15,13 @@ func rowsOf(shape string, slices ...string) []coherence.Rows {
 
 var allRows = []coherence.Rows{{Relation: "stuff"}}
 
+func told(rows []coherence.Rows) func() []coherence.Rows {
+	return func() []coherence.Rows { return rows }
+}
+
 // loadRows is the read path for rows.
 func loadRows(d *coherence.Domain, key string, rows []coherence.Rows, db any) (any, coherence.Outcome) {
-	r := d.LookupRows(bg, key, []coherence.Tag{d.Tag("*")}, rows, true)
+	r := d.LookupRows(bg, key, []coherence.Tag{d.Tag("*")}, told(rows), true)
 	defer r.Done()
 	if r.Outcome == coherence.Hit {
 		return r.Value, r.Outcome

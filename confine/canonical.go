@@ -284,9 +284,10 @@ func (c Class) casts(d analyze.Dialect, to string, array bool) bool {
 func Join(forms []string) string {
 	var b strings.Builder
 	for _, f := range forms {
-		b.WriteString(strconv.Itoa(len(f)))
-		b.WriteByte(':')
-		b.WriteString(f)
+		b.WriteString(joined(f))
 	}
 	return b.String()
 }
+
+// joined is a form as it stands among others: its length tells where it ends.
+func joined(form string) string { return strconv.Itoa(len(form)) + ":" + form }

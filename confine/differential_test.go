@@ -132,7 +132,10 @@ func (w *writer) query(outer []string, columns int) string {
 		}
 	}
 	text := " FROM " + from
-	if w.IntN(5) > 0 {
+	switch n := w.IntN(10); {
+	case n == 0 && len(own) > 1: // those that have none
+		text += " WHERE " + own[w.IntN(len(own))] + "." + w.pick("a", "b", "c") + w.pick(" IS NULL", w.same()+"NULL")
+	case n > 1:
 		text += " WHERE " + w.cond(append(outer[:len(outer):len(outer)], own...), 0)
 	}
 	names := []string{"a", "b", "c"}[:columns]
@@ -279,6 +282,35 @@ func TestReadsAgainstPostgres(t *testing.T) {
 // testAgainst holds that a row that Reads says doesn't decide changes no result, whatever the statement: a database is
 // asked with and without it.
 func testAgainst(t *testing.T, db *sql.DB, d analyze.Dialect, rounds int, mixed bool) {
+	if *statements > 0 {
+		rounds = *statements
+	} else if testing.Short() {
+		rounds /= 4
+	}
+	c := newContest(t, db, d, mixed, noMutant)
+	for range rounds {
+		if wrong := c.round(); wrong != "" {
+			t.Fatal(wrong)
+		}
+	}
+	t.Logf("%d of %d statements confined, %d asked, %d rows spared", c.confined, rounds, c.asked, c.spared)
+	if c.spared < rounds/20 {
+		t.Errorf("only %d rows were spared in %d statements", c.spared, rounds)
+	}
+}
+
+// A contest is one of Reads with a database.
+type contest struct {
+	*writer
+	db     *sql.DB
+	schema tables
+	mutant mutant
+	seed   uint64
+
+	confined, asked, spared int
+}
+
+func newContest(t testing.TB, db *sql.DB, d analyze.Dialect, mixed bool, m mutant) *contest {
 	s, texts := plainTables(t, d, mixed)
 	for _, text := range texts {
 		if _, err := db.Exec(text); err != nil {
@@ -291,33 +323,49 @@ func testAgainst(t *testing.T, db *sql.DB, d analyze.Dialect, rounds int, mixed 
 	}
 	t.Logf("seed %d", seed)
 	w := &writer{Rand: rand.New(rand.NewPCG(seed, 1)), dialect: d, mixed: mixed}
-	if *statements > 0 {
-		rounds = *statements
-	} else if testing.Short() {
-		rounds /= 4
+	return &contest{writer: w, db: db, schema: s, mutant: m, seed: seed}
+}
+
+// round makes up a statement, and returns what is wrong with what Reads says of it, "" if nothing is.
+func (c *contest) round() string {
+	text := c.statement()
+	st := analyze.Analyze(c.dialect, text)
+	if st.Rows == nil {
+		return ""
 	}
-	confined, asked, spared := 0, 0, 0
-	for range rounds {
-		text := w.statement()
-		st := analyze.Analyze(d, text)
-		if st.Rows == nil {
-			continue
-		}
-		refs, ok := Reads(st.Rows, s)
-		if !ok || !slices.ContainsFunc(refs, func(r Reference) bool { return len(r.Alternatives) > 0 }) {
-			continue
-		}
-		confined++
-		n, err := w.spare(db, text, refs)
-		if err != nil {
-			t.Fatalf("seed %d: %s\n%s\n%v\n%s", seed, text, told(refs), err, st.Rows)
-		}
-		asked += min(n, 1)
-		spared += n
+	refs, ok := reads(st.Rows, c.schema, c.mutant)
+	if !ok || !slices.ContainsFunc(refs, func(r Reference) bool { return len(r.Alternatives) > 0 }) {
+		return ""
 	}
-	t.Logf("%d of %d statements confined, %d asked, %d rows spared", confined, rounds, asked, spared)
-	if spared < rounds/20 {
-		t.Errorf("only %d rows were spared in %d statements", spared, rounds)
+	c.confined++
+	n, err := c.spare(c.db, text, refs)
+	if err != nil {
+		return fmt.Sprintf("seed %d: %s\n%s\n%v\n%s", c.seed, text, told(refs), err, st.Rows)
+	}
+	c.asked += min(n, 1)
+	c.spared += n
+	return ""
+}
+
+// TestReadsSeesMutants: the statements that are made up tell each rule from its absence.
+func TestReadsSeesMutants(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.String(), func(t *testing.T) {
+			db, err := sql.Open("sqlite", ":memory:")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			db.SetMaxOpenConns(1)
+			c := newContest(t, db, analyze.SQLite, false, m)
+			for n := range 20000 {
+				if wrong := c.round(); wrong != "" {
+					t.Logf("seen in statement %d: %s", n, wrong)
+					return
+				}
+			}
+			t.Error("not seen")
+		})
 	}
 }
 

@@ -67,11 +67,24 @@ type comparison struct {
 	matches  int
 	told     int
 	foretold int
+	wrong    []string // what isn't as it should be
 }
 
 // testEquality asks a database which of the operands are equal to which stored values: those have one form. And what is
 // stored has the form that is foretold.
 func testEquality(t *testing.T, db *sql.DB, d analyze.Dialect, types []typed) {
+	c := compare(t, db, d, types)
+	for _, wrong := range c.wrong {
+		t.Error(wrong)
+	}
+	t.Logf("%d types, %d matches, %d with forms, %d stored values foretold", len(types), c.matches, c.told, c.foretold)
+	if c.told < 10*len(types) || c.foretold < len(types) {
+		t.Error("that is too little to tell anything")
+	}
+}
+
+// compare makes the comparisons of testEquality.
+func compare(t *testing.T, db *sql.DB, d analyze.Dialect, types []typed) *comparison {
 	db.SetMaxOpenConns(1)
 	c := &comparison{T: t, db: db, dialect: d, mark: "?"}
 	if d == analyze.Postgres {
@@ -96,10 +109,11 @@ func testEquality(t *testing.T, db *sql.DB, d analyze.Dialect, types []typed) {
 			t.Fatal(typ.typ, err)
 		}
 	}
-	t.Logf("%d types, %d matches, %d with forms, %d stored values foretold", len(types), c.matches, c.told, c.foretold)
-	if c.told < 10*len(types) || c.foretold < len(types) {
-		t.Error("that is too little to tell anything")
-	}
+	return c
+}
+
+func (c *comparison) note(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
 }
 
 // fill stores all operands, as far as the type takes them.
@@ -120,7 +134,7 @@ func (c *comparison) fill() {
 		if form, ok := change.stored(&c.column, analyze.Term{Kind: analyze.Param, Param: 1}, args); ok {
 			c.foretold++
 			if known && form != stored {
-				c.Errorf("%s: %T %q is stored as %T %q, whose form is %q, not %q", c.column.Name, value, value, row, row, stored, form)
+				c.note("%s: %T %q is stored as %T %q, whose form is %q, not %q", c.column.Name, value, value, row, row, stored, form)
 			}
 		}
 	}
@@ -145,7 +159,7 @@ func (c *comparison) check(operand any, form string, ok bool, sql string, args .
 			continue
 		}
 		if c.told++; form != stored {
-			c.Errorf("%s: %T %q = %T %q, but forms are %q and %q", c.column.Name, row, row, operand, operand, stored, form)
+			c.note("%s: %T %q = %T %q, but forms are %q and %q", c.column.Name, row, row, operand, operand, stored, form)
 		}
 	}
 }
@@ -205,5 +219,29 @@ func TestMariaDBEquality(t *testing.T) {
 			types = append(types, typed{"VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_" + collation, caseless})
 		}
 		testEquality(t, db, analyze.MySQL, types)
+	}
+}
+
+// TestEqualitySeesMutants: what a CHAR is taken for if its padding is overlooked, or a column in a collation if that is, has other
+// forms than the database takes for equal.
+func TestEqualitySeesMutants(t *testing.T) {
+	for _, m := range []struct {
+		server func(testing.TB) *dbtest.Server
+		driver string
+		typ    typed
+	}{
+		{dbtest.Postgres, "pgx", typed{"char(5)", textClass}},
+		{dbtest.MariaDB, "mysql", typed{"CHAR(40) CHARACTER SET latin1 COLLATE latin1_bin", textClass}},
+		{dbtest.MariaDB, "mysql", typed{"VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", paddedClass}},
+	} {
+		db, err := sql.Open(m.driver, m.server(t).Database(t).DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		c := compare(t, db, map[string]analyze.Dialect{"pgx": analyze.Postgres, "mysql": analyze.MySQL}[m.driver], []typed{m.typ})
+		if len(c.wrong) == 0 {
+			t.Errorf("%s as %v: every form is right", m.typ.typ, m.typ.class)
+		}
 	}
 }

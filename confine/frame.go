@@ -62,7 +62,7 @@ func (j *judge) open(b *analyze.Block, s Schema, names *binding, depth int) *fra
 	for _, arm := range b.Arms {
 		f.arms = append(f.arms, j.open(arm, s, names, depth+1))
 	}
-	f.root = tree(j.sources(f, b.From, names, depth, false), b.From)
+	f.root = tree(j.sources(f, b.From, names, depth, false), j.joined(b.From))
 	for _, sub := range b.Subs {
 		f.subs = append(f.subs, j.open(sub, s, names, depth+1))
 	}
@@ -158,7 +158,7 @@ func (j *judge) source(f *frame, s *analyze.Source, names *binding, depth int, v
 // nested opens sources in parentheses. With an alias, their own names are hidden.
 func (j *judge) nested(f *frame, s *analyze.Source, names *binding, depth int, veiled bool) *node {
 	group := s.Alias != "" || s.Columns != nil
-	n := tree(j.sources(f, s.Nested, names, depth+1, veiled || group), s.Nested)
+	n := tree(j.sources(f, s.Nested, names, depth+1, veiled || group), j.joined(s.Nested))
 	if n == nil {
 		l := &leaf{open: true}
 		f.leaves = append(f.leaves, l)

@@ -10,14 +10,17 @@ type judge struct {
 	frames  int
 	failed  bool
 	usage   usage
+	mutant  mutant // for tests only
 }
 
 // Reads returns the references of a block, and whether it knows all of them.
-func Reads(b *analyze.Block, s Schema) (refs []Reference, ok bool) {
+func Reads(b *analyze.Block, s Schema) (refs []Reference, ok bool) { return reads(b, s, noMutant) }
+
+func reads(b *analyze.Block, s Schema, m mutant) (refs []Reference, ok bool) {
 	if b == nil || s == nil {
 		return nil, false
 	}
-	j := &judge{dialect: dialectOf(b, s, 0)}
+	j := &judge{dialect: dialectOf(b, s, 0), mutant: m}
 	f := j.open(b, s, nil, 0)
 	if !j.failed {
 		j.judge(f, nil, nil, nil)
@@ -76,7 +79,7 @@ func (j *judge) judge(f *frame, up *scope, known []choice, shown []*variable) {
 		known = identify(known, shown, j.passes(f, sc))
 	}
 	f.root.resolve(j, sc)
-	known = append(known[:len(known):len(known)], clause{j, sc, f.leaves, f.root.gaps()}.facts(f.block.Where)...)
+	known = append(known[:len(known):len(known)], clause{j, sc, f.leaves, j.absent(f)}.facts(f.block.Where)...)
 	for _, l := range f.leaves {
 		j.follow(l, sc, append(known[:len(known):len(known)], f.root.about(l)...))
 	}

@@ -17,7 +17,8 @@ type Slice struct {
 // A Plan says by which columns a reference is sliced.
 type Plan struct {
 	dialect      analyze.Dialect
-	alternatives []Pins // the pins that are used, by name
+	alternatives []Pins   // the pins that are used, by name
+	shapes       []string // of each alternative
 }
 
 // maxColumns bounds the columns of a shape that isn't a key.
@@ -38,14 +39,15 @@ func (r *Reference) Plan(used []string, more bool) (p *Plan, ok bool) {
 			return nil, false
 		}
 		p.alternatives = append(p.alternatives, chosen)
+		p.shapes = append(p.shapes, chosen.shape())
 	}
 	return p, len(p.alternatives) > 0 && !r.Table.Unsliced
 }
 
 // Shapes returns the shapes that the plan needs, each once.
 func (p *Plan) Shapes() (shapes []string) {
-	for _, pins := range p.alternatives {
-		if s := pins.shape(); !slices.Contains(shapes, s) {
+	for _, s := range p.shapes {
+		if !slices.Contains(shapes, s) {
 			shapes = append(shapes, s)
 		}
 	}
@@ -55,17 +57,25 @@ func (p *Plan) Shapes() (shapes []string) {
 // Evaluate returns the slices for the arguments of a call. ok is false if one of
 // them has no canonical form, or if there are too many: then the read is of all rows.
 func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
-	seen := map[Slice]bool{}
-	for _, pins := range p.alternatives {
-		values, ok := pins.values(p.dialect, args)
+	var seen map[Slice]bool // one alternative has no slice twice
+	if len(p.alternatives) > 1 {
+		seen = make(map[Slice]bool)
+	}
+	for i, pins := range p.alternatives {
+		forms, ok := pins.values(p.dialect, args)
 		if !ok {
 			return nil, false
 		}
-		for _, forms := range values {
-			if s := (Slice{pins.shape(), Join(forms)}); !seen[s] {
-				seen[s] = true
-				list = append(list, s)
+		list = slices.Grow(list, len(forms))
+		for _, form := range forms {
+			s := Slice{p.shapes[i], form}
+			if seen[s] {
+				continue
 			}
+			if seen != nil {
+				seen[s] = true
+			}
+			list = append(list, s)
 		}
 		if len(list) > maxSlices {
 			return nil, false
@@ -163,18 +173,18 @@ func (p Pins) among(shapes []string) (best Pins) {
 	return best
 }
 
-// values returns the forms of every combination of the pins' values.
-func (p Pins) values(d analyze.Dialect, args []driver.NamedValue) (list [][]string, ok bool) {
-	list = [][]string{{}}
+// values returns the forms of every combination of the pins' values, each once, joined as Join does.
+func (p Pins) values(d analyze.Dialect, args []driver.NamedValue) (list []string, ok bool) {
+	list = []string{""}
 	for _, pin := range p {
 		forms, ok := pin.forms(d, args)
 		if !ok || len(list)*len(forms) > maxSlices {
 			return nil, false
 		}
-		var next [][]string
+		next := make([]string, 0, len(list)*len(forms))
 		for _, head := range list {
 			for _, form := range forms {
-				next = append(next, append(head[:len(head):len(head)], form))
+				next = append(next, head+joined(form))
 			}
 		}
 		list = next
@@ -195,6 +205,10 @@ func (p Pin) operands(d analyze.Dialect, args []driver.NamedValue) (forms []stri
 		some, ok := p.Column.Class.evaluate(d, t, p.Array, args)
 		if !ok {
 			return nil, false
+		}
+		if forms == nil {
+			forms = some
+			continue
 		}
 		forms = append(forms, some...)
 	}

@@ -15,25 +15,16 @@ import (
 // lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
 // the result depends on is told after a miss only, unless a look at the store is a round trip.
 func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
-	if len(p.by) == 0 {
-		return p.db.domain.LookupRows(ctx, key, p.base, p.whole, join)
-	}
-	if p.db.domain.Shared() {
-		return p.db.domain.LookupRows(ctx, key, p.base, p.rows(ctx, args), join)
-	}
-	if read := p.db.domain.Lookup(ctx, key, nil, false); read.Outcome == coherence.Hit {
-		return read
-	}
-	return p.db.domain.LookupRows(ctx, key, p.base, p.rows(ctx, args), join)
+	return p.db.domain.LookupRows(ctx, key, p.base, func() []coherence.Rows { return p.rows(ctx, args) }, join)
 }
 
 // rows are the rows that a result depends on. A place that arguments don't confine, or
 // not to values of which it is known what equals them, is of all rows.
 func (p *planned) rows(ctx context.Context, args []driver.NamedValue) []coherence.Rows {
-	if !countable(args) {
+	if len(p.by) == 0 || !countable(args) {
 		return p.whole
 	}
-	var rows []coherence.Rows
+	rows := make([]coherence.Rows, 0, len(p.by))
 	for i := range p.by {
 		rows = p.appendRows(ctx, rows, i, args)
 	}
@@ -76,8 +67,8 @@ func addSlice(rows []coherence.Rows, relation string, s confine.Slice) []coheren
 // inUse returns by, or, if its shapes aren't in use and there may be no more, the plan for
 // those that are; nil if there is none.
 func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.Plan) *confine.Plan {
-	used := p.db.domain.Shapes(ctx, r.Table.Relations[0])
-	if len(used) < coherence.MaxShapes {
+	used := p.db.domain.Crowd(ctx, r.Table.Relations[0])
+	if used == nil {
 		return by
 	}
 	if !slices.ContainsFunc(by.Shapes(), func(shape string) bool { return !slices.Contains(used, shape) }) {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/confine"
 )
@@ -17,7 +15,7 @@ import (
 // A write of a single row by a unique key needs no transaction if it is right what is
 // guessed of its row:
 //
-//  1. SELECT user_id FROM stuff WHERE id = 7, without a lock: 42; or what the last such write found
+//  1. SELECT user_id FROM stuff WHERE id = 7, without a lock: 42; or what is known of it (known.go)
 //  2. hold the slices of a row that has 42, and of what becomes of it
 //  3. UPDATE stuff SET … WHERE (id = 7) AND user_id IS NOT DISTINCT FROM 42
 //  4. release
@@ -28,28 +26,25 @@ import (
 // A guess is a statement that is run in the place of a write, if its row is as guessed.
 type guess struct {
 	call
-	db     *database
+	plan   *planned
 	key    string
 	values []driver.Value // of the row
+	given  bool           // they are those that the write gives it
+	asked  bool           // they were asked for just now
 	stays  bool           // the write leaves them as they are
-}
-
-// maxGuesses bounds the rows that are remembered of one database.
-const maxGuesses = 4096
-
-// newGuesses makes room for what rows were like when they were written last. It may be wrong.
-func newGuesses() *otter.Cache[string, []driver.Value] {
-	return otter.Must(&otter.Options[string, []driver.Value]{MaximumSize: maxGuesses})
 }
 
 // proven notes how a guess turned out, and reports whether it was wrong: no row was changed, or
 // the database didn't take the guard.
 func (g *guess) proven(changed int64, err error) (wrong bool) {
 	wrong = err == nil && changed == 0 || guardRefused(err)
+	if wrong && g.given {
+		g.plan.moves.Store(true)
+	}
 	if wrong || err != nil || !g.stays {
-		g.db.guesses.Invalidate(g.key)
+		g.plan.db.guesses.Invalidate(g.key)
 	} else {
-		g.db.guesses.Set(g.key, g.values)
+		g.plan.db.guesses.Set(g.key, g.values)
 	}
 	return wrong
 }
@@ -77,7 +72,7 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 		return false
 	case p.change.Op == analyze.Insert || !text.Repeatable || text.Condition == "" || text.Returning != nil:
 		return false
-	case s.tx.open || c.stmt != nil || c.sure || w.st != p.text || p.change.KeyCount(c.args) != 1 || !c.asksFor():
+	case s.tx.open || c.stmt != nil || c.failed != nil && c.failed.asked || w.st != p.text || p.change.KeyCount(c.args) != 1 || !c.asksFor():
 		return false
 	}
 	if s.src.Dialect == analyze.MySQL && actsBeside(p) {
@@ -92,15 +87,8 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	if err != nil {
 		return false
 	}
-	g := &guess{db: p.db, call: *c}
-	key, ok := appendArgs([]byte(p.direct+strings.Join(missing, ",")), args)
-	if g.key = string(key); !ok {
-		return false
-	}
-	if g.values, ok = p.db.guesses.GetIfPresent(g.key); !ok {
-		g.values = s.peek(ctx, text, columns, args)
-	}
-	if len(g.values) != len(columns) {
+	g := &guess{plan: p, call: *c, key: p.rowKey(before[0], columns)}
+	if g.key == "" || !s.values(ctx, g, before[0], columns, args) {
 		return false
 	}
 	image := confine.ImageOf(s.src.Dialect, columns, g.values)
@@ -127,42 +115,6 @@ func actsBeside(p *planned) bool {
 var mysqlActing = map[string]bool{
 	"sleep": true, "benchmark": true, "get_lock": true, "release_lock": true, "release_all_locks": true,
 	"nextval": true, "setval": true, "service_get_write_locks": true, "service_get_read_locks": true, "service_release_locks": true,
-}
-
-// peek reads columns of the row that a write will find, without a lock; nil if there isn't one.
-func (s *Session) peek(ctx context.Context, text *analyze.Change, columns []*confine.Column, args []driver.NamedValue) []driver.Value {
-	live, err := queryText(ctx, s.inner, selectText(s.src.Dialect, text, columns), args)
-	if err != nil {
-		return nil
-	}
-	ahead := read(live.rows, s.src.MaxEntryBytes, false, nil)
-	if err := live.close(); err != nil || !ahead.complete() || ahead.set.rows != 1 {
-		return nil
-	}
-	values := ahead.set.row(0)
-	for i, value := range values {
-		if values[i] = asArgument(columns[i], value); values[i] == nil && value != nil {
-			return nil
-		}
-	}
-	return values
-}
-
-// asArgument is a value of a column as an argument that equals nothing else in it; nil if
-// there is none. Drivers give some values as text.
-func asArgument(column *confine.Column, value driver.Value) driver.Value {
-	b, ok := value.([]byte)
-	switch {
-	case !ok || column.Class.Kind == confine.Bytes:
-		return value
-	case column.Class.Kind != confine.Integer:
-		return string(b)
-	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil {
-		return nil
-	}
-	return n
 }
 
 // guard adds the condition that the row is as guessed.

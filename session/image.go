@@ -3,10 +3,7 @@ package session
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -34,25 +31,6 @@ type imaging struct {
 	number   *confine.Column // of an INSERT: the column that the database numbers
 	returned *query          // … and the statement with RETURNING for it, if it has none
 	numbers  []string        // … and what it has given, in canonical form
-}
-
-// maxFound bounds the rows that are asked for.
-const maxFound = 256
-
-// abandonImaging ends what was asked beside a write that panicked.
-func (s *Session) abandonImaging(w *write) {
-	own := w.imaging.own
-	w.imaging = nil
-	w.unknown()
-	if !own {
-		s.gather(w)
-		return
-	}
-	s.tx.doubt = true
-	defer s.gather(w) // if the driver panics again
-	if _, err := execConn(context.Background(), s.inner, "ROLLBACK", nil); err == nil {
-		s.tx.doubt = false
-	}
 }
 
 // image tells which rows of its target a write changes, as far as its text does, and
@@ -111,195 +89,6 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 func (p *planned) tellsFound() bool {
 	altered := p.change.Table.Altered&p.change.Op != 0
 	return p.text.Change.Repeatable && !(altered && (p.text.Dialect == analyze.Postgres || p.change.Op == analyze.Update))
-}
-
-// numbering prepares for an INSERT into a table whose rows the database numbers.
-func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []string, returnsRows bool) *imaging {
-	number, change := p.change.Serial(), p.text.Change
-	if number == nil || !slices.Contains(missing, number.Name) {
-		return nil
-	}
-	im := &imaging{number: number}
-	switch {
-	case returnsRows:
-		if p.change.Returned(change, number) < 0 {
-			return nil
-		}
-	case s.src.Dialect == analyze.MySQL: // the last insert id, which may be that of LAST_INSERT_ID(n) if the number is given
-		if !p.change.Numbers(number, c.args) {
-			return nil
-		}
-	case s.src.Dialect == analyze.SQLite:
-		if len(change.Rows) != 1 {
-			return nil
-		}
-	case c.stmt == nil && change.Append > 0 && s.mayLook(ctx, p):
-		at := change.Append
-		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + p.mark() + c.text[at:], st: c.st}
-	default:
-		return nil
-	}
-	return im
-}
-
-// mayLook reports whether the session may read rows of the target and, where they are changed, lock them: where
-// asking without the right to would spoil the transaction, or the INSERT itself, it asks for the right first.
-func (s *Session) mayLook(ctx context.Context, p *planned) bool {
-	if s.src.Dialect != analyze.Postgres || p.seen.Load() {
-		return true
-	}
-	name := pgLiteral(pgName(p.text.Change.Target))
-	text := "SELECT pg_catalog.has_table_privilege(" + name + ", 'SELECT')"
-	if p.change.Op != analyze.Insert {
-		text += " AND pg_catalog.has_table_privilege(" + name + ", 'UPDATE')"
-	}
-	rows, err := querier{s.inner}.Query(ctx, text)
-	if err != nil { // for another reason, which may pass
-		return false
-	}
-	if allowed := len(rows) == 1 && len(rows[0]) == 1 && rows[0][0] == true; !allowed {
-		p.unseen.Store(true)
-		return false
-	}
-	p.seen.Store(true)
-	return true
-}
-
-// look begins the transaction that the write needs and, for an UPDATE or DELETE, reads the
-// rows that it will find.
-func (s *Session) look(ctx context.Context, w *write, c *call) error {
-	im, change := w.imaging, w.plan.text.Change
-	args, err := arguments(change.Args, c.args)
-	if err != nil {
-		return err
-	}
-	if !s.tx.open {
-		im.own = true // should the driver panic, too
-		if _, err := execConn(s.engine(ctx), s.inner, "BEGIN", nil); err != nil {
-			im.own = !answered(s.src.Dialect, s.inner, err) // it may have begun
-			return err
-		}
-	}
-	if im.number != nil {
-		return nil
-	}
-	if s.src.Dialect == analyze.SQLite { // what a reader has seen before it writes may be too old to write
-		column := quote(s.src.Dialect, im.columns[0].Name)
-		lock := "UPDATE " + change.From + " SET " + column + " = " + column + " WHERE 0"
-		if _, err := execConn(ctx, s.inner, lock, nil); err != nil {
-			return err
-		}
-	}
-	live, err := queryText(ctx, s.inner, s.lookText(w.plan, im.columns), args)
-	if err != nil {
-		return err
-	}
-	ahead := read(live.rows, catalogLimit, false, nil)
-	if err := live.close(); err != nil {
-		return err
-	}
-	if !ahead.complete() {
-		return errors.Join(errUnseen, ahead.err)
-	}
-	im.more = ahead.set.rows > maxFound
-	for i := range min(ahead.set.rows, maxFound) {
-		im.found = append(im.found, confine.ImageOf(s.src.Dialect, im.columns, ahead.set.row(i)))
-	}
-	return nil
-}
-
-// errUnseen is why rows can't be told although the database gave them.
-var errUnseen = errors.New("session: rows before a write can't be read")
-
-// lookText selects columns of the rows that a change will find, and locks them as it will.
-func (s *Session) lookText(p *planned, columns []*confine.Column) string {
-	text := selectText(s.src.Dialect, p.text.Change, columns) + " LIMIT " + strconv.Itoa(maxFound+1)
-	switch {
-	case s.src.Dialect == analyze.SQLite:
-		return text
-	case s.src.Dialect == analyze.Postgres && p.change.Op == analyze.Update && !p.change.SetsKey():
-		return text + " FOR NO KEY UPDATE" + p.mark()
-	}
-	return text + " FOR UPDATE" + p.mark()
-}
-
-// mark tells a text from the same one before a change of the schema. Drivers of PostgreSQL keep statements prepared, and a
-// SELECT that was prepared fails when its columns have another type: an open transaction would be spoilt.
-func (p *planned) mark() string {
-	if p.text.Dialect != analyze.Postgres {
-		return ""
-	}
-	return " /* " + strconv.FormatUint(p.number, 10) + " */"
-}
-
-// selectText selects columns of the rows that a change will find.
-func selectText(d analyze.Dialect, change *analyze.Change, columns []*confine.Column) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = quote(d, c.Name)
-	}
-	text := "SELECT " + strings.Join(names, ", ") + " FROM " + change.From
-	if change.Condition != "" {
-		text += " WHERE (" + change.Condition + ")"
-	}
-	return text
-}
-
-// lookFailed goes on without what was to be asked, unless the statement itself must fail
-// as well: it would wait for the same lock, or its transaction is over.
-func (s *Session) lookFailed(ctx context.Context, w *write, err error) error {
-	_, said := sqlState(err)
-	over := said && s.src.Dialect == analyze.Postgres && s.tx.open
-	if w.imaging.own {
-		s.rollBack(ctx, w)
-	}
-	w.imaging = nil
-	if over || refused(s.src.Dialect, err) || errors.Is(err, driver.ErrBadConn) {
-		return err
-	}
-	if state, _ := sqlState(err); answered(s.src.Dialect, s.inner, err) && !strings.HasPrefix(state, "22") { // but for a value that doesn't fit
-		w.plan.unseen.Store(true)
-	}
-	return nil
-}
-
-// refused reports whether an error is one of locks, deadlines or conflicts.
-func refused(d analyze.Dialect, err error) bool {
-	if state, ok := sqlState(err); ok {
-		return strings.HasPrefix(state, "40") || strings.HasPrefix(state, "55") || strings.HasPrefix(state, "57")
-	}
-	if number, ok := mysqlNumber(err); ok {
-		switch number {
-		case 1205, 1213, 1290, 1317, 1792, 1836, 1969, 3024, 3572:
-			return true
-		}
-		return false
-	}
-	if d == analyze.SQLite {
-		text := strings.ToLower(err.Error())
-		return strings.Contains(text, "busy") || strings.Contains(text, "locked") || strings.Contains(text, "interrupt") || strings.Contains(text, "readonly")
-	}
-	return false
-}
-
-// engine is the context of what begins or ends a transaction of the write's own. SQLite's drivers may
-// say that a context has ended although the engine has done what it was asked; it doesn't keep
-// anybody waiting.
-func (s *Session) engine(ctx context.Context) context.Context {
-	if s.src.Dialect == analyze.SQLite {
-		return detached(ctx)
-	}
-	return ctx
-}
-
-// rollBack ends the transaction of a write's own. If that can't be, it may be committed by
-// what comes after.
-func (s *Session) rollBack(ctx context.Context, w *write) {
-	if _, err := execConn(detached(ctx), s.inner, "ROLLBACK", nil); err != nil {
-		s.tx.doubt = true
-		w.unknown()
-		s.gather(w)
-	}
 }
 
 // unknown says that it isn't known which rows of its target a write changes.
@@ -389,7 +178,7 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 	if err != nil {
 		return nil, err
 	}
-	ahead := read(live.rows, catalogLimit, false, nil)
+	ahead := read(live.rows, catalogLimit, false, likeness{})
 	if err := live.close(); err != nil {
 		return nil, err
 	}
@@ -398,29 +187,6 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 	}
 	im.noteReturned(s.src.Dialect, ahead.set, 0)
 	return driver.RowsAffected(ahead.set.rows), nil
-}
-
-// noteInsertID notes the last insert id, which is that of a single row.
-func (im *imaging) noteInsertID(d analyze.Dialect, affected int64, result driver.Result) {
-	if affected != 1 {
-		return
-	}
-	if id, err := result.LastInsertId(); err == nil && (id > 0 || id < 0 && d == analyze.SQLite) {
-		im.noteNumber(d, id)
-	}
-}
-
-// noteReturned notes the numbers in one column of what was returned.
-func (im *imaging) noteReturned(d analyze.Dialect, set *rowSet, column int) {
-	for i := range set.rows {
-		im.noteNumber(d, set.row(i)[column])
-	}
-}
-
-func (im *imaging) noteNumber(d analyze.Dialect, value driver.Value) {
-	if form, ok := im.number.Class.Stored(d, value); ok {
-		im.numbers = append(im.numbers, form)
-	}
 }
 
 // agrees reports whether the rows that were found are those that were changed. Where the
@@ -453,16 +219,6 @@ func (w *write) counted(returned int) int64 {
 	return int64(returned)
 }
 
-// noteReturned notes the numbers among the rows that the statement itself returns.
-func (w *write) noteReturned(d analyze.Dialect, ahead *readAhead) {
-	if w.imaging == nil || w.imaging.number == nil || !ahead.complete() {
-		return
-	}
-	if column := w.plan.change.Returned(w.plan.text.Change, w.imaging.number); column >= 0 && column < len(ahead.set.names) {
-		w.imaging.noteReturned(d, ahead.set, column)
-	}
-}
-
 // limitOf is how far the rows of a write are read ahead, in bytes: to their end, if what
 // was changed must be told by them before a COMMIT.
 func (s *Session) limitOf(w *write) int {
@@ -470,15 +226,6 @@ func (s *Session) limitOf(w *write) int {
 		return catalogLimit
 	}
 	return s.src.MaxEntryBytes
-}
-
-// quote writes a column's name as an identifier.
-func quote(d analyze.Dialect, name string) string {
-	mark := `"`
-	if d == analyze.MySQL {
-		mark = "`"
-	}
-	return mark + strings.ReplaceAll(name, mark, mark+mark) + mark
 }
 
 // rowsByText are the rows that a statement changes, as far as its text tells.
@@ -489,36 +236,3 @@ func (p *planned) rowsByText(args []driver.NamedValue) []confine.Image {
 	}
 	return slices.Concat(before, after)
 }
-
-// arguments are those of the call that some parameters of its text stand for, numbered anew.
-func arguments(params []analyze.Term, args []driver.NamedValue) ([]driver.NamedValue, error) {
-	var list []driver.NamedValue
-	for i, p := range params {
-		value, ok := confine.Bound(p, args)
-		if !ok {
-			return nil, errUnseen
-		}
-		list = append(list, driver.NamedValue{Name: p.Text, Ordinal: i + 1, Value: value})
-	}
-	return list, nil
-}
-
-// pgName writes the name of a relation as PostgreSQL reads it.
-func pgName(n analyze.Name) string {
-	name := quote(analyze.Postgres, n.Name)
-	if n.Schema != "" {
-		name = quote(analyze.Postgres, n.Schema) + "." + name
-	}
-	return name
-}
-
-// pgLiteral writes a text as PostgreSQL reads it, whatever its settings.
-func pgLiteral(text string) string {
-	return "E'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
-}
-
-// targetOnly is a schema that has one relation.
-type targetOnly struct{ table *confine.Table }
-
-// Table implements confine.Schema.
-func (t targetOnly) Table(analyze.Name) (*confine.Table, bool) { return t.table, t.table != nil }

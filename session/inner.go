@@ -14,7 +14,8 @@ type call struct {
 	*query
 	args []driver.NamedValue
 	stmt *Stmt // nil if the text is run directly
-	sure bool  // of a write: a guess of its row has failed
+
+	failed *guess // of a write: what was guessed of its row in vain
 }
 
 // exec runs the call on the driver's connection.
@@ -209,7 +210,7 @@ func (q querier) Query(ctx context.Context, text string) ([][]driver.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	ahead := read(live.rows, catalogLimit, false, nil)
+	ahead := read(live.rows, catalogLimit, false, likeness{})
 	if err := live.close(); err != nil {
 		return nil, err
 	}

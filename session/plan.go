@@ -33,10 +33,12 @@ type planned struct {
 
 	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
 	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
+	moves        atomic.Bool     // the values that it gave its last row weren't those that the row had; see known
+	turn         turn            // of the rows that it writes
 
 	direct, prepared string // what keys begin with
 
-	shape atomic.Pointer[shape] // of the result read last, which the next is likely to have too
+	habit habit // of its results
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
@@ -50,13 +52,6 @@ var plans atomic.Uint64
 // calls may change the state of the session.
 func (p *planned) acts() bool {
 	return !p.write.none() || p.plan != nil && (p.plan.StateUnknown || p.plan.TempUnknown)
-}
-
-// learn keeps the shape of the result that was read last.
-func (p *planned) learn(s *shape) {
-	if p.shape.Load() != s {
-		p.shape.Store(s)
-	}
 }
 
 // maxPlans bounds the plans kept of one query: sessions differ in their state.
@@ -219,3 +214,9 @@ func (s *Session) effectPlan(q *query) *planned {
 	}
 	return s.src.plan(q, s.db, f, s.state)
 }
+
+// targetOnly is a schema that has one relation.
+type targetOnly struct{ table *confine.Table }
+
+// Table implements confine.Schema.
+func (t targetOnly) Table(analyze.Name) (*confine.Table, bool) { return t.table, t.table != nil }

@@ -208,8 +208,8 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
-	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.shape.Load()), live: live}
-	p.learn(result.ahead.set.shape)
+	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()), live: live}
+	p.habit.learn(result.ahead.set)
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)

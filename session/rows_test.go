@@ -115,7 +115,7 @@ func (r setRows) NextResultSet() error {
 }
 
 // A sheetConn answers every query with a sheet, in the way of its mode: "bare",
-// "ahead 123" (read ahead up to so many bytes) or "replayed".
+// "ahead 123 5" (read ahead up to so many bytes, where so many rows are expected) or "replayed".
 type sheetConn struct {
 	sheet  *sheet
 	offers string // "plain", "typed", "sets"
@@ -136,17 +136,18 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 	}
 	if c.mode == "replayed" {
 		limit = 1 << 20
-		ahead := read(c.rows(), limit, true, nil)
+		ahead := read(c.rows(), limit, true, likeness{})
 		if !ahead.complete() {
 			return nil, errors.New("not complete")
 		}
 		return replay(ahead.set), nil
 	}
-	if _, err := fmt.Sscanf(c.mode, "ahead %d", &limit); err != nil {
+	var expected int
+	if _, err := fmt.Sscanf(c.mode, "ahead %d %d", &limit, &expected); err != nil {
 		return nil, err
 	}
 	live := c.rows()
-	rows := &Rows{ahead: read(live, limit, true, nil), live: liveRows{rows: live}}
+	rows := &Rows{ahead: read(live, limit, true, likeness{rows: expected}), live: liveRows{rows: live}}
 	if rows.ended() {
 		rows.closeLive()
 	}
@@ -254,7 +255,7 @@ func TestRowsAreTheDrivers(t *testing.T) {
 			for _, upTo := range []int{0, 1, 2, 7, 49, 50, 1000} {
 				bare := &sheetConn{sheet: s, offers: offers, mode: "bare"}
 				want := shown(sql.OpenDB(bare), upTo)
-				modes := []string{"ahead 0", "ahead 300", "ahead 700", "ahead 1500", "ahead 100000"}
+				modes := []string{"ahead 0 0", "ahead 300 1", "ahead 700 50", "ahead 1500 0", "ahead 1500 3", "ahead 100000 0", "ahead 100000 2", "ahead 100000 50", "ahead 100000 51"}
 				if whole(s, offers) {
 					modes = append(modes, "replayed")
 				}
@@ -292,7 +293,7 @@ func whole(s *sheet, offers string) bool {
 // a kept result.
 func TestKeptBytesAreNobodys(t *testing.T) {
 	c := &sheetConn{sheet: sheets()["long"], offers: "typed"}
-	ahead := read(c.rows(), 1<<20, false, nil)
+	ahead := read(c.rows(), 1<<20, false, likeness{})
 	if !ahead.complete() || ahead.set.rows != 50 {
 		t.Fatalf("read %d rows, %v", ahead.set.rows, ahead.err)
 	}

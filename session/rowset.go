@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -70,26 +69,23 @@ type readAhead struct {
 func (r *readAhead) complete() bool { return errors.Is(r.err, io.EOF) && !r.unkeepable }
 
 // read reads rows until their end, an error, or more than limit bytes. typedByRow
-// says that the driver's column types follow the values of each row, and before is
-// the shape of an earlier result of the same text, or nil.
-func read(rows driver.Rows, limit int, typedByRow bool, before *shape) readAhead {
-	set := &rowSet{shape: shapeOf(rows, before)}
+// says that the driver's column types follow the values of each row; before is what an
+// earlier result of the same text was like.
+func read(rows driver.Rows, limit int, typedByRow bool, before likeness) readAhead {
+	set := &rowSet{shape: shapeOf(rows, before.shape)}
 	n := len(set.names)
 	set.size = rowSetSize + n*columnSize
 	for _, name := range set.names {
 		set.size += valueSize + len(name)
 	}
 	r := readAhead{set: set}
-	room := rooms.Get().(*[]driver.Value)
-	set.values = *room
+	v := openValues(n, before.rows)
 	var arena byteArena
 	var types typeNotes
 	for {
-		start := len(set.values)
-		set.values = appendNils(set.values, n)
-		row := set.values[start:]
+		row := v.row()
 		if err := rows.Next(row); err != nil {
-			set.values = set.values[:start]
+			v.drop(row)
 			r.err = err
 			break
 		}
@@ -106,40 +102,8 @@ func read(rows driver.Rows, limit int, typedByRow bool, before *shape) readAhead
 			break
 		}
 	}
-	*room = set.values
-	set.values = slices.Clone(set.values)
-	giveBack(room, n)
+	set.values = v.close()
 	return r
-}
-
-// rooms are where the values of a result gather until it is known how many there are. They
-// are nil from end to end.
-var rooms = sync.Pool{New: func() any { return new([]driver.Value) }}
-
-// largestRoom is how many values there is room for at most in what is used again.
-const largestRoom = 16 << 10
-
-// giveBack lets a room be used again. Behind its values the driver may have left a part of
-// a row of n that it failed to read.
-func giveBack(room *[]driver.Value, n int) {
-	if cap(*room) > largestRoom {
-		return
-	}
-	clear((*room)[:min(len(*room)+n, cap(*room))])
-	*room = (*room)[:0]
-	rooms.Put(room)
-}
-
-// firstRows is how many rows there is room for at first.
-const firstRows = 8
-
-// appendNils appends n values to a room, which is empty behind those that it has.
-func appendNils(values []driver.Value, n int) []driver.Value {
-	if cap(values)-len(values) < n {
-		values = slices.Grow(values, max(firstRows*n, len(values)))
-		clear(values[len(values):cap(values)])
-	}
-	return values[:len(values)+n]
 }
 
 // keep makes the values of a row its own and counts them.

@@ -20,7 +20,7 @@ func benchSet(rows int, nulls bool) *rowSet {
 		set.rows = append(set.rows, row)
 	}
 	closed := 0
-	return read(typedRows{&sheetRows{sheet: sheet, closed: &closed}}, 1<<30, false, nil).set
+	return read(typedRows{&sheetRows{sheet: sheet, closed: &closed}}, 1<<30, false, likeness{}).set
 }
 
 func BenchmarkWire(b *testing.B) {

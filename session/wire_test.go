@@ -234,7 +234,7 @@ func TestWireCount(t *testing.T) {
 	}
 	closed := 0
 	for _, typedByRow := range []bool{false, true} {
-		set := read(typedRows{&sheetRows{sheet: everything, closed: &closed}}, 1<<30, typedByRow, nil).set
+		set := read(typedRows{&sheetRows{sheet: everything, closed: &closed}}, 1<<30, typedByRow, likeness{}).set
 		got := decoded(t, written(t, set))
 		sameSets(t, got, set)
 		if got.size > set.size || got.size < set.size/2 || !typedByRow && got.size != set.size {

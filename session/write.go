@@ -34,7 +34,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 		result, changed, err = s.execHeld(ctx, c, w)
 		if w.guess != nil && w.guess.proven(changed, err) {
 			s.after(ctx, w, nil)
-			c.sure = true
+			c.failed = w.guess
 			return s.execCall(ctx, c)
 		}
 		err = s.imaged(ctx, w, &c, changed, err)
@@ -123,7 +123,7 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	live, err := s.rows(ctx, c)
 	rows := &Rows{live: live}
 	if err == nil && c.st.Parts == nil {
-		rows.ahead = read(live.rows, s.limitOf(w), s.typedByRow(), nil)
+		rows.ahead = read(live.rows, s.limitOf(w), s.typedByRow(), likeness{})
 		w.noteReturned(s.src.Dialect, &rows.ahead)
 	}
 	returned = true

@@ -83,7 +83,7 @@ func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.R
 		}
 	}
 	rows := []coherence.Rows{{Relation: "stuff", Shape: q.shape, Slices: q.slices}}
-	return d.LookupRows(ctx, q.String(), []coherence.Tag{d.Tag("*")}, rows, join)
+	return d.LookupRows(ctx, q.String(), []coherence.Tag{d.Tag("*")}, func() []coherence.Rows { return rows }, join)
 }
 
 // someRows are a few questions, one of them sometimes of all rows.

@@ -188,3 +188,75 @@ func TestScan(t *testing.T) {
 		t.Errorf("%d of %d hot entries have outlived a scan", kept, hot)
 	}
 }
+
+// TestGrows: what is kept is found, and what is removed isn't, however often the table has grown
+// and whichever queue it stands in.
+func TestGrows(t *testing.T) {
+	s := memory.New(64 << 20)
+	tags := []store.Tag{"a"}
+	v, _ := s.Lookup(t.Context(), "", tags)
+	const n = 10_000
+	found := func(key string) bool {
+		v, err := s.Lookup(t.Context(), key, nil)
+		return err == nil && v.Entry != nil && v.Entry.Value == any(key)
+	}
+	for i := range n {
+		key := fmt.Sprint(i)
+		for range 2 { // the second time in the place of the first
+			e := &store.Entry{Value: key, Size: 8, Tags: tags, Tokens: v.Tokens}
+			if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%3 == 0 && !found(key) {
+			t.Fatalf("%s is not found after it was filled", key)
+		}
+	}
+	for i := range n {
+		key := fmt.Sprint(i)
+		if !found(key) {
+			t.Fatalf("%s is not found, of %+v", key, s.Stats())
+		}
+		if err := s.Remove(t.Context(), key); err != nil || found(key) {
+			t.Fatalf("%s is found after it was removed: %v", key, err)
+		}
+	}
+	if st := s.Stats(); st.Entries != 0 || st.Evictions != 0 || st.Bytes > 1000 {
+		t.Errorf("%+v of an empty store", st)
+	}
+}
+
+// TestComesAgain: what was let go unused stays when it comes again soon, though what is kept was
+// all used and there is more of it than passes through the small queue at a time.
+func TestComesAgain(t *testing.T) {
+	s := memory.New(4 << 20)
+	tags := []store.Tag{"a"}
+	v, _ := s.Lookup(t.Context(), "", tags)
+	tokens := v.Tokens
+	hits := func(name string, n int) (hits int) {
+		for i := range n {
+			key := fmt.Sprint(name, i)
+			if v, _ := s.Lookup(t.Context(), key, nil); v.Entry != nil {
+				hits++
+				continue
+			}
+			e := &store.Entry{Value: key, Size: 1000, Tags: tags, Tokens: tokens}
+			if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return hits
+	}
+	for range 4 {
+		hits("used", 2800)
+	}
+	hits("once", 1000) // the rest of the room
+	const n = 1000
+	if first := hits("new", n); first != 0 {
+		t.Fatalf("%d hits of what wasn't there", first)
+	}
+	hits("new", n)
+	if third := hits("new", n); third < n*8/10 {
+		t.Errorf("%d of %d hits of what came again", third, n)
+	}
+}

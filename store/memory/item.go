@@ -1,33 +1,62 @@
 package memory
 
 import (
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/larderdb/larder/store"
 )
 
-// An item is an entry with the states of its tags. It never changes.
+// An item is an entry with the states of its tags, and its place among the others. But for
+// that place it never changes.
 type item struct {
-	entry   store.Entry
-	states  []*state
-	expires time.Duration
+	chain   atomic.Pointer[item] // the next in its bucket
+	key     string
+	hash    uint32
+	uses    atomic.Uint32 // since it came, or came to the end of its queue
 	cost    uint32
+	main    bool // which queue it is in; guarded by the mu of entries
+	expires time.Duration
+	states  []*state
+	entry   store.Entry
+
+	prev, next *item // in its queue; guarded by the mu of entries
 }
 
-// newItem makes the item of e. Its tags share the names of their states, so that
-// the names are in memory once, however many entries have them.
-func newItem(e *store.Entry, states []*state, cost uint32, expires time.Duration) *item {
-	it := &item{states: states, cost: cost, expires: expires}
-	it.entry = store.Entry{
-		Value:  e.Value,
-		Size:   e.Size,
-		Tags:   make([]store.Tag, len(states)),
-		Tokens: append(make([]store.Token, 0, len(e.Tokens)), e.Tokens...),
+// fewTags is how many tags an item has room for beside it. More are apart.
+const fewTags = 4
+
+type fewItem struct {
+	item
+	tags   [fewTags]store.Tag
+	tokens [fewTags]store.Token
+	states [fewTags]*state
+}
+
+// newItem makes the item of e, without the states of its tags yet.
+func newItem(key string, e *store.Entry, cost uint32, expires time.Duration) *item {
+	it, n := (*item)(nil), len(e.Tags)
+	if n <= fewTags {
+		few := new(fewItem)
+		it = &few.item
+		it.states, it.entry.Tags, it.entry.Tokens = few.states[:n], few.tags[:n], few.tokens[:n]
+	} else {
+		it = &item{states: make([]*state, n)}
+		it.entry.Tags, it.entry.Tokens = make([]store.Tag, n), make([]store.Token, n)
 	}
-	for i, st := range states {
+	it.key, it.cost, it.expires = strings.Clone(key), cost, expires
+	it.entry.Value, it.entry.Size = e.Value, e.Size
+	copy(it.entry.Tokens, e.Tokens)
+	return it
+}
+
+// name gives the tags the names of their states, so that these are in memory once, however
+// many entries have them.
+func (it *item) name() {
+	for i, st := range it.states {
 		it.entry.Tags[i] = st.name
 	}
-	return it
 }
 
 // valid looks at the tokens of all tags and then at the holds of all tags. A tag
@@ -50,14 +79,17 @@ func (it *item) valid(s *Store) bool {
 
 // What the parts of an entry take in memory, found by measuring the heap.
 const (
-	entryOverhead = 64 + 128 + 24 // the table's node, the item, the table itself
-	tagOverhead   = 80 + 48       // the state and its place in the map
+	entryOverhead = 288 + 32 // the item with few tags; its part of the table
+	tagOverhead   = 80 + 48  // the state and its place in the map
 )
 
 // entryCost is what e takes in memory, without the states of its tags.
 func entryCost(key int, e *store.Entry) int64 {
-	n := len(e.Tags)
-	return entryOverhead + int64(max(e.Size, 0)) + sized(key) + sized(16*n) + 2*sized(8*n)
+	cost := entryOverhead + int64(max(e.Size, 0)) + sized(key)
+	if n := len(e.Tags); n > fewTags {
+		cost += sized(16*n) + 2*sized(8*n)
+	}
+	return cost
 }
 
 // cost is what the state of a tag takes in memory. It is called under its shard's mu.

@@ -9,12 +9,9 @@ package memory
 import (
 	"context"
 	"math"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/maypok86/otter/v2"
 
 	"github.com/larderdb/larder/store"
 )
@@ -31,7 +28,7 @@ var _ store.Store = (*Store)(nil)
 // Which entries it lets go is decided by how often and how lately they were
 // used, so that a scan over much that is used once doesn't drive out the rest.
 type Store struct {
-	entries   *otter.Cache[string, *item]
+	entries   entries
 	tags      table
 	now       func() time.Duration // monotonic; what leases and entries expire by
 	maxBytes  int64
@@ -55,19 +52,15 @@ func NewWithClock(maxBytes int64, now func() time.Duration) *Store {
 	s := &Store{now: now, maxBytes: maxBytes}
 	s.room.Store(maxBytes)
 	s.tags.init(now, maxBytes/idleShare)
-	s.entries = otter.Must(&otter.Options[string, *item]{
-		MaximumWeight:    uint64(maxBytes),
-		Weigher:          func(_ string, it *item) uint32 { return it.cost },
-		OnAtomicDeletion: s.gone,
-		Executor:         func(upkeep func()) { upkeep() }, // by who fills: a goroutine each time costs more
-	})
+	s.entries.init(maxBytes, s.gone)
 	return s
 }
 
 // Lookup is as store.Store has it. On a hit it neither locks nor allocates.
 func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.View, error) {
 	if key != "" {
-		if it, ok := s.entries.GetIfPresent(key); ok && it.valid(s) {
+		if it := s.entries.get(key); it != nil && it.valid(s) {
+			it.used()
 			return store.View{Entry: &it.entry}, nil
 		}
 	}
@@ -83,16 +76,25 @@ func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Dur
 	if key == "" || ttl <= 0 || cost > min(s.room.Load(), math.MaxUint32) || len(e.Tags) != len(e.Tokens) || s.closed.Load() {
 		return nil
 	}
-	states := s.tags.refer(e.Tags, e.Tokens)
-	if states == nil {
+	it := newItem(key, e, uint32(cost), expiry(s.now(), ttl))
+	if !s.tags.refer(it.states, e.Tags, e.Tokens) {
 		return nil
 	}
-	s.entries.Set(strings.Clone(key), newItem(e, states, uint32(cost), expiry(s.now(), ttl)))
+	it.name()
+	s.keep(it)
 	s.share()
-	if s.closed.Load() {
-		s.entries.InvalidateAll()
-	}
 	return nil
+}
+
+// keep puts an item among the entries, unless the store was closed meanwhile.
+func (s *Store) keep(it *item) {
+	s.entries.mu.Lock()
+	defer s.entries.mu.Unlock()
+	if s.closed.Load() {
+		s.tags.unrefer(it.states)
+		return
+	}
+	s.entries.setLocked(it)
 }
 
 // expiry is now+ttl, or the end of time.
@@ -114,16 +116,15 @@ func (s *Store) share() {
 	}
 	defer s.sharing.Unlock()
 	s.room.Store(room)
-	s.entries.SetMaximum(uint64(room))
+	s.entries.resize(room)
 }
 
-// gone is called for each entry that leaves the table, under the lock of its
-// bucket: it must not call the table.
-func (s *Store) gone(e otter.DeletionEvent[string, *item]) {
-	if e.WasEvicted() {
+// gone is called for each entry that has left the table.
+func (s *Store) gone(it *item, evicted bool) {
+	if evicted {
 		s.evictions.Add(1)
 	}
-	s.tags.unrefer(e.Value.states)
+	s.tags.unrefer(it.states)
 }
 
 // Hold is as store.Store has it; with lease 0 it lasts until Renew or Release.
@@ -186,28 +187,27 @@ func (s *Store) Part(_ context.Context, tag store.Tag, member string) error {
 
 // Remove drops the entry under key.
 func (s *Store) Remove(_ context.Context, key string) error {
-	s.entries.Invalidate(key)
+	s.entries.remove(key)
 	return nil
 }
 
 // Flush drops all entries. Tokens and holds stay as they are.
-func (s *Store) Flush() { s.entries.InvalidateAll() }
+func (s *Store) Flush() { s.entries.clear() }
 
 // Close drops all entries; after it nothing is kept. It is not needed for a
 // store to be collected.
 func (s *Store) Close() error {
 	s.closed.Store(true)
-	s.entries.InvalidateAll()
+	s.entries.clear()
 	return nil
 }
 
-// Stats tells what is kept. Entries that are on their way in or out may be
-// counted or not.
+// Stats tells what is kept.
 func (s *Store) Stats() store.Stats {
-	s.entries.CleanUp()
+	count, bytes := s.entries.size()
 	return store.Stats{
-		Entries:   s.entries.EstimatedSize(),
-		Bytes:     int64(s.entries.WeightedSize()) + s.tags.bytes.Load(),
+		Entries:   count,
+		Bytes:     bytes + s.tags.bytes.Load(),
 		MaxBytes:  s.maxBytes,
 		Tags:      int(s.tags.count.Load()),
 		Evictions: s.evictions.Load(),

@@ -112,19 +112,16 @@ func (t *table) settle(st *state) {
 	t.lapseLocked(st)
 }
 
-// refer makes an entry refer to the states of tags. It refers to none and
-// returns nil if a tag no longer has its token.
-func (t *table) refer(tags []store.Tag, tokens []store.Token) []*state {
-	states := make([]*state, 0, len(tags))
+// refer makes an entry refer to the states of tags, which it fills in. It refers to none
+// and reports false if a tag no longer has its token.
+func (t *table) refer(states []*state, tags []store.Tag, tokens []store.Token) bool {
 	for i, name := range tags {
-		st := t.referOne(name, tokens[i])
-		if st == nil {
-			t.unrefer(states)
-			return nil
+		if states[i] = t.referOne(name, tokens[i]); states[i] == nil {
+			t.unrefer(states[:i])
+			return false
 		}
-		states = append(states, st)
 	}
-	return states
+	return true
 }
 
 func (t *table) referOne(name store.Tag, token store.Token) *state {

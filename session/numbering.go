@@ -1,0 +1,73 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"slices"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// Numbering: what the database numbers in new rows is told by RETURNING, or by the last insert id.
+
+// numbering prepares for an INSERT into a table whose rows the database numbers.
+func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []string, returnsRows bool) *imaging {
+	number, change := p.change.Serial(), p.text.Change
+	if number == nil || !slices.Contains(missing, number.Name) {
+		return nil
+	}
+	im := &imaging{number: number}
+	switch {
+	case returnsRows:
+		if p.change.Returned(change, number) < 0 {
+			return nil
+		}
+	case s.src.Dialect == analyze.MySQL: // the last insert id, which may be that of LAST_INSERT_ID(n) if the number is given
+		if !p.change.Numbers(number, c.args) {
+			return nil
+		}
+	case s.src.Dialect == analyze.SQLite:
+		if len(change.Rows) != 1 {
+			return nil
+		}
+	case c.stmt == nil && change.Append > 0 && s.mayLook(ctx, p):
+		at := change.Append
+		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + p.mark() + c.text[at:], st: c.st}
+	default:
+		return nil
+	}
+	return im
+}
+
+// noteInsertID notes the last insert id, which is that of a single row.
+func (im *imaging) noteInsertID(d analyze.Dialect, affected int64, result driver.Result) {
+	if affected != 1 {
+		return
+	}
+	if id, err := result.LastInsertId(); err == nil && (id > 0 || id < 0 && d == analyze.SQLite) {
+		im.noteNumber(d, id)
+	}
+}
+
+// noteReturned notes the numbers in one column of what was returned.
+func (im *imaging) noteReturned(d analyze.Dialect, set *rowSet, column int) {
+	for i := range set.rows {
+		im.noteNumber(d, set.row(i)[column])
+	}
+}
+
+func (im *imaging) noteNumber(d analyze.Dialect, value driver.Value) {
+	if form, ok := im.number.Class.Stored(d, value); ok {
+		im.numbers = append(im.numbers, form)
+	}
+}
+
+// noteReturned notes the numbers among the rows that the statement itself returns.
+func (w *write) noteReturned(d analyze.Dialect, ahead *readAhead) {
+	if w.imaging == nil || w.imaging.number == nil || !ahead.complete() {
+		return
+	}
+	if column := w.plan.change.Returned(w.plan.text.Change, w.imaging.number); column >= 0 && column < len(ahead.set.names) {
+		w.imaging.noteReturned(d, ahead.set, column)
+	}
+}

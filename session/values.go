@@ -1,0 +1,112 @@
+package session
+
+import (
+	"database/sql/driver"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// values are the values of a result while it is read. Those of as many rows as are expected
+// are read to where they stay, at once; what comes after them gathers in a room until it is
+// known how many there are.
+type values struct {
+	n      int            // columns
+	kept   []driver.Value // of the first rows; its capacity is of those that are expected
+	room   *[]driver.Value
+	behind []driver.Value // what room holds
+}
+
+// rooms are nil from end to end.
+var rooms = sync.Pool{New: func() any { return new([]driver.Value) }}
+
+const (
+	largestRoom = 16 << 10 // values in a room that is used again, at most
+	firstRows   = 8        // rows that there is room for at first
+)
+
+// openValues begins a result of n columns. expected rows are as many as it has, or 0; close must follow.
+func openValues(n, expected int) values {
+	room := rooms.Get().(*[]driver.Value)
+	v := values{n: n, room: room, behind: *room}
+	if expected > 0 && expected*n <= largestRoom {
+		v.kept = make([]driver.Value, 0, expected*n)
+	}
+	return v
+}
+
+// row returns where the next row is to be read to; it is nil from end to end.
+func (v *values) row() []driver.Value {
+	if start := len(v.kept); cap(v.kept)-start >= v.n {
+		v.kept = v.kept[:start+v.n]
+		return v.kept[start:]
+	}
+	start := len(v.behind)
+	if cap(v.behind)-start < v.n {
+		v.behind = slices.Grow(v.behind, max(firstRows*v.n, start))
+		clear(v.behind[start:cap(v.behind)])
+	}
+	v.behind = v.behind[:start+v.n]
+	return v.behind[start:]
+}
+
+// drop takes back the row that row returned last: there was none, or only a part of it.
+func (v *values) drop(row []driver.Value) {
+	clear(row)
+	if len(v.behind) > 0 {
+		v.behind = v.behind[:len(v.behind)-v.n]
+	} else {
+		v.kept = v.kept[:len(v.kept)-v.n]
+	}
+}
+
+// close returns the values, in memory of their size.
+func (v *values) close() []driver.Value {
+	all := v.kept
+	if len(v.behind) > 0 || len(all) < cap(all) {
+		all = slices.Concat(v.kept, v.behind)
+	}
+	if cap(v.behind) <= largestRoom {
+		clear(v.behind)
+		*v.room = v.behind[:0]
+		rooms.Put(v.room)
+	}
+	return all
+}
+
+// A likeness is what results of one text have in common: where it is true of the next, that is
+// read without being copied.
+type likeness struct {
+	shape *shape
+	rows  int // 0: that isn't known
+}
+
+// A habit is what the results of one text were like.
+type habit struct {
+	shape atomic.Pointer[shape] // of the last
+	rows  atomic.Int64          // of the last
+	alike atomic.Bool           // the one before had as many
+}
+
+// next is what the next result is expected to be like.
+func (h *habit) next() likeness {
+	l := likeness{shape: h.shape.Load()}
+	if h.alike.Load() {
+		l.rows = int(h.rows.Load())
+	}
+	return l
+}
+
+// learn notes what a result is like. It stores only what has changed.
+func (h *habit) learn(s *rowSet) {
+	if h.shape.Load() != s.shape {
+		h.shape.Store(s.shape)
+	}
+	alike := h.rows.Load() == int64(s.rows)
+	if !alike {
+		h.rows.Store(int64(s.rows))
+	}
+	if h.alike.Load() != alike {
+		h.alike.Store(alike)
+	}
+}

@@ -1,0 +1,225 @@
+package memory
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// The entries are items in a hash table, which readers look into without a lock, and in two
+// queues, which say who has to go (S3-FIFO: Yang and others, 2023). All is changed under one mutex.
+//
+//	small   what came lately, a tenth of the bytes; what leaves it unused leaves the table …
+//	ghosts  … but is remembered for a while by its hash: if it comes again it goes to main
+//	main    what was used in small, or has come again; what comes to its end goes round once
+//	        more for each use since, at most maxUses times
+//
+// So a scan over much that is used once passes through small, and main stays as it is. A use is
+// a count in the item, no more: readers take no lock and move nothing.
+type entries struct {
+	seed    maphash.Seed
+	buckets atomic.Pointer[[]bucket] // as many as a power of two
+
+	mu          sync.Mutex // guards the rest, and changes of the table
+	small, main queue
+	count       int
+	max         int64 // bytes that all may take
+	ghosts      []uint32
+	gone        func(it *item, evicted bool) // called for each that has left, under mu
+}
+
+// A bucket is a chain of items.
+type bucket = atomic.Pointer[item]
+
+const (
+	firstBuckets = 1 << 8
+	smallShare   = 10 // small has this part of the bytes
+	maxUses      = 3
+	maxSteps     = 64 // that are taken to find one that has to go; then it is the next
+)
+
+func (t *entries) init(maxBytes int64, gone func(*item, bool)) {
+	t.seed, t.max, t.gone = maphash.MakeSeed(), maxBytes, gone
+	t.small.init()
+	t.main.init()
+	buckets := make([]bucket, firstBuckets)
+	t.buckets.Store(&buckets)
+	t.ghosts = make([]uint32, firstBuckets)
+}
+
+func (t *entries) hash(key string) uint32 { return uint32(maphash.String(t.seed, key)) }
+
+// get returns the item of a key, nil for none. While the table grows it may miss one.
+func (t *entries) get(key string) *item {
+	buckets := *t.buckets.Load()
+	hash := t.hash(key)
+	for it := buckets[int(hash)&(len(buckets)-1)].Load(); it != nil; it = it.chain.Load() {
+		if it.hash == hash && it.key == key {
+			return it
+		}
+	}
+	return nil
+}
+
+// used notes a use. One of two at a time may be lost.
+func (it *item) used() {
+	if n := it.uses.Load(); n < maxUses {
+		it.uses.Store(n + 1)
+	}
+}
+
+// setLocked puts an item into the table, in the place of another of its key, and lets others go.
+func (t *entries) setLocked(it *item) {
+	it.hash = t.hash(it.key)
+	if old := t.findLocked(it.key, it.hash); old != nil {
+		t.dropLocked(old, false)
+	}
+	if ghost := &t.ghosts[int(it.hash)&(len(t.ghosts)-1)]; *ghost == it.hash {
+		it.main, *ghost = true, 0
+	}
+	t.of(it).push(it)
+	if t.count++; t.count > len(*t.buckets.Load()) {
+		t.growLocked()
+	} else {
+		t.chainLocked(it)
+	}
+	t.evictLocked()
+}
+
+// evictLocked lets items go until the rest take no more than they may.
+func (t *entries) evictLocked() {
+	for steps := 0; t.small.bytes+t.main.bytes > t.max; steps++ {
+		from := &t.main
+		if t.small.bytes > t.max/smallShare || from.empty() {
+			from = &t.small
+		}
+		it := from.oldest()
+		if uses := it.uses.Load(); uses > 0 && steps < maxSteps {
+			if it.main {
+				it.uses.Store(uses - 1)
+			} else {
+				it.uses.Store(0)
+			}
+			from.pull(it)
+			it.main = true
+			t.main.push(it)
+			continue
+		}
+		if !it.main {
+			t.ghosts[int(it.hash)&(len(t.ghosts)-1)] = it.hash
+		}
+		t.dropLocked(it, true)
+		steps = 0
+	}
+}
+
+// remove takes the item of a key out, if there is one.
+func (t *entries) remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if it := t.findLocked(key, t.hash(key)); it != nil {
+		t.dropLocked(it, false)
+	}
+}
+
+// clear takes all out.
+func (t *entries) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, q := range []*queue{&t.small, &t.main} {
+		for !q.empty() {
+			t.dropLocked(q.oldest(), false)
+		}
+	}
+}
+
+// resize sets how many bytes all may take.
+func (t *entries) resize(maxBytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.max = maxBytes
+	t.evictLocked()
+}
+
+// size returns how many there are, and the bytes that they take.
+func (t *entries) size() (count int, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count, t.small.bytes + t.main.bytes
+}
+
+// of returns the queue that an item is in, or is to go to.
+func (t *entries) of(it *item) *queue {
+	if it.main {
+		return &t.main
+	}
+	return &t.small
+}
+
+func (t *entries) bucketLocked(hash uint32) *bucket {
+	buckets := *t.buckets.Load()
+	return &buckets[int(hash)&(len(buckets)-1)]
+}
+
+func (t *entries) findLocked(key string, hash uint32) *item {
+	it := t.bucketLocked(hash).Load()
+	for it != nil && (it.hash != hash || it.key != key) {
+		it = it.chain.Load()
+	}
+	return it
+}
+
+func (t *entries) chainLocked(it *item) {
+	b := t.bucketLocked(it.hash)
+	it.chain.Store(b.Load())
+	b.Store(it)
+}
+
+// dropLocked takes an item out. It keeps its place in the chain, for a reader who stands there.
+func (t *entries) dropLocked(it *item, evicted bool) {
+	at := t.bucketLocked(it.hash)
+	for at.Load() != it {
+		at = &at.Load().chain
+	}
+	at.Store(it.chain.Load())
+	t.of(it).pull(it)
+	t.count--
+	t.gone(it, evicted)
+}
+
+// growLocked makes a table twice as large of what is in the queues, and forgets the ghosts. A reader who is on a chain goes on along
+// another one, and may miss what it looks for.
+func (t *entries) growLocked() {
+	n := 2 * len(*t.buckets.Load())
+	buckets := make([]bucket, n)
+	t.buckets.Store(&buckets)
+	for _, q := range []*queue{&t.small, &t.main} {
+		for it := q.ring.next; it != &q.ring; it = it.next {
+			t.chainLocked(it)
+		}
+	}
+	t.ghosts = make([]uint32, n)
+}
+
+// A queue is items in a ring, oldest first.
+type queue struct {
+	ring  item // the head: no item
+	bytes int64
+}
+
+func (q *queue) init()         { q.ring.prev, q.ring.next = &q.ring, &q.ring }
+func (q *queue) empty() bool   { return q.ring.next == &q.ring }
+func (q *queue) oldest() *item { return q.ring.next }
+
+func (q *queue) push(it *item) {
+	last := q.ring.prev
+	it.prev, it.next = last, &q.ring
+	last.next, q.ring.prev = it, it
+	q.bytes += int64(it.cost)
+}
+
+func (q *queue) pull(it *item) {
+	it.prev.next, it.next.prev = it.next, it.prev
+	it.prev, it.next = nil, nil
+	q.bytes -= int64(it.cost)
+}

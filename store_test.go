@@ -1,0 +1,203 @@
+package larder
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"database/sql/driver"
+	"net/url"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memcached"
+	"github.com/larderdb/larder/store/near"
+	"github.com/larderdb/larder/store/redis"
+)
+
+// TestStoreInDSN: the store's URL is taken out of a DSN, of which the rest stays as it is.
+func TestStoreInDSN(t *testing.T) {
+	const address = "redis://cache:6379/1?prefix=a:&timeout=1s"
+	query := url.QueryEscape(address)
+	for dsn, rest := range map[string]string{
+		"postgres://u:p@h/db?sslmode=disable":                                    "postgres://u:p@h/db?sslmode=disable",
+		"postgres://u:p@h/db?larder_store=" + query:                              "postgres://u:p@h/db",
+		"postgres://u:p@h/db?larder_store=" + query + "&sslmode=disable":         "postgres://u:p@h/db?sslmode=disable",
+		"postgres://u:p@h/db?sslmode=disable&larder_store=" + query:              "postgres://u:p@h/db?sslmode=disable",
+		"postgres://h/db?a=1&larder_store=" + query + "&b=2":                     "postgres://h/db?a=1&b=2",
+		"host=h dbname=db larder_store='" + address + "' sslmode=disable":        "host=h dbname=db sslmode=disable",
+		"larder_store=" + address + " host=h":                                    "host=h",
+		"u:p@tcp(h:3306)/db?parseTime=true&larder_store=" + query + "&loc=Local": "u:p@tcp(h:3306)/db?parseTime=true&loc=Local",
+		"file:x.db?larder_store=" + query:                                        "file:x.db",
+		"x.db":                                                                   "x.db",
+	} {
+		got, named, err := cutStore(dsn)
+		if err != nil || got != rest || strings.Contains(dsn, "larder_store") != (named == address) {
+			t.Errorf("%s: %q, store %q, %v; want %q", dsn, got, named, err, rest)
+		}
+	}
+	if _, _, err := cutStore("file:x.db?larder_store=%zz"); err == nil {
+		t.Error("a store that isn't escaped right")
+	}
+}
+
+// TestWrongStores: what names a store wrongly, or contradicts, is a clear error that shows no password.
+func TestWrongStores(t *testing.T) {
+	far, err := memcached.Open(memcached.Options{Addrs: []string{"localhost:1"}, Lease: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	for _, c := range []struct {
+		dsn     string
+		options Options
+		says    string
+	}{
+		{"", Options{StoreURL: "ftp://h"}, "memcached://, redis://"},
+		{"", Options{StoreURL: "redis://u:secret@h:6379/x"}, "redis"},
+		{"", Options{StoreURL: "redis://u:secret@h?nonsense=1"}, "nonsense"},
+		{"", Options{StoreURL: "memcached://u:secret@"}, "without a server"},
+		{"", Options{StoreURL: "memcached://h?lease=x"}, "lease"},
+		{"", Options{Store: far, StoreURL: "redis://h"}, "give one of them"},
+		{"file:x?larder_store=redis://h", Options{Store: far}, "give one of them"},
+		{"file:x?larder_store=redis://h", Options{StoreURL: "redis://other"}, "give one of them"},
+		{"", Options{Store: far, Lease: time.Minute}, "as long, in all processes"},
+		{"", Options{Bounded: time.Second}, StoreVariable},
+		{"", Options{FailClosed: true}, StoreVariable},
+		{"", Options{Store: far, Bounded: -1}, "negative"},
+	} {
+		db, err := Open("sqlite", c.dsn, &c.options)
+		if err == nil {
+			db.Close()
+			t.Errorf("%+v: no error", c)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "larder: ") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q doesn't say %q, or too much", err, c.says)
+		}
+	}
+}
+
+// TestStoreOfTheEnvironment: the operator names the store; caches that name another themselves keep that.
+func TestStoreOfTheEnvironment(t *testing.T) {
+	address := "redis://" + dbtest.Redis(t).Addr() + "?prefix=" + rand.Text() + ":&timeout=10s&settle=-1s"
+	t.Setenv(StoreVariable, address)
+	file := filepath.Join(t.TempDir(), "db")
+	open := func(options *Options) (*sql.DB, *Cache) {
+		db, err := Open("sqlite", file, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		cache, _ := Of(db)
+		return db, cache
+	}
+	a, of := open(nil)
+	if _, err := a.Exec("CREATE TABLE stuff (id INTEGER PRIMARY KEY); INSERT INTO stuff VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := of.store.(*near.Store); !ok {
+		t.Fatalf("a cache keeps its results in a %T", of.store)
+	}
+	if _, other := open(nil); other.store != of.store {
+		t.Error("two caches of one URL have two stores")
+	}
+	if _, own := open(&Options{StoreURL: address + "&db=0"}); own.store == of.store {
+		t.Error("a cache that names its store has that of the environment")
+	}
+	if _, larger := open(&Options{MaxBytes: 128 << 20}); larger.store == of.store {
+		t.Error("a cache has copies of another size than it asked for")
+	}
+}
+
+// TestConnectorNames: which connectors share results with those of other processes.
+func TestConnectorNames(t *testing.T) {
+	far, err := redis.Open(redis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	cache := func(o Options) *Cache {
+		o.Store = far
+		c, err := New(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	plain, named := cache(Options{}), cache(Options{ConnectorName: "main"})
+	pgxDriver := stdlib.GetDefaultDriver()
+	connector := stdlib.GetConnector(pgx.ConnConfig{})
+	for _, c := range []struct {
+		what   string
+		name   string
+		shared bool
+	}{
+		{"a driver by its name", nameOf(plain.connector(connector, pgxDriver, "postgres", "dsn", true)), true},
+		{"a connector", nameOf(plain.connector(connector, pgxDriver, "postgres", "", false)), false},
+		{"a connector with a name", nameOf(named.connector(connector, pgxDriver, "postgres", "", false)), true},
+		{"a driver that nobody knows", nameOf(plain.connector(dsnConnector{unknownDriver{}, "x"}, unknownDriver{}, "postgres", "x", true)), false},
+		{"a driver with a hook", nameOf(plain.connector(dsnConnector{hookedDriver{}, "x"}, hookedDriver{Hook: func() {}}, "sqlite", "x", true)), false},
+	} {
+		if strings.Contains(c.name, processName()) == c.shared {
+			t.Errorf("%s is named %q, want one that processes share: %v", c.what, c.name, c.shared)
+		}
+		if strings.Contains(c.name, "0x") {
+			t.Errorf("%s is named %q, after an address", c.what, c.name)
+		}
+	}
+	if one, other := nameOf(plain.connector(connector, pgxDriver, "postgres", "a", true)), nameOf(plain.connector(connector, pgxDriver, "postgres", "b", true)); one == other {
+		t.Errorf("two data sources are named %q", one)
+	}
+	if info, _ := debug.ReadBuildInfo(); len(info.Deps) > 0 { // tests are built without, programs with them
+		if v := versionOf(pgxDriver); !strings.HasPrefix(v, "v5.") {
+			t.Errorf("pgx is of version %q", v)
+		}
+	}
+	if !hooked(hookedDriver{Hook: func() {}}) || hooked(hookedDriver{}) || hooked(pgxDriver) {
+		t.Error("what a hook is")
+	}
+}
+
+func nameOf(c *connector) string {
+	defer c.Close()
+	return c.source.Name
+}
+
+// hookedDriver is one that a program may give a hook.
+type hookedDriver struct {
+	unknownDriver
+	Hook func()
+}
+
+var _ driver.Driver = hookedDriver{}
+
+// TestTwoProcessesStayApart: what different databases have in one store doesn't meet.
+func TestTwoProcessesStayApart(t *testing.T) {
+	far := func() store.Store { return nil }
+	if open := sharedStores["redis"]; open != nil {
+		far = open(t)
+	}
+	for _, name := range []string{"one", "other"} {
+		db, err := Open("sqlite", filepath.Join(t.TempDir(), "db"), &Options{Store: far()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec("CREATE TABLE stuff (name TEXT); INSERT INTO stuff VALUES (?)", name); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			var got string
+			if err := db.QueryRow("SELECT name FROM stuff").Scan(&got); err != nil || got != name {
+				t.Errorf("database %s says %q, %v", name, got, err)
+			}
+		}
+	}
+}
