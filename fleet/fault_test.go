@@ -122,6 +122,10 @@ func (m *member) arm(step coherence.Step, how string) {
 // long is longer than a lease.
 const long = lease + lease/2
 
+// slow is how long the database's answer takes at moments that matter: between a change and its announcement others
+// must have the time to see something.
+const slow = 50 * time.Millisecond
+
 func stopAny(f *fleet) {
 	for i := range 2 {
 		a, b := f.members[i], f.members[i+2]
@@ -151,9 +155,13 @@ func stopAtSteps(f *fleet) {
 		}
 		time.Sleep(long)
 		for _, m := range stopped {
+			m.db.Delay(slow)
 			m.signal(syscall.SIGCONT)
 		}
 		time.Sleep(lease / 4)
+		for _, m := range stopped {
+			m.db.Delay(0)
+		}
 	}
 }
 
@@ -218,9 +226,12 @@ func (f *fleet) cutting(of func(*member) *dbtest.Proxy) {
 }
 
 func restartDatabase(f *fleet) {
-	f.must(f.server.Kill())
-	f.must(f.server.Start())
-	time.Sleep(lease / 4)
+	for range 2 {
+		f.must(f.server.Kill())
+		time.Sleep(rand.N(lease / 4))
+		f.must(f.server.Start())
+		time.Sleep(lease / 2)
+	}
 }
 
 // partition cuts one process off from the store.
@@ -239,7 +250,7 @@ func TestStoppedBeforeStatement(t *testing.T) {
 		f := newFleet(t, s, server, cache, Config{Clients: 4, Writes: 100, Timeout: 10 * time.Second, Patience: 4 * lease})
 		f.launch()
 		m := f.members[0]
-		m.db.Delay(50 * time.Millisecond) // between the change and its announcement
+		m.db.Delay(slow)
 		for range 2 {
 			m.arm(coherence.StepStatement, "stop")
 			m.await("at")

@@ -91,7 +91,11 @@ func (w *Worker) failedRead(err error) {
 	if w.history.head.failed.Add(1) < 4 {
 		w.log("a read failed: %v", err)
 	}
+	time.Sleep(failurePause)
 }
+
+// failurePause keeps clients from filling a history while nothing answers.
+const failurePause = 5 * time.Millisecond
 
 // A touch is what a write does to one row.
 type touch struct {
@@ -152,6 +156,7 @@ func (w *Worker) failedWrite(err error) {
 	if w.history.head.bad.Add(1) < 4 {
 		w.log("a write failed: %v", err)
 	}
+	time.Sleep(failurePause)
 }
 
 // write writes in one of several ways.
