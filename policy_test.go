@@ -34,10 +34,11 @@ var mayImport = map[string][]string{
 	"dash":      {"."},
 	"sim":       {"coherence", "store"},
 	"dbtest":    {},
+	"fleet":     {".", "coherence", "store"},
 }
 
 // mayImportAll are the houses that nobody imports but themselves.
-var mayImportAll = []string{"cmd"}
+var mayImportAll = []string{"cmd", "fleet"}
 
 // withoutDrivers are the houses in which a database driver has no place: they work with any.
 var withoutDrivers = []string{".", "analyze", "catalog", "session", "coherence", "store"}

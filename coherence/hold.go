@@ -55,9 +55,11 @@ func (d *Domain) hold(ctx context.Context, tags []store.Tag, look *store.Look) (
 	if d.mutant == NoHold {
 		return h, nil
 	}
+	At(StepHold)
 	if err := d.store.Hold(ctx, h.id, h.tags, 0, look); err != nil {
 		return h.failed(ctx, err)
 	}
+	At(StepHeld)
 	if d.mutant == ReleaseBeforeCommit {
 		h.giveUp(ctx)
 	}

@@ -102,6 +102,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	if len(h.marks) == 0 {
 		return
 	}
+	coherence.At(coherence.StepAnswered)
 	for _, db := range h.schemas {
 		db.epoch.Add(1)
 	}
@@ -117,6 +118,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 			s.warn(ctx, "a write can't be announced", err)
 		}
 	}
+	coherence.At(coherence.StepReleased)
 }
 
 // alive reports whether the connection answers. If it does after an error that doesn't

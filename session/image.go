@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/confine"
 )
 
@@ -151,6 +152,7 @@ func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected in
 	w.holds = s.hold(ctx, w.effect)
 	w.holds.own = w.writer
 	if err = s.refused(ctx, &w.holds); err == nil {
+		coherence.At(coherence.StepCommit)
 		_, err = execConn(s.engine(ctx), s.inner, "COMMIT", nil)
 	}
 	if err != nil {

@@ -198,6 +198,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	}
 	defer caller.End()
 	o.ask()
+	coherence.At(coherence.StepMissed)
 	live, err := s.rows(ctx, c)
 	p.understood(caller)
 	if err != nil {
@@ -213,6 +214,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()), live: live}
 	p.habit.learn(result.ahead.set)
 	o.answered()
+	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)
 	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.ahead.set, result.failure())
@@ -239,6 +241,7 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 		return analyze.Isolation
 	}
 	r.Fill(ctx, rows.ahead.set, rows.ahead.set.size, s.ttl(st))
+	coherence.At(coherence.StepFilled)
 	return analyze.Cacheable
 }
 

@@ -220,6 +220,7 @@ func (s *Session) commitHeld(ctx context.Context, inner driver.Tx, h *holds) err
 		err = s.ready(ctx, h)
 	}
 	if err == nil {
+		coherence.At(coherence.StepCommit)
 		return inner.Commit()
 	}
 	return errors.Join(err, inner.Rollback())

@@ -102,6 +102,7 @@ func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver
 	if err := s.ready(ctx, &w.holds); err != nil {
 		return nil, 0, err
 	}
+	coherence.At(coherence.StepStatement)
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	result, err = s.execImaged(ctx, c, w)
@@ -116,6 +117,7 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	if err := s.ready(ctx, &w.holds); err != nil {
 		return nil, err
 	}
+	coherence.At(coherence.StepStatement)
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	live, err := s.rows(ctx, c)

@@ -1,0 +1,58 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// lapses listens to what the cache says, and notes when the store could not be told of a write: from when it
+// says so, which is before the write is made, until it could be told of all.
+type lapses struct {
+	slog.Handler // there is none
+	w            *Worker
+	mu           sync.Mutex
+	open         bool // guarded by mu
+}
+
+// Enabled implements slog.Handler.
+func (l *lapses) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle implements slog.Handler.
+func (l *lapses) Handle(_ context.Context, r slog.Record) error {
+	for _, what := range []string{"a write can't be held", "a hold can't be renewed", "a write can't be announced"} {
+		if strings.Contains(r.Message, what) && !l.w.FailClosed {
+			l.begin()
+		}
+	}
+	return nil
+}
+
+func (l *lapses) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open {
+		return
+	}
+	l.open = true
+	record := l.w.history.begin(record{begin: now(), kind: lapsed})
+	go func() {
+		for l.w.cache.Stats().Unannounced > 0 || !l.end(record) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+}
+
+// end ends the lapse, unless another write has come.
+func (l *lapses) end(r *record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w.cache.Stats().Unannounced > 0 {
+		return false
+	}
+	l.open = false
+	l.w.history.end(r, now(), done)
+	return true
+}

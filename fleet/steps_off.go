@@ -1,0 +1,15 @@
+//go:build !larder_steps
+
+package fleet
+
+import (
+	"errors"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+type steps struct{}
+
+func (*steps) arm(*Worker, coherence.Step, int, string) error {
+	return errors.New("fleet: this worker was built without the tag larder_steps")
+}

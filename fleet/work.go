@@ -1,0 +1,254 @@
+package fleet
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memcached"
+	"github.com/larderdb/larder/store/redis"
+)
+
+// A worker reaches its servers through sockets in its own folder, which is where it runs: all workers have the same
+// names for them, and so share results, and yet each can be cut off alone.
+const (
+	here        = "/proc/self/cwd"
+	storeSocket = here + "/store"
+	PostgresDSN = "postgres://postgres@/%s?host=" + here + "&port=5432&sslmode=disable"
+	MariaDBDSN  = "root@unix(" + here + "/.s.PGSQL.5432)/%s"
+)
+
+// Sockets of a worker's folder.
+const (
+	DatabaseSocket = ".s.PGSQL.5432" // as PostgreSQL's drivers will have it
+	StoreSocket    = "store"
+)
+
+// A Config is what a worker is told.
+type Config struct {
+	Process  int
+	Dialect  string // "postgres" or "mysql"
+	Database string
+	Store    string // "memcached" or "redis"
+	Aside    bool   // what Larder does is done by hand
+	History  string // the file
+	Room     int    // records in it
+
+	Lease      time.Duration
+	Timeout    time.Duration // of the store
+	FailClosed bool
+	Bounded    time.Duration
+
+	Clients  int
+	Writes   int           // of a thousand calls
+	Linger   time.Duration // within transactions, at most
+	Patience time.Duration // how long a call may take; 0: for ever
+	Hasty    bool          // some calls end at any moment
+	Seed     uint64
+}
+
+// A Report is a line that a worker writes.
+type Report struct {
+	Kind  string // "ready", "quiet", "going", "final", "stats", "at", "torn"
+	Text  string
+	Final map[string][]sight // by question and argument
+	Stats larder.Stats
+}
+
+// A Worker is one process.
+type Worker struct {
+	Config
+	history *history
+	db      *sql.DB
+	cache   *larder.Cache
+	aside   *aside
+	steps   steps
+
+	quiet sync.RWMutex // held by calls for reading, and for writing while nothing is to happen
+	out   sync.Mutex
+}
+
+// Work is the main function of a worker: the configuration is a line on standard input, commands are the lines after.
+func Work() error {
+	in := bufio.NewReader(os.Stdin)
+	first, err := in.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	w := &Worker{}
+	if err := json.Unmarshal(first, &w.Config); err != nil {
+		return err
+	}
+	if err := w.open(); err != nil {
+		return err
+	}
+	w.quiet.Lock()
+	w.start()
+	w.say(Report{Kind: "ready"})
+	for {
+		command, err := in.ReadString('\n')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.obey(strings.Fields(command)); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *Worker) open() (err error) {
+	if w.history, err = openHistory(w.History, w.Room); err != nil {
+		return err
+	}
+	driver, dsn := "pgx", fmt.Sprintf(PostgresDSN, w.Database)
+	if w.Dialect == "mysql" {
+		driver, dsn = "mysql", fmt.Sprintf(MariaDBDSN, w.Database)
+	}
+	if w.Aside {
+		w.aside = &aside{w: w, redis: w.Store == "redis"}
+		w.db, err = sql.Open(driver, dsn)
+	} else {
+		err = w.openCached(driver, dsn)
+	}
+	if err != nil {
+		return err
+	}
+	w.db.SetMaxIdleConns(w.Clients + 1)
+	return nil
+}
+
+func (w *Worker) openCached(driver, dsn string) error {
+	far, err := w.openStore()
+	if err != nil {
+		return err
+	}
+	w.cache, err = larder.New(&larder.Options{
+		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded,
+		Logger: slog.New(&lapses{w: w}),
+	})
+	if err != nil {
+		return err
+	}
+	w.db, err = w.cache.Open(driver, dsn)
+	return err
+}
+
+func (w *Worker) openStore() (store.Shared, error) {
+	if w.Store == "redis" {
+		return redis.Open(redis.Options{Addresses: []string{storeSocket}, Lease: w.Lease, Settle: w.Lease, Timeout: w.Timeout})
+	}
+	return memcached.Open(memcached.Options{Addrs: []string{storeSocket}, Lease: w.Lease, Timeout: w.Timeout})
+}
+
+// start starts the clients, which wait until quiet ends.
+func (w *Worker) start() {
+	for i := range w.Clients {
+		go w.client(rand.New(rand.NewPCG(w.Seed, uint64(w.Process*1000+i))))
+	}
+}
+
+func (w *Worker) client(r *rand.Rand) {
+	for !w.history.full() {
+		w.quiet.RLock()
+		if r.IntN(1000) < w.Writes {
+			w.write(r)
+		} else {
+			w.read(r)
+		}
+		w.quiet.RUnlock()
+	}
+}
+
+func (w *Worker) obey(command []string) error {
+	switch command[0] {
+	case "go":
+		w.quiet.Unlock()
+		w.say(Report{Kind: "going"})
+	case "quiet":
+		w.quiet.Lock()
+		w.say(Report{Kind: "quiet"})
+	case "final":
+		final, err := w.final()
+		r := Report{Kind: "final", Final: final}
+		if err != nil {
+			r.Text = err.Error()
+		}
+		w.say(r)
+	case "stats":
+		r := Report{Kind: "stats"}
+		if w.cache != nil {
+			r.Stats = w.cache.Stats()
+		}
+		w.say(r)
+	case "step": // step NAME N SIGNAL
+		n, err := strconv.Atoi(command[2])
+		if err != nil {
+			return err
+		}
+		return w.steps.arm(w, coherence.Step(command[1]), n, command[3])
+	default:
+		return errors.New("fleet: unknown command " + command[0])
+	}
+	return nil
+}
+
+// final reads every key.
+func (w *Worker) final() (map[string][]sight, error) {
+	all := make(map[string][]sight)
+	for q := range questions {
+		for arg := range q.rangeOf() {
+			if w.Aside && arg >= q.settledRange() {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			sights, err := w.askOnce(ctx, q, arg)
+			cancel()
+			if err != nil {
+				return nil, fmt.Errorf("%s %d: %w", texts[q].name, arg, err)
+			}
+			all[fmt.Sprint(texts[q].name, " ", arg)] = sights
+		}
+	}
+	return all, nil
+}
+
+func (w *Worker) askOnce(ctx context.Context, q question, arg int) ([]sight, error) {
+	if w.Aside {
+		return w.aside.ask(ctx, q, arg)
+	}
+	return ask(ctx, w.db, w.Dialect, q, arg)
+}
+
+func (w *Worker) say(r Report) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	w.out.Lock()
+	defer w.out.Unlock()
+	os.Stdout.Write(append(text, '\n'))
+}
+
+func (w *Worker) log(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "process %d: "+format+"\n", append([]any{w.Process}, args...)...)
+}
