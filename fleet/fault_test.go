@@ -124,7 +124,7 @@ const long = lease + lease/2
 
 // slow is how long the database's answer takes at moments that matter: between a change and its announcement others
 // must have the time to see something.
-const slow = 50 * time.Millisecond
+const slow = 300 * time.Millisecond
 
 func stopAny(f *fleet) {
 	for i := range 2 {
