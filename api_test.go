@@ -360,7 +360,7 @@ func (h *house) execRaw(inner driver.Conn, text string) error {
 func TestConnector(t *testing.T) {
 	eachKind(t, func(h *house) {
 		h.prepare(base)
-		inner, err := driverOf(h.driver)
+		inner, err := driverOf(h.driver, h.dsn)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/session"
 	"github.com/larderdb/larder/store"
 )
@@ -116,7 +117,10 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 	}
 	config.Domain.TTL = maxTTL
 	config.Domain.Lease = c.options.Lease
-	config.Domain.Mutant, config.Domain.Watch = c.options.mutant, c.options.watch
+	config.Domain.Mutant = c.options.mutant
+	if c.options.watch > 0 {
+		config.Domain.Watch = coherence.WatchEvery(c.options.watch)
+	}
 	handle := &connector{cache: c, inner: inner, source: session.NewSource(config)}
 	c.handles.add(handle)
 	return handle

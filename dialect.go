@@ -16,6 +16,7 @@ var dialectsByPackage = []struct {
 }{
 	{"github.com/jackc/pgx/", analyze.Postgres},
 	{"github.com/lib/pq", analyze.Postgres},
+	{"github.com/uptrace/bun/driver/pgdriver", analyze.Postgres},
 	{"github.com/go-sql-driver/mysql", analyze.MySQL},
 	{"modernc.org/sqlite", analyze.SQLite},
 	{"github.com/mattn/go-sqlite3", analyze.SQLite},

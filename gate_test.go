@@ -43,7 +43,7 @@ func (h *house) gated() (*sql.DB, *gate) {
 
 func (h *house) gatedConnector() (*connector, *gate) {
 	h.Helper()
-	inner, err := driverOf(h.driver)
+	inner, err := driverOf(h.driver, h.dsn)
 	if err != nil {
 		h.Fatal(err)
 	}

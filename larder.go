@@ -209,7 +209,7 @@ func Open(driverName, dsn string, options *Options) (*sql.DB, error) {
 
 // Open opens a further database in the same cache.
 func (c *Cache) Open(driverName, dsn string) (*sql.DB, error) {
-	inner, err := driverOf(driverName)
+	inner, err := driverOf(driverName, dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -227,17 +227,18 @@ func (c *Cache) Open(driverName, dsn string) (*sql.DB, error) {
 	return handle.db, nil
 }
 
-// driverOf returns the registered driver of a name.
-func driverOf(name string) (driver.Driver, error) {
-	db, err := sql.Open(name, "")
-	if db == nil && err != nil && strings.Contains(err.Error(), "unknown driver") {
+// driverOf returns the registered driver of a name. A driver may refuse a data source
+// name, so that it is asked with the one that is meant.
+func driverOf(name, dsn string) (driver.Driver, error) {
+	db, err := sql.Open(name, dsn)
+	if err != nil && strings.Contains(err.Error(), "unknown driver") {
 		return nil, fmt.Errorf("larder: %w; known are %s", err, strings.Join(sql.Drivers(), ", "))
 	}
-	if db != nil {
-		defer db.Close()
-		return db.Driver(), nil
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("larder: open driver %q: %w", name, err)
+	defer db.Close()
+	return db.Driver(), nil
 }
 
 // connectorOf is how database/sql makes a connector of a driver and a name.

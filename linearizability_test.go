@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -183,12 +184,21 @@ func (l *lab) must(text string) {
 	}
 }
 
+var flagLabSeed = flag.Uint64("lab.seed", 1, "seed of what the clients of the linearizability tests do; 0: another one each time")
+
+func labSeed() uint64 {
+	if *flagLabSeed == 0 {
+		return rand.Uint64()
+	}
+	return *flagLabSeed
+}
+
 // run has clients call until the time is over. The first of them writes more than the others.
 func (l *lab) run(clients int, d time.Duration) {
 	end := time.Now().Add(d)
 	var all sync.WaitGroup
 	for id := range clients {
-		c := &labClient{lab: l, id: id, db: l.handles[id%len(l.handles)], r: rand.New(rand.NewPCG(uint64(id), rand.Uint64()))}
+		c := &labClient{lab: l, id: id, db: l.handles[id%len(l.handles)], r: rand.New(rand.NewPCG(uint64(id), labSeed()))}
 		all.Go(func() {
 			for time.Now().Before(end) {
 				c.step()

@@ -19,7 +19,36 @@ type unknownDriver struct{}
 
 func (unknownDriver) Open(string) (driver.Conn, error) { return nil, errors.New("never opened") }
 
-func init() { sql.Register("unheard-of", unknownDriver{}) }
+func init() {
+	sql.Register("unheard-of", unknownDriver{})
+	sql.Register("strict", strictDriver{})
+}
+
+// strictDriver is a driver that refuses names of data sources.
+type strictDriver struct{ unknownDriver }
+
+var errRefused = errors.New("strict: invalid name")
+
+func (d strictDriver) OpenConnector(dsn string) (driver.Connector, error) {
+	if dsn != "strict://host" {
+		return nil, errRefused
+	}
+	return dsnConnector{d, dsn}, nil
+}
+
+// TestStrictDriver: a driver is asked for no name but that which is given, and its error is
+// handed on as it is.
+func TestStrictDriver(t *testing.T) {
+	db, err := Open("strict", "strict://host", &Options{Dialect: "postgres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	_, bare := sql.Open("strict", "other")
+	if _, err := Open("strict", "other", &Options{Dialect: "postgres"}); err != bare || err != errRefused {
+		t.Errorf("%v, want what the bare driver says: %v", err, bare)
+	}
+}
 
 // TestWrongOptions: options that are wrong or contradict are refused by errors that say
 // what to do instead.

@@ -2,7 +2,10 @@ package larder
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -35,6 +38,8 @@ func TestStatements(t *testing.T) {
 		{"table changed in a transaction", "pgx pq sqlite", stmtTableChangedInTx},
 		{"table dropped and made again", "", stmtTableDropped},
 		{"wrong use", "", stmtWrongUse},
+		{"deallocated", "pgx pq", stmtDeallocated},
+		{"deallocated unseen", "pgx pq", stmtDeallocatedUnseen},
 	}, many)
 }
 
@@ -211,6 +216,119 @@ func stmtWrongUse(h *house, w *transcript, db *sql.DB) {
 	w.fail("close", write.Close())
 	_, err := db.Exec(h.marks("DELETE FROM stuff WHERE name = ?"), "2")
 	w.fail("delete", err)
+}
+
+// stmtDeallocated: a statement is gone after a text that ends all of them, whether the cache has answered it
+// or the server.
+func stmtDeallocated(h *house, w *transcript, db *sql.DB) {
+	const list = "SELECT id, name FROM stuff ORDER BY id"
+	for _, text := range []string{"DEALLOCATE ALL", "DISCARD ALL", "SELECT 1; DEALLOCATE ALL"} {
+		w.onNewConn(db, func(c *sql.Conn) {
+			used, unused := w.prepare(onConn{c}, list), w.prepare(onConn{c}, list+" LIMIT 2")
+			update := w.prepare(onConn{c}, "UPDATE stuff SET price = price WHERE id = 1")
+			w.rows(used.Query())
+			w.rows(c.QueryContext(context.Background(), list))
+			_, err := c.ExecContext(context.Background(), text)
+			w.fail(text, err)
+			for range 2 {
+				w.rowsOrCode(used.Query())
+				w.rowsOrCode(unused.Query())
+				_, err = update.Exec()
+				w.say("update: %s", code(err))
+			}
+			w.rowsOrCode(c.QueryContext(context.Background(), list)) // by the statement, if the driver is pgx
+			twin := w.prepare(onConn{c}, list)                       // pgx takes it for prepared
+			w.fail("close", used.Close())
+			w.rowsOrCode(twin.Query())
+			w.fail("close", twin.Close())
+			again := w.prepare(onConn{c}, list)
+			w.rows(again.Query())
+			w.rows(again.Query())
+			for _, stmt := range []*sql.Stmt{unused, update, again} {
+				w.fail("close", stmt.Close())
+			}
+		})
+	}
+}
+
+// stmtDeallocatedUnseen: a statement of the server's is gone after a text that may end it, and after one that
+// was not needed it is answered.
+func stmtDeallocatedUnseen(h *house, w *transcript, db *sql.DB) {
+	const list = "SELECT id, name FROM stuff ORDER BY id"
+	digest := sha256.Sum256([]byte(list))
+	for _, text := range []string{`DEALLOCATE "stmt_` + hex.EncodeToString(digest[:24]) + `"`, "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+		"DO $$ BEGIN PERFORM 1; END $$", "SELECT 1; DEALLOCATE ALL; SELECT 1/0"} {
+		w.onNewConn(db, func(c *sql.Conn) {
+			stmt := w.prepare(onConn{c}, list)
+			w.rows(stmt.QueryContext(Bypass(context.Background())))
+			w.rows(stmt.Query())
+			_, err := c.ExecContext(context.Background(), text)
+			w.say("%s: %s", text, code(err))
+			w.rowsOrCode(stmt.Query())
+			w.rowsOrCode(stmt.Query())
+			w.fail("close", stmt.Close())
+		})
+	}
+}
+
+// TestHitsAfterDeallocate: a statement that has run since is answered from the cache again.
+func TestHitsAfterDeallocate(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.stuff()
+		const list = "SELECT id FROM stuff"
+		c, err := h.db.Conn(h.Context())
+		if err != nil {
+			h.Fatal(err)
+		}
+		defer c.Close()
+		stmt, err := c.PrepareContext(h.Context(), list)
+		if err != nil {
+			h.Fatal(err)
+		}
+		defer stmt.Close()
+		h.query(stmtHandle{stmt}, "")
+		h.exec(c, "PREPARE mine AS SELECT 1")
+		for _, step := range []struct {
+			text string
+			want []Outcome
+		}{{"DEALLOCATE mine", []Outcome{OutcomeHit, OutcomeHit, OutcomeHit}}, {"DO $$ BEGIN PERFORM 1; END $$", []Outcome{OutcomeBypass, OutcomeMiss, OutcomeHit}}} {
+			h.exec(c, step.text)
+			h.take()
+			for _, want := range step.want {
+				h.query(stmtHandle{stmt}, "")
+				if got := h.take(); len(got) != 1 || got[0].Outcome != want {
+					h.Errorf("after %s: %v, want %v", step.text, got, want)
+				}
+			}
+		}
+	}, "postgres")
+}
+
+// onNewConn runs on a connection that is closed after it.
+func (w *transcript) onNewConn(db *sql.DB, run func(*sql.Conn)) {
+	db.SetMaxIdleConns(-1)
+	c, err := db.Conn(context.Background())
+	w.fail("conn", err)
+	run(c)
+	w.fail("close", c.Close())
+}
+
+// rowsOrCode is rows, but tells an error by its code: lib/pq numbers statements as it prepares them.
+func (w *transcript) rowsOrCode(rows *sql.Rows, err error) {
+	if err != nil {
+		w.say("%s", code(err))
+		return
+	}
+	w.rows(rows, nil)
+}
+
+// code is the SQLSTATE of an error of PostgreSQL's.
+func code(err error) string {
+	var said interface{ SQLState() string }
+	if errors.As(err, &said) {
+		return said.SQLState()
+	}
+	return fmt.Sprint(err)
 }
 
 // TestPreparesNoMore: what a program prepares, and closes, is prepared on the server

@@ -37,13 +37,16 @@ func mysqlChange(p mysqlParsed, s *Statement, tokens []mysqlToken) *Change {
 }
 
 // inserted tells the rows of INSERT … VALUES and INSERT … SET. Nothing is told of INSERT
-// IGNORE, which adjusts what doesn't fit.
+// IGNORE, which adjusts what doesn't fit, and of rows that are in the way, unless they are left as they are.
 func (r *mysqlRows) inserted(x *ast.InsertStmt) *Change {
 	t, ok := mysqlTarget(x.Table)
-	if !ok || x.IsReplace || x.IgnoreErr || len(x.OnDuplicate) > 0 || x.Select != nil || len(x.PartitionNames) > 0 {
+	if !ok || x.IsReplace || x.IgnoreErr || !t.keeps(x.OnDuplicate) || x.Select != nil || len(x.PartitionNames) > 0 {
 		return nil
 	}
 	c := &Change{Op: Insert, Target: t.name, Alias: t.alias}
+	if len(x.OnDuplicate) > 0 {
+		c.Also = Update
+	}
 	for _, column := range x.Columns {
 		c.Columns = append(c.Columns, column.Name.O)
 	}
@@ -58,6 +61,18 @@ func (r *mysqlRows) inserted(x *ast.InsertStmt) *Change {
 		c.Rows = append(c.Rows, values)
 	}
 	return c
+}
+
+// keeps reports whether assignments give columns of the target the values that they have: ON DUPLICATE KEY UPDATE id = id,
+// as ORMs write what is ON CONFLICT DO NOTHING elsewhere.
+func (t *mysqlSource) keeps(list []*ast.Assignment) bool {
+	for _, a := range list {
+		e, ok := a.Expr.(*ast.ColumnNameExpr)
+		if !ok || a.Column.Name.L != e.Name.Name.L || mysqlNoColumns[e.Name.Name.L] || a.Column.Table.L != "" || e.Name.Table.L != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // updated tells of UPDATE of one table. UPDATE IGNORE adjusts what doesn't fit.

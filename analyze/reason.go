@@ -36,6 +36,7 @@ const (
 	Isolation          // the transaction's isolation level forbids it
 	Wrote              // the transaction has written to a relation that is read
 	Unwrapped          // the driver's connection was handed out, what was done with it is unknown
+	Deallocated        // the server may have ended the prepared statement: it is asked
 	Argument           // an argument has a type whose value can't be compared
 	Value              // a column has a Go type that can't be kept
 	TooLarge           // the result is larger than MaxEntryBytes
@@ -72,6 +73,7 @@ var reasonTexts = [...]string{
 	Isolation:          "isolation level",
 	Wrote:              "written in this transaction",
 	Unwrapped:          "driver connection handed out",
+	Deallocated:        "deallocated statement",
 	Argument:           "argument type",
 	Value:              "value type",
 	TooLarge:           "result too large",

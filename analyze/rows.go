@@ -123,6 +123,7 @@ const (
 // which the text tells how to find the rows.
 type Change struct {
 	Op     Op // Insert, Update or Delete alone
+	Also   Op // Insert: how rows that are in the way are written, as they are; triggers may see to it that they are changed
 	Target Name
 	Alias  string // the relation's name if it has none
 

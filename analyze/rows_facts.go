@@ -148,7 +148,7 @@ func (t Term) String() string {
 
 // String writes a change as golden files and explanations show it, on one line.
 func (c *Change) String() string {
-	parts := []string{c.Op.String() + " " + c.Target.String()}
+	parts := []string{(c.Op | c.Also).String() + " " + c.Target.String()}
 	if c.Alias != "" && c.Alias != c.Target.Name {
 		parts[0] += " as " + c.Alias
 	}

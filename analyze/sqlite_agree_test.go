@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"flag"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,15 @@ func liteAgree(t *testing.T, oracle *liteOracle, text string) bool {
 	return true
 }
 
+var flagSQLiteSeed = flag.Uint64("sqlite.seed", 1, "seed of the tests that make up SQLite's statements; 0: another one each time")
+
+func sqliteSeed() uint64 {
+	if *flagSQLiteSeed == 0 {
+		return rand.Uint64()
+	}
+	return *flagSQLiteSeed
+}
+
 // TestSQLiteMutations changes tokens of golden statements at random and
 // compares what the engine still takes. It finds what nobody thought of.
 func TestSQLiteMutations(t *testing.T) {
@@ -74,7 +84,7 @@ func TestSQLiteMutations(t *testing.T) {
 		steps = 3_000
 	}
 	oracle := newLiteOracle(t)
-	seed := rand.Uint64()
+	seed := sqliteSeed()
 	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
 	corpus, words := liteCorpus(t)

@@ -48,7 +48,7 @@ func (p *planner) aim(st *analyze.Statement) {
 		return
 	}
 	w := st.Writes[0]
-	if w.Relation != st.Change.Target || w.Op != st.Change.Op || w.Cascade {
+	if w.Relation != st.Change.Target || w.Op != st.Change.Op|st.Change.Also || w.Cascade {
 		return
 	}
 	r, where := p.resolve(w.Relation)

@@ -38,10 +38,10 @@ func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) 
 		a.addShapes(i, members)
 		a.look.Tags, a.of = append(a.look.Tags, d.wideTag(c.Relation)), append(a.of, i)
 	}
-	h, err := d.hold(ctx, a.tags.list, &a.look)
-	if h != nil {
-		h.wider = a.look.Tags
+	if d.mutant == RememberedShapes {
+		return d.hold(ctx, a.tags.list, nil)
 	}
+	h, err := d.hold(ctx, a.tags.list, &a.look)
 	if err != nil || h == nil || h.ended || d.mutant == MembersBeforeHold {
 		return h, err
 	}

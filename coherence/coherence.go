@@ -69,19 +69,20 @@ type Options struct {
 	Shapes int           // how many shapes of a relation are in use at most; 0 means 8
 	Mutant Mutant        // for tests only: the protocol step to leave out
 
-	// Now is the time by which shapes that nobody uses give way to others, and by which a hold or a
-	// reliance is too old; it never goes back. Nil means the time since the domain was made.
+	// Now is the time by which shapes that nobody uses give way to others, and by which a hold, a
+	// reliance or an unknown outcome is too old; it never goes back. Nil means the time since the domain was made.
 	Now func() time.Duration
 
 	// Sleep waits between two looks for an entry that another process is about to fill, and reports whether ctx
 	// has lasted. Nil means that it waits.
 	Sleep func(ctx context.Context, d time.Duration) bool
 
-	// Watch is how often it is looked in a shared store whether another process changes the schema. 0 means twice a second.
-	Watch time.Duration
-
 	// Retry does what must be tried until it succeeds. Nil means in a goroutine, with pauses of up to a second.
 	Retry func(try func(context.Context) error)
+
+	// Watch has look called from time to time, at least ten times in a store's lease, until stop. Nil means
+	// in a goroutine, twice a second.
+	Watch func(look func(context.Context)) (stop func())
 }
 
 // A Domain is one database in one store: all its clients announce their writes
@@ -103,6 +104,7 @@ type Domain struct {
 	fence  fence
 	retry  func(try func(context.Context) error)
 	sleep  func(ctx context.Context, d time.Duration) bool
+	watch  func(look func(context.Context)) (stop func())
 	schema schema
 }
 
@@ -133,13 +135,16 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if d.sleep = o.Sleep; d.sleep == nil {
 		d.sleep = sleep
 	}
+	if d.watch = o.Watch; d.watch == nil {
+		d.watch = WatchEvery(defaultWatch)
+	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
 	}
 	d.flights.init()
-	d.writers.init()
+	d.writers.init(d.now)
 	d.usage.init(o, d.now)
-	d.schema.init(d, o.Watch)
+	d.schema.init(d)
 	mutate(s, o.Mutant)
 	return d
 }

@@ -3,6 +3,8 @@ package coherence
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +32,7 @@ type fence struct {
 // maxUntold bounds the tags that gather; then all are told of.
 const maxUntold = 10_000
 
-func (f *fence) up() bool { return f.writes.Load() > 0 }
+func (d *Domain) isFenced() bool { return d.fence.writes.Load() > 0 && d.mutant != NoFence }
 
 // Unannounced is how many writes of this process the store could not be told of yet.
 func (d *Domain) Unannounced() int64 { return d.fence.writes.Load() }
@@ -56,6 +58,10 @@ func (h *Hold) fasten() {
 func (h *Hold) announceLater(lost bool) {
 	f, held := &h.d.fence, !h.loose
 	h.loosen()
+	if !held {
+		h.lapse() // what marks there are
+		h.widen()
+	}
 	h.ended, h.loose = true, false
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,6 +126,13 @@ func (d *Domain) tellOf(ctx context.Context, tags, lost map[Tag]bool, held []*Ho
 		}
 	}
 	for _, h := range held {
+		sure, err := h.stands(ctx, 0)
+		if err != nil {
+			return err
+		}
+		if !sure { // it has lapsed since
+			h.widen()
+		}
 		if err := d.store.Release(ctx, h.id, h.tags); err != nil {
 			return err
 		}
@@ -130,13 +143,7 @@ func (d *Domain) tellOf(ctx context.Context, tags, lost map[Tag]bool, held []*Ho
 	return d.store.Release(ctx, newHoldID(), list(tags))
 }
 
-func list(set map[Tag]bool) []Tag {
-	tags := make([]Tag, 0, len(set))
-	for tag := range set {
-		tags = append(tags, tag)
-	}
-	return tags
-}
+func list(set map[Tag]bool) []Tag { return slices.Sorted(maps.Keys(set)) }
 
 // How long it is waited between two tries.
 const (

@@ -26,13 +26,13 @@ type Hold struct {
 	d     *Domain
 	id    store.HoldID
 	tags  []store.Tag
-	wider []store.Tag // what covers all that the write could change, whatever shapes are in use
 	ended bool
 
-	made   time.Duration // when it was made, or renewed, at the latest
-	loose  bool          // the store may not have the marks: see fence
-	schema bool          // of a change of the schema
-	relied *Reliance     // … which this process relied on before
+	made     time.Duration // when it was made, or renewed, at the latest
+	loose    bool          // the store may not have the marks: see fence
+	schema   bool          // of a change of the schema
+	facts    []*Reliance   // by which its tags were told
+	reliance *Reliance     // whose hold of #facts it is
 }
 
 // Hold marks tags as about to change and gives them new tokens; it must return
@@ -85,19 +85,27 @@ func (h *Hold) giveUp(ctx context.Context) {
 }
 
 // Ready makes sure that the hold is in force, if it was made so long ago that it may have lapsed: this
-// process may have been stopped since. It is to be called just before what makes the change
-// visible. If it fails the change may be made all the same, as after a Hold that failed.
-func (h *Hold) Ready(ctx context.Context) error {
-	if h == nil || h.ended || h.loose || h.d.shared == nil || h.d.mutant == NoHold {
+// process may have been stopped since. It is to be called just before what makes the change visible, with
+// the facts by which the tags were told. If it fails the change may be made all the same, as after a Hold that failed.
+//
+// What has been in force all the time is so for two thirds of the lease yet. Otherwise everything is held:
+//
+//  1. a writer is told its tags, by facts and shapes as they are, and is stopped
+//  2. its marks lapse: another process changes the schema, and waits for nobody; a shape comes into use
+//  3. the writer goes on: its tags aren't those of its change any more
+func (h *Hold) Ready(ctx context.Context, facts ...*Reliance) error {
+	if h == nil || h.ended || h.loose || h.d.shared == nil || h.d.mutant == NoHold || h.d.mutant == NoReady {
 		return nil
 	}
 	now := h.d.now()
-	if now-h.made < h.d.shared.Lease()/3 {
+	h.facts = facts
+	third := h.d.shared.Lease() / 3
+	sure, err := h.stands(ctx, third)
+	if sure && now-h.made < third {
 		return nil
 	}
-	err := h.d.store.Renew(ctx, h.id, h.tags, 0)
-	if errors.Is(err, store.ErrLapsed) { // shapes may have come into use meanwhile
-		h.tags = append(h.tags, h.wider...)
+	if !sure && err == nil {
+		h.widen()
 		err = h.d.store.Hold(ctx, h.id, h.tags, 0, nil)
 	}
 	if err != nil {
@@ -108,6 +116,37 @@ func (h *Hold) Ready(ctx context.Context) error {
 	return nil
 }
 
+// stands reports whether the hold, if it was made that long ago, and what told its tags have been in force. An error is the store's.
+func (h *Hold) stands(ctx context.Context, old time.Duration) (bool, error) {
+	sure := h.d.sure(ctx, h.facts)
+	if h.d.now()-h.made < old {
+		return sure, nil
+	}
+	switch err := h.d.store.Renew(ctx, h.id, h.tags, 0); {
+	case errors.Is(err, store.ErrLapsed):
+		return false, nil
+	default:
+		return sure, err
+	}
+}
+
+// doubt notes that the hold of a long write may have lapsed before the change became visible.
+func (h *Hold) doubt(ctx context.Context) {
+	if h == nil || h.ended || h.loose || h.d.shared == nil || h.d.now()-h.made < 2*h.d.shared.Lease()/3 {
+		return
+	}
+	if sure, err := h.stands(context.WithoutCancel(ctx), 0); !sure || err != nil {
+		h.loosen()
+	}
+}
+
+// widen makes the hold one of everything in the domain.
+func (h *Hold) widen() {
+	if all := h.d.schema.all; !slices.Contains(h.tags, all) && h.d.mutant != NarrowInDoubt {
+		h.tags = append(h.tags, all)
+	}
+}
+
 // Release announces the change: new tokens, then the marks are taken away. The
 // write may be acknowledged when it has returned. That ctx has ended doesn't
 // keep it from being done. If it fails, what it hasn't reached is still held, so
@@ -115,6 +154,7 @@ func (h *Hold) Ready(ctx context.Context) error {
 // process's memory never fails; a shared one is told until it has heard, and needs
 // no further call. Once a hold has ended it does nothing.
 func (h *Hold) Release(ctx context.Context) error {
+	h.doubt(ctx)
 	err := h.end(ctx)
 	if err == nil {
 		return nil
@@ -130,12 +170,14 @@ func (h *Hold) Rollback(ctx context.Context) error {
 	if h != nil && h.d.mutant == RollbackKeepsHold {
 		return nil
 	}
+	if h != nil {
+		h.fasten() // nobody has to be told
+	}
 	err := h.end(ctx)
 	if err == nil {
 		return nil
 	}
-	if h.d.shared != nil { // nobody has to be told; marks that are there lapse
-		h.fasten()
+	if h.d.shared != nil { // marks that are there lapse
 		h.lapse()
 	}
 	return fmt.Errorf("coherence: roll back: %w", err)
@@ -148,11 +190,27 @@ func (h *Hold) end(ctx context.Context) error {
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
+	if h.reliance != nil {
+		defer h.reliance.ending()()
+	}
 	err := h.d.store.Release(ctx, h.id, h.tags)
+	if err == nil && h.loose {
+		err = h.announceAll(ctx)
+	}
 	if h.ended = err == nil; h.ended {
 		h.fasten()
 	}
 	return err
+}
+
+// announceAll announces everything, for a hold that may not have been in force when its change became visible:
+// shapes may have come into use, or the schema may have been changed, that it doesn't know of. It is the
+// last step, so that tries that fail elsewhere remove nothing more.
+func (h *Hold) announceAll(ctx context.Context) error {
+	if h.d.mutant == NarrowInDoubt || slices.Contains(h.tags, h.d.schema.all) {
+		return nil
+	}
+	return h.d.store.Release(ctx, h.id, []store.Tag{h.d.schema.all})
 }
 
 // Abandon leaves the hold to lapse with the domain's lease, which begins now,
@@ -163,6 +221,7 @@ func (h *Hold) Abandon() {
 		return
 	}
 	h.d.writers.lose(h.d.lease)
+	h.doubt(context.Background())
 	if h.loose { // nothing may be there that lapses
 		h.announceLater(true)
 		return
@@ -172,6 +231,9 @@ func (h *Hold) Abandon() {
 
 func (h *Hold) lapse() {
 	h.ended = true
+	if h.reliance != nil {
+		defer h.reliance.ending()()
+	}
 	// If it fails, the mark is gone already, or lapses by a lease of the store's own.
 	_ = h.d.store.Renew(context.Background(), h.id, h.tags, h.d.lease)
 }

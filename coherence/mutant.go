@@ -26,12 +26,21 @@ const (
 	AnyMembers                  // a reader keeps its result whatever the token that the shape was found with
 	JoinWithoutToken            // a member joins whatever the tag's token
 	PartKeepsToken              // a member parts without a new token
+	RememberedShapes            // a writer doesn't look at the shapes in use after its marks
+	HastySchema                 // a change of the schema doesn't wait for other processes
+	LapsedSchema                // a change of the schema doesn't make sure of its marks before it waits
+	EternalReliance             // a process that was stopped relies on the schema on
+	UnheldMove                  // a process that finds the schema moved doesn't hold what its writes in flight leave out
+	NoReady                     // a writer commits whatever has become of its hold
+	NarrowInDoubt               // a writer whose hold wasn't in force announces no more than it was told
+	NoFence                     // a process reads from a store that doesn't know of its write
 )
 
 var mutantNames = [...]string{
 	"NoMutant", "TokensAfterRead", "NoHold", "NoTokenAtHold", "HoldsFirst",
 	"ReleaseBeforeCommit", "RollbackKeepsHold", "JoinOvertakenFlights",
 	"MembersBeforeHold", "ShapeAfterRead", "ShapeUnderHold", "AnyMembers", "JoinWithoutToken", "PartKeepsToken",
+	"RememberedShapes", "HastySchema", "LapsedSchema", "EternalReliance", "UnheldMove", "NoReady", "NarrowInDoubt", "NoFence",
 }
 
 // String returns the mutant's name as it is in Go.
@@ -48,6 +57,7 @@ func Mutants() []Mutant {
 		TokensAfterRead, NoHold, NoTokenAtHold, HoldsFirst,
 		ReleaseBeforeCommit, RollbackKeepsHold, JoinOvertakenFlights,
 		MembersBeforeHold, ShapeAfterRead, ShapeUnderHold, AnyMembers, JoinWithoutToken, PartKeepsToken,
+		RememberedShapes, HastySchema, LapsedSchema, EternalReliance, UnheldMove, NoReady, NarrowInDoubt, NoFence,
 	}
 }
 
@@ -63,6 +73,9 @@ func (m Mutant) InStore() bool {
 
 // OfShapes reports whether the step is one by which shapes come into use, or go.
 func (m Mutant) OfShapes() bool { return m >= MembersBeforeHold && m <= PartKeepsToken }
+
+// OfProcesses reports whether the step is one that several processes over one store need.
+func (m Mutant) OfProcesses() bool { return m >= RememberedShapes && m <= NoFence }
 
 // mutate tells the store to leave its step out, and panics if it can't.
 func mutate(s store.Store, m Mutant) {

@@ -82,7 +82,7 @@ func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read
 
 // fenced reports whether the store must not be read, and what the read is then.
 func (d *Domain) fenced(ctx context.Context) (Read, bool) {
-	if !d.fence.up() {
+	if !d.isFenced() {
 		return Read{}, false
 	}
 	Spoil(ctx, "the store has not been told of a write")
@@ -111,8 +111,9 @@ func (d *Domain) missed(ctx context.Context, key string, n need, join bool, land
 // others waiting.
 func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v store.View, err error) (r Read) {
 	r.flight, r.d = f, d
+	through := false
 	defer func() {
-		if r.Outcome != Miss || r.moved {
+		if !through || r.Outcome != Miss || r.moved {
 			r.Done()
 		}
 	}()
@@ -122,6 +123,7 @@ func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v st
 	r = d.read(ctx, f.key, n, v, err)
 	r.flight, r.d = f, d
 	d.claim(ctx, &r, n)
+	through = true
 	return r
 }
 
@@ -203,7 +205,7 @@ func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.
 	if ttl <= 0 || ttl > d.ttl {
 		ttl = d.ttl
 	}
-	if d.fence.up() {
+	if d.isFenced() {
 		return false
 	}
 	return d.store.Fill(ctx, key, e, ttl) == nil
@@ -211,9 +213,9 @@ func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.
 
 // Done ends the read; those who wait for it go on. Calling it again does nothing.
 func (r *Read) Done() {
-	if r.flight != nil {
-		r.unclaim()
-		r.d.flights.land(r.flight)
+	if f := r.flight; f != nil {
 		r.flight = nil
+		defer r.d.flights.land(f)
+		r.unclaim()
 	}
 }

@@ -32,12 +32,11 @@ type schema struct {
 	all   Tag // every entry depends on it
 	tag   Tag
 	facts Tag
-	every time.Duration
 
 	mu      sync.Mutex
-	relied  *Reliance     // the last one, until it has moved; guarded by mu
-	stop    chan struct{} // set while the watch goes on; guarded by mu
-	stopped bool          // guarded by mu
+	relied  *Reliance // the last one, until it has moved; guarded by mu
+	stop    func()    // ends the watch; set while it goes on; guarded by mu
+	stopped bool      // guarded by mu
 }
 
 // defaultWatch is how often a process looks whether the schema has moved.
@@ -46,10 +45,7 @@ const defaultWatch = 500 * time.Millisecond
 // ErrSchemaChanging is what Rely wraps while somebody changes the schema.
 var ErrSchemaChanging = errors.New("coherence: the schema is being changed")
 
-func (s *schema) init(d *Domain, every time.Duration) {
-	if s.every = every; every <= 0 {
-		s.every = defaultWatch
-	}
+func (s *schema) init(d *Domain) {
 	s.d, s.all, s.tag, s.facts = d, d.Tag("*"), d.Tag("#schema"), d.Tag("#facts")
 }
 
@@ -63,18 +59,22 @@ type Reliance struct {
 	token     Token
 	hold      *Hold // of #facts; nil in a store of this process alone
 	moved     atomic.Bool
+	handed    atomic.Bool  // the hold is, to the writes that it waits for
 	confirmed atomic.Int64 // when it was known last to be in force
+
+	busy  chan struct{} // has room for who tells the store of hold: no renewal overtakes its end
+	ended bool          // guarded by busy
 }
 
 // Rely begins to rely on the schema: the facts are to be read after it. It fails with
 // ErrSchemaChanging while the schema is being changed. An earlier Reliance stands no longer.
 func (d *Domain) Rely(ctx context.Context) (*Reliance, error) {
-	r := &Reliance{d: d}
+	r := &Reliance{d: d, busy: make(chan struct{}, 1)}
 	r.confirmed.Store(int64(d.now()))
 	if d.shared != nil {
-		r.hold = &Hold{d: d, id: newHoldID(), tags: []Tag{d.schema.facts}}
+		r.hold = &Hold{d: d, id: newHoldID(), tags: []Tag{d.schema.facts}, reliance: r}
 		if err := d.store.Hold(ctx, r.hold.id, r.hold.tags, 0, nil); err != nil {
-			r.hold.giveUp(ctx)
+			r.giveUp(ctx)
 			return nil, fmt.Errorf("coherence: rely on the schema: %w", err)
 		}
 	}
@@ -83,7 +83,7 @@ func (d *Domain) Rely(ctx context.Context) (*Reliance, error) {
 		err = ErrSchemaChanging
 	}
 	if err != nil {
-		r.hold.giveUp(ctx)
+		r.giveUp(ctx)
 		return nil, err
 	}
 	r.token = tokens[0]
@@ -96,10 +96,47 @@ func (d *Domain) Rely(ctx context.Context) (*Reliance, error) {
 // Stands reports whether the facts may be relied on now. A write asks after BeginWrite.
 func (r *Reliance) Stands(ctx context.Context) bool {
 	if r.d.shared != nil {
-		return !r.moved.Load() && r.d.now()-time.Duration(r.confirmed.Load()) < r.d.shared.Lease()/2
+		return !r.moved.Load() && r.within(r.d.shared.Lease()/2)
 	}
 	tokens, held, err := r.d.Observe(ctx, []Tag{r.d.schema.tag})
 	return err == nil && !held && tokens[0] == r.token
+}
+
+// within reports whether it is known to have been in force for less than d.
+func (r *Reliance) within(d time.Duration) bool {
+	return r.d.mutant == EternalReliance || r.d.now()-time.Duration(r.confirmed.Load()) < d
+}
+
+// sure reports whether all that was told by these facts is covered, by this process's hold of #facts, for two
+// thirds of a lease from now.
+func (d *Domain) sure(ctx context.Context, facts []*Reliance) bool {
+	return !slices.ContainsFunc(facts, func(r *Reliance) bool {
+		return r.moved.Load() || !r.within(d.shared.Lease()/3) && r.renew(ctx) != nil
+	})
+}
+
+// giveUp ends the hold of #facts, on which nothing relies yet.
+func (r *Reliance) giveUp(ctx context.Context) {
+	if r.hold.end(ctx) != nil {
+		r.hold.lapse()
+	}
+}
+
+// renew renews the hold of #facts.
+func (r *Reliance) renew(ctx context.Context) error {
+	r.busy <- struct{}{}
+	defer func() { <-r.busy }()
+	if r.ended {
+		return store.ErrLapsed
+	}
+	return r.d.store.Renew(ctx, r.hold.id, r.hold.tags, 0)
+}
+
+// ending begins the end of the hold of #facts; it returns what is to be called when the store has been told.
+func (r *Reliance) ending() (told func()) {
+	r.busy <- struct{}{}
+	r.ended = true
+	return func() { <-r.busy }
 }
 
 // Same reports whether nothing has changed the schema between two reliances.
@@ -111,8 +148,7 @@ func (s *schema) rely(r *Reliance) {
 	last := s.relied
 	s.relied = r
 	if s.stop == nil && !s.stopped {
-		s.stop = make(chan struct{})
-		go s.watch(s.stop)
+		s.stop = s.d.watch(s.look)
 	}
 	s.mu.Unlock()
 	if last != nil {
@@ -131,21 +167,29 @@ func (s *schema) take() *Reliance {
 
 // end lets nobody rely on r any more. Its hold is released when those that did have ended.
 func (r *Reliance) end() {
-	if !r.moved.Swap(true) {
+	r.moved.Store(true)
+	if !r.handed.Swap(true) {
 		_ = r.hold.endAfterWriters(waiting{ctx: context.Background()}, nil) // or it lapses
 	}
 }
 
-func (s *schema) watch(stop chan struct{}) {
-	tick := time.NewTicker(s.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-			s.look(context.Background())
-		}
+// WatchEvery is a Watch that looks so often.
+func WatchEvery(d time.Duration) func(look func(context.Context)) (stop func()) {
+	return func(look func(context.Context)) (stop func()) {
+		stopped := make(chan struct{})
+		go func() {
+			tick := time.NewTicker(d)
+			defer tick.Stop()
+			for {
+				select {
+				case <-stopped:
+					return
+				case <-tick.C:
+					look(context.Background())
+				}
+			}
+		}()
+		return func() { close(stopped) }
 	}
 }
 
@@ -161,7 +205,7 @@ func (s *schema) look(ctx context.Context) {
 	tokens, held, err := s.d.Observe(ctx, []Tag{s.tag})
 	moved := err == nil && (held || tokens[0] != r.token)
 	if err == nil && !moved {
-		err = s.d.store.Renew(ctx, r.hold.id, r.hold.tags, 0)
+		err = r.renew(ctx)
 		moved = errors.Is(err, store.ErrLapsed)
 	}
 	switch {
@@ -171,16 +215,35 @@ func (s *schema) look(ctx context.Context) {
 			s.relied = nil
 		}
 		s.mu.Unlock()
+		s.cover(ctx, r)
 		r.end()
 	case err == nil:
 		r.confirmed.Store(int64(now))
 	}
 }
 
+// cover holds everything until the writes of this process that r has told have ended. Who has changed the
+// schema does so too, but may not live as long:
+//
+//  1. a process changes the schema: a write of R writes Q too, by a trigger
+//  2. it is killed; its holds of * and #schema lapse
+//  3. a reader keeps a result of Q
+//  4. a long write of R by another process, which was told before 1, becomes visible
+func (s *schema) cover(ctx context.Context, r *Reliance) {
+	if r.moved.Store(true); s.d.mutant == UnheldMove || !s.d.writers.any() {
+		return
+	}
+	if h, err := s.d.hold(ctx, []Tag{s.all}, nil); err != nil {
+		_ = h.Rollback(ctx) // the change's own hold is there, or lapses
+	} else {
+		_ = h.endAfterWriters(waiting{ctx: context.Background()}, nil)
+	}
+}
+
 func (s *schema) close() {
 	s.mu.Lock()
 	if s.stopped = true; s.stop != nil {
-		close(s.stop)
+		s.stop()
 		s.stop = nil
 	}
 	r := s.relied
@@ -200,8 +263,8 @@ func (d *Domain) HoldSchema(ctx context.Context) (*Hold, error) {
 	}
 	h.schema = true
 	if d.shared != nil {
-		if h.relied = d.schema.take(); h.relied != nil {
-			h.relied.moved.Store(true)
+		if r := d.schema.take(); r != nil {
+			r.end()
 		}
 	}
 	return h, err
@@ -209,43 +272,61 @@ func (d *Domain) HoldSchema(ctx context.Context) (*Hold, error) {
 
 // endAfterOthers ends the hold of a change of the schema when no other process relies on
 // facts from before. This process doesn't any more.
+//
+// Others go on to rely on them until they see #schema held, or moved; so the hold is made anew if it
+// isn't there: the store may not have been told of it, or this process may have been stopped for a lease before the change.
 func (s *schema) endAfterOthers(w waiting) {
-	if r := w.hold.relied; r != nil && r.hold.end(w.ctx) != nil {
-		r.hold.lapse()
-	}
 	later, first := *w.hold, true
 	w.hold.loose, w.hold = false, &later
 	var left []store.HoldID
 	try := func(ctx context.Context) error {
+		again, err := w.hold.again(ctx)
+		if err != nil {
+			return err
+		}
 		ids, err := s.d.store.Holders(ctx, s.facts)
 		if err != nil {
 			return err
 		}
-		if first {
+		if first || again {
 			first, left = false, ids
 		}
 		left = slices.DeleteFunc(left, func(id store.HoldID) bool { return !slices.Contains(ids, id) })
-		if len(left) > 0 || slices.Contains(ids, 0) { // 0: it isn't known who does
+		if (len(left) > 0 || slices.Contains(ids, 0)) && s.d.mutant != HastySchema { // 0: it isn't known who does
 			return errRelied
 		}
-		return w.announced()
+		return w.announced(ctx)
 	}
 	if try(w.ctx) != nil {
 		s.d.retry(try)
 	}
 }
 
+// again makes a hold anew if it has lapsed, or was never whole, and reports whether it did.
+func (h *Hold) again(ctx context.Context) (bool, error) {
+	if h.d.mutant == LapsedSchema {
+		return false, nil
+	}
+	err := h.d.store.Renew(ctx, h.id, h.tags, 0)
+	if !errors.Is(err, store.ErrLapsed) {
+		return false, err
+	}
+	_ = h.d.store.Renew(ctx, h.id, h.tags, h.d.lease) // what is left of it lapses
+	h.id = newHoldID()
+	return true, h.d.store.Hold(ctx, h.id, h.tags, 0, nil)
+}
+
 // errRelied is why the change of a schema isn't announced yet.
 var errRelied = errors.New("coherence: other processes rely on the schema as it was")
 
 // announced ends the hold in a shared store; an error is the store's.
-func (w waiting) announced() error {
+func (w waiting) announced(ctx context.Context) error {
 	h := w.hold
 	if !w.abandon && !h.d.writers.losing() {
-		return h.end(w.ctx)
+		return h.end(ctx)
 	}
 	if h.loose {
-		if err := h.d.store.Hold(w.ctx, h.id, h.tags, h.d.lease, nil); err != nil {
+		if err := h.d.store.Hold(ctx, h.id, h.tags, h.d.lease, nil); err != nil {
 			return err
 		}
 		h.fasten()

@@ -3,6 +3,7 @@ package coherence
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,9 +23,9 @@ import (
 
 // writers are the writes under way of one domain.
 type writers struct {
-	start     time.Time
+	now       func() time.Duration
 	current   atomic.Pointer[generation]
-	lostUntil atomic.Int64 // since start; until then a write of unknown outcome may become visible
+	lostUntil atomic.Int64 // by now; until then a write of unknown outcome may become visible
 
 	mu     sync.Mutex
 	closed []*generation // oldest first; guarded by mu
@@ -126,19 +127,27 @@ func (h *Hold) endAfterWriters(w waiting, own *Writer) error {
 	return err
 }
 
-func (ws *writers) init() {
-	ws.start = time.Now()
+func (ws *writers) init(now func() time.Duration) {
+	ws.now = now
+	ws.lostUntil.Store(math.MinInt64)
 	ws.current.Store(new(generation))
 }
 
 // lose notes that there is a write of unknown outcome, which may become visible
 // within its lease.
 func (ws *writers) lose(lease time.Duration) {
-	ws.lostUntil.Store(int64(time.Since(ws.start) + lease))
+	ws.lostUntil.Store(int64(ws.now() + lease))
 }
 
 func (ws *writers) losing() bool {
-	return int64(time.Since(ws.start)) < ws.lostUntil.Load()
+	return int64(ws.now()) < ws.lostUntil.Load()
+}
+
+// any reports whether there are writes under way.
+func (ws *writers) any() bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return len(ws.closed) > 0 || ws.current.Load().writes.Load() > 0
 }
 
 func (ws *writers) begin() *generation {

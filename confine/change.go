@@ -54,7 +54,7 @@ func ChangeOf(c *analyze.Change, s Schema) *Change {
 	if !ok || t == nil || t.View != nil || len(t.Relations) == 0 || t.Columns == nil {
 		return nil
 	}
-	change := &Change{Table: t, Op: c.Op, silent: t.Unsliced || t.Altered&c.Op != 0}
+	change := &Change{Table: t, Op: c.Op, silent: t.Unsliced || t.Altered&(c.Op|c.Also) != 0}
 	j := &judge{dialect: t.Dialect}
 	switch c.Op {
 	case analyze.Insert:

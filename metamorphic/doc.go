@@ -10,7 +10,7 @@
 // When they differ, the program is shrunk: steps are left out, each time on a fresh database, while the difference
 // stays. What remains is printed as Go text; TestKnown runs such programs.
 //
-//	go test ./metamorphic -steps 100000            # of each database
+//	go test ./metamorphic -seed 0 -steps 100000    # of each database, other programs each time
 //	go test ./metamorphic -run Postgres -seed 7    # the same program as yesterday
 //	go test ./metamorphic -run SQLite -forever
 //

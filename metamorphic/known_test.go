@@ -42,6 +42,14 @@ var known = []struct {
 		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id = 1`},
 		{on: clean, do: query, text: `SELECT c FROM t1 WHERE id > ? ORDER BY id`, args: []any{0}, ordered: true},
 	}},
+	{"what a driver has prepared ends with DEALLOCATE", []engine{pgx, pq}, program{
+		{on: clean, do: exec, text: `CREATE TABLE t1 (id INTEGER PRIMARY KEY, a INTEGER)`, unseen: true},
+		{on: 2, do: prepare, text: `SELECT * FROM t1`, slot: 3},
+		{on: 2, do: queryStmt, slot: 3},
+		{on: 2, do: exec, text: `DEALLOCATE ALL`},
+		{on: 2, do: queryStmt, slot: 3},
+		{on: 2, do: query, text: `SELECT * FROM t1`},
+	}},
 	{"autocommit is off already", []engine{mysql}, program{
 		{on: clean, do: exec, text: `CREATE TABLE t1 (id INT)`, unseen: true},
 		{on: 2, do: exec, text: `SET autocommit = 0`},

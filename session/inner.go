@@ -25,7 +25,9 @@ func (s *Session) exec(ctx context.Context, c call) (driver.Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		return execStmt(ctx, s.inner, inner, c.args)
+		result, err := execStmt(ctx, s.inner, inner, c.args)
+		c.stmt.ran(err)
+		return result, err
 	}
 	result, err := execConn(ctx, s.inner, c.text, c.args)
 	if err != driver.ErrSkip {
@@ -47,6 +49,7 @@ func (s *Session) rows(ctx context.Context, c call) (liveRows, error) {
 			return liveRows{}, err
 		}
 		rows, err := queryStmt(ctx, s.inner, inner, c.args)
+		c.stmt.ran(err)
 		return liveRows{rows: rows}, err
 	}
 	return queryText(ctx, s.inner, c.text, c.args)

@@ -104,6 +104,9 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	}
 	p.write = effectOf(p.plan)
 	p.write.shared = p.write.schema && changesServer(q.st)
+	if db.domain.Shared() {
+		p.write.facts = []*coherence.Reliance{f.reliance}
+	}
 	p.direct = s.keyPrefix(db, state, "direct", q.text)
 	p.prepared = s.keyPrefix(db, state, "prepared", q.text)
 	q.add(p)
@@ -128,6 +131,8 @@ type effect struct {
 	schema   bool // facts of the catalog
 	attached bool // databases that are attached to this one
 	shared   bool // all databases of the server
+
+	facts []*coherence.Reliance // by which this is told, where processes share a store
 }
 
 func (e *effect) none() bool { return len(e.changes) == 0 && !e.wide && !e.schema && !e.attached }

@@ -126,6 +126,9 @@ func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, anal
 	if reason := s.tx.forbids(s.src.Dialect, p.plan); reason != analyze.Cacheable {
 		return p, reason, nil
 	}
+	if s.mayBeGone(c) {
+		return p, analyze.Deallocated, nil
+	}
 	if s.src.clock.anyOf(c.args) {
 		return p, analyze.Volatile, nil
 	}

@@ -39,6 +39,7 @@ type Session struct {
 	tx       transaction
 	locks    bool               // MySQL: tables may be locked, until a transaction begins
 	prepared map[string]*query  // SQL-level PREPARE; nil where the text isn't known
+	own      own                // what the driver has prepared
 	live     int                // results of the driver's that are still open
 	open     map[*Rows]struct{} // these results
 	handed   []*coherence.Hold  // held since the driver's connection was handed out
@@ -310,6 +311,7 @@ func (s *Session) takeBack(ctx context.Context) {
 	}
 	s.stateStale, s.namesStale, s.identStale = true, true, s.src.Dialect == analyze.SQLite
 	s.prepared = nil
+	s.ownLost()
 	s.tx.doubt, s.locks = true, s.src.Dialect == analyze.MySQL
 	e := wideEffect(&analyze.Statement{})
 	s.tx.gather(&e) // a transaction that was left open may be committed later

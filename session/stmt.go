@@ -11,14 +11,17 @@ type Stmt struct {
 	s     *Session
 	query *query
 	inner driver.Stmt
+	made  int // after so many losses of the session
+	seen  int // so many of them it has survived
 }
 
 // Prepare prepares a text. A text that was prepared before, on any session of the
-// source, under the same catalog and state, is valid without asking again.
+// source, under the same catalog and state, is valid without asking again, unless the
+// server may have ended statements: pgx takes a text that was prepared before then for prepared.
 func (s *Session) Prepare(ctx context.Context, text string) (*Stmt, error) {
-	stmt := &Stmt{s: s, query: s.src.query(text)}
+	stmt := &Stmt{s: s, query: s.src.query(text), made: s.own.losses}
 	p, _ := s.currentPlan(ctx, stmt.query)
-	if p != nil && !s.tx.open && !s.tx.doubt && p.proven.Load() && p.db.current(ctx, p.facts) {
+	if p != nil && s.own.losses == 0 && !s.tx.open && !s.tx.doubt && p.proven.Load() && p.db.current(ctx, p.facts) {
 		return stmt, nil
 	}
 	if err := s.bind(ctx); err != nil {
@@ -48,6 +51,10 @@ func (st *Stmt) prepared(ctx context.Context) (driver.Stmt, error) {
 		return nil, err
 	}
 	st.inner = inner
+	st.s.own.add(st)
+	if st.made < st.s.own.ended {
+		st.s.end(ctx, st.query.text)
+	}
 	return inner, nil
 }
 
@@ -68,5 +75,6 @@ func (st *Stmt) Close() error {
 	}
 	err := st.inner.Close()
 	st.inner = nil
+	delete(st.s.own.open, st)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -41,6 +42,8 @@ type transaction struct {
 	schema   bool // the schema was changed
 	attached bool // attached databases, too
 	shared   bool // all databases of the server, too
+
+	facts []*coherence.Reliance // by which that is told, where processes share a store
 
 	writer *coherence.Writer // since the first write
 }
@@ -92,11 +95,16 @@ func (t *transaction) gather(e *effect) {
 	t.schema = t.schema || e.schema
 	t.attached = t.attached || e.attached
 	t.shared = t.shared || e.shared
+	for _, f := range e.facts {
+		if !slices.Contains(t.facts, f) {
+			t.facts = append(t.facts, f)
+		}
+	}
 }
 
 // effect is all that was gathered.
 func (t *transaction) effect() effect {
-	e := effect{wide: t.wide, schema: t.schema, attached: t.attached, shared: t.shared}
+	e := effect{wide: t.wide, schema: t.schema, attached: t.attached, shared: t.shared, facts: t.facts}
 	for _, c := range t.changes {
 		e.changes = append(e.changes, *c)
 	}

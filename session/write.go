@@ -340,6 +340,9 @@ func (s *Session) stateLost(w *write) {
 		return
 	}
 	s.stateStale, s.namesStale, s.prepared = true, true, nil
+	if kind == analyze.Call || kind == analyze.Unknown {
+		s.ownLost()
+	}
 }
 
 // applyCommit notes that a statement of MySQL's has committed the open transaction. One
@@ -389,6 +392,7 @@ func (s *Session) noteSession(st *analyze.Statement, err error) {
 	if len(st.TempTables) > 0 {
 		s.noteTemp(st)
 	}
+	s.noteDeallocated(st, err)
 	if err != nil { // of several statements, some may have run
 		if st.Prepares != "" || st.Deallocates != "" {
 			s.prepared = nil
@@ -477,5 +481,6 @@ func (e effect) and(other *effect) effect {
 	e.schema = e.schema || other.schema
 	e.attached = e.attached || other.attached
 	e.shared = e.shared || other.shared
+	e.facts = slices.Concat(e.facts, other.facts)
 	return e
 }

@@ -4,57 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"time"
+	"runtime"
+	"strings"
 
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/store"
 )
-
-// A process is clients that share a domain, and die together.
-type process struct {
-	id     int
-	domain *coherence.Domain
-	dead   bool
-
-	trigger bool // whether it knows that writes of relation 0 write relation 1
-}
-
-// startProcess starts a process whose clients have ops operations each.
-func (w *world) startProcess(ops int) {
-	p := &process{id: len(w.procs), trigger: w.db.trigger}
-	p.domain = coherence.NewDomain(w.store, "db", coherence.Options{
-		Lease: lease, Shapes: w.shapes, Now: func() time.Duration { return w.store.now }, Mutant: w.Mutant,
-	})
-	w.procs = append(w.procs, p)
-	for range w.Clients {
-		c := &client{w: w, proc: p, id: len(w.clients), wake: make(chan struct{}), left: ops}
-		c.rng = rand.New(rand.NewPCG(w.Seed, uint64(c.id+1)))
-		c.ctx = context.WithValue(context.Background(), clientKey{}, c)
-		w.clients = append(w.clients, c)
-		go c.live()
-	}
-}
-
-// crash kills a process. Half of the messages that its clients are about to send
-// to the store arrive all the same, later. Another process takes its place.
-func (w *world) crash(p *process) {
-	if p.dead {
-		return
-	}
-	p.dead = true
-	w.crashed++
-	w.trace.add(w.steps, "process %d crashes", p.id)
-	left := 0
-	for _, c := range w.clients {
-		if c.proc == p {
-			left = max(left, c.left)
-			c.zombie = c.parked && c.place.inStore() && w.rng.IntN(2) == 0
-		}
-	}
-	w.store.orphan(p)
-	w.db.unlockAll(p)
-	w.startProcess(left)
-}
 
 // A client reads and writes, one operation after the other.
 type client struct {
@@ -71,7 +26,8 @@ type client struct {
 	parked bool   // waits to be picked
 	zombie bool   // is dead, but its next operation will arrive
 	ended  bool
-	still  int // until this step it isn't picked while others can be
+	ending bool // tells the store of the end of a write
+	still  int  // until this step it isn't picked while others can be
 }
 
 type clientKey struct{}
@@ -81,13 +37,36 @@ func (c *client) String() string { return fmt.Sprintf("%d.%d", c.proc.id, c.id) 
 // died is the panic by which a client of a dead process ends.
 type died struct{}
 
+// end is deferred by a client's goroutine.
+func (c *client) end() {
+	c.ended = true
+	if v := recover(); v != nil && v != any(died{}) {
+		panic(v)
+	}
+}
+
+// begin is called first by a client's goroutine.
+func (c *client) begin() { c.w.running.Store(goroutine(), c) }
+
+// clientOf is the client that has made a call, be it with its context or, as Abandon and what is done for
+// others, without.
+func (w *world) clientOf(ctx context.Context) *client {
+	if c, ok := ctx.Value(clientKey{}).(*client); ok {
+		return c
+	}
+	c, _ := w.running.Load(goroutine())
+	return c.(*client)
+}
+
+// goroutine is the number of this goroutine.
+func goroutine() string {
+	var trace [64]byte
+	return strings.Fields(string(trace[:runtime.Stack(trace[:], false)]))[1]
+}
+
 func (c *client) live() {
-	defer func() {
-		c.ended = true
-		if v := recover(); v != nil && v != any(died{}) {
-			panic(v)
-		}
-	}()
+	defer c.end()
+	c.begin()
 	c.stop(atStart, "starts")
 	for ; c.left > 0; c.left-- {
 		if c.rng.IntN(100) < c.w.writes {
@@ -102,6 +81,9 @@ func (c *client) live() {
 
 // stop waits until the scheduler picks this client.
 func (c *client) stop(at place, format string, args ...any) {
+	if c.parked {
+		panic(fmt.Sprintf("%v is about to %s, and "+format, append([]any{c, c.at}, args...)...))
+	}
 	c.at, c.place, c.parked = fmt.Sprintf(format, args...), at, true
 	<-c.wake
 	if c.proc.dead && !c.zombie {
@@ -131,10 +113,15 @@ const (
 	afterDBRead
 	afterLookup
 	beforeHold
+	beforeReady
+	beforeChange
+	afterChange
 	beforeCommit
 	afterCommit
 	beforeRollback
 	afterTold
+	keeping
+	asleep
 	beforeEntry // from here on in the store
 	beforeToken
 	beforeHolds
@@ -149,6 +136,11 @@ const (
 )
 
 func (p place) inStore() bool { return p >= beforeEntry }
+
+// changes reports whether the step changes what the store keeps, and may be done late, or twice.
+func (p place) changes() bool {
+	return p >= beforeFill && p != beforeMembers && p != beforeOther
+}
 
 // relationSets are the sets of relations that reads and writes are of.
 var relationSets = []inRelations{{0}, {1}, {0, 1}, {0, 1, 2}, {2}, {1, 2}}
@@ -170,7 +162,8 @@ type read interface {
 }
 
 func (rels inRelations) lookup(ctx context.Context, c *client, join bool) coherence.Read {
-	return c.proc.domain.Lookup(ctx, "k"+rels.String(), c.tags(rels), join)
+	tags := append(c.tags(rels), c.proc.domain.All())
+	return c.proc.domain.Lookup(ctx, "k"+rels.String(), tags, join)
 }
 
 // questions are a read, or the reads from which a value is computed.
@@ -195,7 +188,7 @@ func (c *client) questions() questions {
 // read is the read path of a session. It reports whether the database has answered.
 func (c *client) read(ctx context.Context, q read) (state, bool) {
 	join, fails := c.rng.IntN(4) > 0, c.rng.IntN(10) == 0
-	began := c.w.judge.begin()
+	began := c.w.judge.begin(c)
 	r := q.lookup(ctx, c, join)
 	defer r.Done()
 	c.looked()
@@ -252,7 +245,7 @@ func (s state) with(part state) state {
 // value remembers what is computed from several reads. A miss is of as many
 // moments as there are reads; a hit must be of one.
 func (c *client) value(qs questions) {
-	began := c.w.judge.begin()
+	began := c.w.judge.begin(c)
 	whole := all(qs.parts)
 	r := c.proc.domain.Lookup(c.ctx, whole.String(), nil, true)
 	defer r.Done()
@@ -282,45 +275,80 @@ func (c *client) write() {
 		return
 	}
 	rels, way := c.relations(), c.rng.IntN(20)
-	if c.w.schema && way >= 16 {
+	switch {
+	case c.w.schema && way >= 12 && c.w.shared && c.w.steps >= c.w.quiet:
+		c.changeSharedSchema(writer, way)
+		return
+	case c.w.schema && way >= 16 && !c.w.shared:
 		c.changeSchema(writer)
+		return
+	case c.w.schema && c.w.shared:
+		tags, facts := c.told(rels)
+		if facts == nil && c.rng.IntN(4) > 0 {
+			return // it gives up
+		}
+		began := c.w.judge.begin(c)
+		h, err := c.proc.domain.Hold(c.ctx, tags)
+		c.finish(h, err, way, func() change { return triggered(rels, c.w.db.trigger) }, began, facts...)
 		return
 	}
 	told := triggered(rels, c.proc.trigger)
 	if c.w.schema {
 		c.stop(afterTold, "is told that it writes %v", told)
 	}
-	began := c.w.judge.begin()
+	began := c.w.judge.begin(c)
 	h, err := c.proc.domain.Hold(c.ctx, c.tags(told))
-	if err != nil {
-		return // a write that isn't held isn't made
-	}
-	c.end(h, way, func() change { return triggered(rels, c.w.db.trigger) }, began)
+	c.finish(h, err, way, func() change { return triggered(rels, c.w.db.trigger) }, began)
 }
 
-// end ends a write that is held.
-func (c *client) end(h *coherence.Hold, way int, write func() change, began int64) {
+// finish ends a write that is held, or of which the store couldn't be told.
+func (c *client) finish(h *coherence.Hold, err error, way int, write func() change, began int64, facts ...*coherence.Reliance) {
+	if err != nil && (h == nil || c.rng.IntN(2) == 0) { // it fails closed: the write isn't made
+		_ = h.Rollback(c.ctx)
+		c.w.db.unlock(write())
+		return
+	}
 	switch {
 	case way < 4:
 		c.stop(beforeRollback, "rolls back")
 		c.w.db.unlock(write())
 		c.endHold(h, h.Rollback)
+	case way <= 5 && c.w.lost == 0:
+		c.commit(h, err, write, began, facts...)
 	case way == 4: // is lost before it has reached the database
 		c.w.db.unlock(write())
 		h.Abandon()
-	case way == 5: // becomes visible later, before the lease ends
+	case way == 5 && err == nil: // becomes visible later, before the lease ends
 		c.w.db.late = append(c.w.db.late, lateCommit{c, write, began})
 		h.Abandon()
 	default:
-		c.commit(h, write, began)
+		c.commit(h, err, write, began, facts...)
 	}
 }
 
-func (c *client) commit(h *coherence.Hold, write func() change, began int64) {
+// commit makes sure of the hold, and commits: a transaction, or a statement that takes as long as it takes.
+func (c *client) commit(h *coherence.Hold, err error, write func() change, began int64, facts ...*coherence.Reliance) {
+	transaction, sent := c.w.shared && c.rng.IntN(2) == 0, c.w.store.now
+	if c.w.shared && err == nil {
+		c.stop(beforeReady, "has its holds")
+		err = h.Ready(c.ctx, facts...)
+	}
+	if !transaction {
+		sent = c.w.store.now
+	}
 	c.stop(beforeCommit, "commits %v", write())
+	if c.endedByDatabase(sent, transaction) {
+		c.w.db.unlock(write())
+		c.endHold(h, h.Rollback)
+		return
+	}
 	ch := write()
 	op := c.w.db.commit(c, ch, began)
 	c.w.db.unlock(ch)
+	if c.w.shared && (err != nil || c.w.store.now-sent >= 2*lease/3 && c.proc.stoodSince(sent)) {
+		u := c.w.judge.unheld(c, op.version, err != nil)
+		defer func() { u.told = !c.proc.dead }()
+	}
 	c.stop(afterCommit, "has committed %d", op.version)
 	if c.rng.IntN(100) < c.w.lost {
 		h.Abandon() // the answer is lost
@@ -356,6 +384,9 @@ func (c *client) endHold(h *coherence.Hold, way func(context.Context) error) boo
 	for range 2 {
 		if way(c.ctx) == nil {
 			return true
+		}
+		if c.w.shared {
+			return true // it is told until it has heard
 		}
 	}
 	h.Abandon()

@@ -5,6 +5,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"math"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -17,11 +18,51 @@ import (
 type judge struct {
 	db    *database
 	time  int64
-	begun map[int64]int // the number of commits at each beginning
+	begun map[int64]int // the number of commits at each beginning of which the client knows at least
 	reads int
 	hits  int
 	ops   []porcupine.Operation
 	err   error
+
+	older   []*unheldWrite // of which other processes may not know yet
+	excused bool           // there were some
+}
+
+// An unheldWrite was made although its process couldn't be sure that the store had its marks. Until the
+// store was told of it, other processes may read what was before.
+type unheldWrite struct {
+	proc    *process
+	version int
+	fenced  bool // its process knew before it made it, and reads nothing from the store
+	told    bool // the store was, or will be as soon as it can
+}
+
+// unheld notes that what c has just changed may not be held.
+func (j *judge) unheld(c *client, version int, fenced bool) *unheldWrite {
+	u := &unheldWrite{proc: c.proc, version: version, fenced: fenced}
+	j.excused, j.older = true, append(j.older, u)
+	c.w.trace.add(c.w.steps, "%v may not hold %d", c, version)
+	return u
+}
+
+// announced forgets the writes of which the store was told meanwhile: their process has none left.
+// If it has died before, nobody tells it.
+func (j *judge) announced() {
+	j.older = slices.DeleteFunc(j.older, func(u *unheldWrite) bool {
+		return !u.proc.dead && u.told && u.proc.domain.Unannounced() == 0 && len(u.proc.retries) == 0
+	})
+}
+
+// oldest is the number of commits of which a process knows at least.
+func (j *judge) oldest(p *process) int {
+	j.announced()
+	at := j.db.at()
+	for _, u := range j.older {
+		if u.proc != p || !u.fenced && !u.told {
+			at = min(at, u.version-1)
+		}
+	}
+	return at
 }
 
 // A writeOp is a write that the database has committed.
@@ -37,12 +78,12 @@ func (j *judge) fail(format string, args ...any) {
 }
 
 // begin returns the time at which an operation begins.
-func (j *judge) begin() int64 {
+func (j *judge) begin(c *client) int64 {
 	j.time++
 	if j.begun == nil {
 		j.begun = make(map[int64]int)
 	}
-	j.begun[j.time] = j.db.at()
+	j.begun[j.time] = j.oldest(c.proc)
 	return j.time
 }
 

@@ -171,7 +171,7 @@ func (c *client) writeRows(way int) {
 	if told >= 2 {
 		shapes = c.proc.domain.Shapes(c.ctx, "stuff")
 	}
-	began := c.w.judge.begin()
+	began := c.w.judge.begin(c)
 	if !c.w.db.lock(ps, c) {
 		return // another has, and this one doesn't wait
 	}
@@ -187,11 +187,7 @@ func (c *client) writeRows(way int) {
 	c.w.forget()
 	d := c.proc.domain
 	h, err := d.HoldChanges(c.ctx, nil, []coherence.Change{ch})
-	if err != nil {
-		c.w.db.unlock(ps)
-		return
-	}
-	c.end(h, way, func() change { return ps }, began)
+	c.finish(h, err, way, func() change { return ps }, began)
 }
 
 func (ps putRows) ids() []string {

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,10 @@ type Config struct {
 	Trace     bool // keep the trace, not only its hash
 	Hasty     bool // the schema changes, and that doesn't wait for writers: a mutant of the session
 	Images    Images
+
+	// Mutants of the store: what is lost was held by nobody.
+	TrustEmpty bool // … when it is restarted
+	Unguarded  bool // … when a tag is evicted
 }
 
 func (c Config) withDefaults() Config {
@@ -55,6 +60,7 @@ type Result struct {
 	Steps int
 	Reads int
 	Hits  int
+	Older bool     // some writes could not be held: other processes may have read what was before
 	Hash  uint64   // of the trace
 	Trace []string // if it was asked for
 	ops   []porcupine.Operation
@@ -75,7 +81,7 @@ func Run(t *testing.T, c Config) Result {
 		w = newWorld(c)
 		w.run()
 	})
-	r := Result{Err: w.judge.err, Steps: w.steps, Reads: w.judge.reads, Hits: w.judge.hits, ops: w.judge.ops}
+	r := Result{Err: w.judge.err, Steps: w.steps, Reads: w.judge.reads, Hits: w.judge.hits, Older: w.judge.excused, ops: w.judge.ops}
 	r.Hash, r.Trace = w.trace.hash.Sum64(), w.trace.lines
 	return r
 }
@@ -96,10 +102,18 @@ type world struct {
 	schema     bool                // it changes
 	rows       []rowsWhere         // what reads are of, if they and writes are of rows
 	forgets    int                 // of a hundred writes of rows, before how many the shapes in use are evicted
+	shared     bool                // processes see each other by the store alone
+	pauses     int                 // how often a process is stopped, or goes on, in 400 steps …
+	cuts       int                 // … is cut off from the store, or reaches it again
+	restarts   int                 // … and the store is restarted
+	quiet      int                 // until this step nobody changes the schema, of several processes
+	lull       int                 // for at most so many steps a process doesn't look after what it has to keep
+	lates      int                 // of a hundred messages that change something, how many are done late, or twice
 	burst      int                 // for so many steps the same client goes on
 	shapes     int                 // that may be in use; 0 is the default
 	procs      []*process
 	clients    []*client // in the order of their birth
+	running    sync.Map  // the clients by their goroutines
 	last       *client   // the client that was picked last
 	store      *simStore
 	db         database
@@ -125,11 +139,18 @@ func newWorld(c Config) *world {
 	w.losses = []int{0, 1, 8}[w.rng.IntN(3)]
 	w.haste = []int{12, 40}[w.rng.IntN(2)]
 	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]
-	rows := w.Mutant.OfShapes() || w.Images != BothImages
-	if !rows && w.rng.IntN(4) == 0 || w.Hasty {
+	rows := w.Mutant.OfShapes() || w.Mutant == coherence.RememberedShapes || w.Images != BothImages
+	if !w.Hasty && w.rng.IntN(2) == 0 || w.Mutant.OfProcesses() || w.TrustEmpty {
+		w.share()
+	}
+	switch {
+	case !rows && w.rng.IntN(3) == 0 || w.Hasty || w.ofSchema():
 		w.changeSchema()
-	} else if rows || w.rng.IntN(2) == 0 {
+	case rows || w.rng.IntN(2) == 0:
 		w.changeRows()
+	}
+	if w.shared && (w.Mutant.OfProcesses() || w.rng.IntN(2) == 0) {
+		w.meet()
 	}
 	w.store = newStore(w)
 	w.db.init()
@@ -141,10 +162,22 @@ func newWorld(c Config) *world {
 	return w
 }
 
+// ofSchema reports whether the step that is left out is one of changes of the schema.
+func (w *world) ofSchema() bool {
+	switch w.Mutant {
+	case coherence.HastySchema, coherence.LapsedSchema, coherence.EternalReliance, coherence.UnheldMove:
+		return true
+	}
+	return false
+}
+
 // changeSchema makes this a run in which the schema changes: of one process, for a
-// change doesn't wait for the writers of others.
+// change doesn't wait for the writers of others, or of several that share the store.
 func (w *world) changeSchema() {
-	w.schema, w.Processes, w.Clients = true, 1, max(w.Clients, 3)
+	w.schema = true
+	if !w.shared {
+		w.Processes, w.Clients = 1, max(w.Clients, 3)
+	}
 	w.sets, w.writes, w.lost, w.losses = relationSets[:2], 30, 5, 0
 	w.places[afterTold], w.long = true, 300
 }
@@ -182,18 +215,18 @@ func (w *world) run() {
 	for w.judge.err == nil {
 		synctest.Wait()
 		ready := w.ready()
-		if len(ready) == 0 {
+		if len(ready) == 0 || w.shared && w.ended() {
 			break
 		}
 		if w.steps++; w.steps > maxSteps {
 			w.judge.fail("the run doesn't end")
 			break
 		}
-		if w.disturb() {
+		if w.disturb() || w.shared && w.trouble() {
 			continue
 		}
 		if c := w.pick(ready); c.step() {
-			synctest.Wait()
+			w.settle()
 			w.rest(c)
 		}
 	}
@@ -203,11 +236,28 @@ func (w *world) run() {
 	w.killAll()
 }
 
-// ready returns the clients that wait to be picked.
+// settle waits until all clients have stopped.
+func (w *world) settle() { synctest.Wait() }
+
+// ready returns the clients that wait to be picked. If only clients of processes that are stopped
+// do, these go on.
 func (w *world) ready() []*client {
+	ready := w.readyOf(false)
+	if !slices.ContainsFunc(ready, func(c *client) bool { return c != c.proc.keeper }) {
+		for _, p := range w.procs {
+			if p.paused {
+				w.wake(p)
+			}
+		}
+		ready = w.readyOf(false)
+	}
+	return ready
+}
+
+func (w *world) readyOf(stopped bool) []*client {
 	var ready []*client
 	for _, c := range w.clients {
-		if c.parked {
+		if c.parked && (stopped || !c.proc.paused) {
 			ready = append(ready, c)
 		}
 	}
@@ -217,11 +267,11 @@ func (w *world) ready() []*client {
 // pick chooses who goes on: often who went last, and not who lies still while
 // others don't. A client that lies still for long is what most races need.
 func (w *world) pick(ready []*client) *client {
-	if w.burst > 0 && w.last.parked {
+	if w.burst > 0 && w.last.parked && !w.last.proc.paused {
 		w.burst--
 		return w.last
 	}
-	if w.last != nil && w.last.parked && w.last.still <= w.steps && w.rng.Float64() < w.sticky {
+	if w.last != nil && w.last.parked && !w.last.proc.paused && w.last.still <= w.steps && w.rng.Float64() < w.sticky {
 		return w.last
 	}
 	awake := slices.DeleteFunc(slices.Clone(ready), func(c *client) bool { return c.still > w.steps })
@@ -247,7 +297,7 @@ func (w *world) disturb() bool {
 		w.store.evictTag(slices.Sorted(maps.Keys(w.store.tokens)))
 	case n < w.losses*3/2+w.haste:
 		w.db.lateCommits(w)
-		w.store.pass(time.Duration(w.rng.Int64N(int64(2 * lease))))
+		w.store.pass(time.Duration(w.rng.Int64N(int64(w.longest()))))
 	case n >= 392:
 		w.db.lateCommits(w)
 	case n >= 386 && w.crashed < w.Crashes:
@@ -256,6 +306,14 @@ func (w *world) disturb() bool {
 		return false
 	}
 	return true
+}
+
+// longest is how much time may pass at once.
+func (w *world) longest() time.Duration {
+	if w.shared && w.rng.IntN(2) == 0 {
+		return lease / 2
+	}
+	return 2 * lease
 }
 
 // forget sometimes evicts the shapes in use just before a writer asks for them,
@@ -286,17 +344,20 @@ func (w *world) victim() *process {
 // atEnd judges what must be when all clients have ended: nobody is left waiting,
 // and once the leases have lapsed nothing is held any more.
 func (w *world) atEnd() {
+	if w.shared {
+		w.recover()
+	}
 	for _, c := range w.clients {
-		if !c.ended {
+		if !c.ended && !c.proc.dead {
 			w.judge.fail("client %v waits for ever", c)
 			return
 		}
 	}
 	w.db.lateCommits(w)
 	w.store.pass(2 * lease)
-	for tag, marks := range w.store.holds {
-		if len(marks) > 0 {
-			w.judge.fail("%s is held for ever", tag)
+	for _, tag := range slices.Sorted(maps.Keys(w.store.holds)) {
+		for id := range w.store.holds[tag] {
+			w.judge.fail("%s is held for ever, by %x", tag, id)
 			return
 		}
 	}
@@ -309,7 +370,7 @@ func (w *world) killAll() {
 	}
 	for {
 		synctest.Wait()
-		ready := w.ready()
+		ready := w.readyOf(true)
 		if len(ready) == 0 {
 			return
 		}
@@ -345,6 +406,12 @@ func (c Config) String() string {
 	}
 	if c.Mutant != coherence.NoMutant {
 		s += " -mutant " + c.Mutant.String()
+	}
+	if c.TrustEmpty {
+		s += " -trustempty"
+	}
+	if c.Unguarded {
+		s += " -unguarded"
 	}
 	if c.Images != BothImages {
 		s += " -images " + c.Images.String()

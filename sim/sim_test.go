@@ -8,13 +8,15 @@ import (
 	"github.com/larderdb/larder/coherence"
 )
 
-const defaultSeeds = 1000
+const defaultSeeds = 2000
 
 var (
 	seeds  = flag.Int("seeds", defaultSeeds, "how many seeds to run")
 	seed   = flag.Uint64("seed", 0, "the only seed to run, with its trace")
 	ops    = flag.Int("ops", 0, "operations of each client; 0 is the default")
 	mutant = flag.String("mutant", "", "the protocol step to leave out")
+	trust  = flag.Bool("trustempty", false, "a store that was restarted is one that nobody holds")
+	bare   = flag.Bool("unguarded", false, "a tag that was evicted is one that nobody holds")
 	images = flag.String("images", "", "the only side of changed rows that writers announce")
 )
 
@@ -27,7 +29,7 @@ func TestSeeds(t *testing.T) {
 	if testing.Short() && *seeds == defaultSeeds {
 		*seeds = 200
 	}
-	var reads, hits, steps int
+	var reads, hits, steps, older int
 	for s := range uint64(*seeds) {
 		c := Config{Seed: s + 1, Ops: *ops}
 		r := Run(t, c)
@@ -35,11 +37,14 @@ func TestSeeds(t *testing.T) {
 		if r.Err != nil {
 			t.Fatalf("%v\nreplay: %s", r.Err, c.shortest(t).replay())
 		}
-		if s%4 == 0 && !r.Linearizable() {
+		if r.Older {
+			older++
+		}
+		if s%4 == 0 && !r.Older && !r.Linearizable() {
 			t.Fatalf("porcupine finds the history of seed %d not linearizable, the judge does not mind", c.Seed)
 		}
 	}
-	t.Logf("%d seeds, %d steps, %d reads, %d hits", *seeds, steps, reads, hits)
+	t.Logf("%d seeds, %d steps, %d reads, %d hits; %d with writes that weren't held", *seeds, steps, reads, hits, older)
 	if hits < reads/10 {
 		t.Errorf("only %d hits in %d reads: this tests little", hits, reads)
 	}
@@ -47,7 +52,7 @@ func TestSeeds(t *testing.T) {
 
 // replay runs one seed and prints its trace.
 func replay(t *testing.T) {
-	c := Config{Seed: *seed, Ops: *ops, Trace: true}
+	c := Config{Seed: *seed, Ops: *ops, Trace: true, TrustEmpty: *trust, Unguarded: *bare}
 	for _, m := range coherence.Mutants() {
 		if m.String() == *mutant {
 			c.Mutant = m
@@ -69,8 +74,12 @@ func replay(t *testing.T) {
 // TestMutants: each step that is left out is seen, most of them within few seeds.
 func TestMutants(t *testing.T) {
 	for _, m := range coherence.Mutants() {
+		switch m {
+		case coherence.LapsedSchema, coherence.EternalReliance, coherence.UnheldMove:
+			continue // they take several faults in a row: coherence's TestProcesses shows them
+		}
 		t.Run(m.String(), func(t *testing.T) {
-			for s := range uint64(4 * defaultSeeds) { // about one in 400 shows JoinWithoutToken
+			for s := range uint64(2 * defaultSeeds) { // about one in 400 shows JoinWithoutToken
 				c := Config{Seed: s + 1, Mutant: m}
 				if r := Run(t, c); r.Err != nil {
 					t.Logf("seed %d: %v\nreplay: %s", c.Seed, r.Err, c.shortest(t).replay())
@@ -78,6 +87,22 @@ func TestMutants(t *testing.T) {
 				}
 			}
 			t.Fatal("no seed shows that the step is missing")
+		})
+	}
+}
+
+// TestStores: a store that forgets who holds is seen, be it when it is restarted or when a tag is evicted.
+func TestStores(t *testing.T) {
+	for name, c := range map[string]Config{"TrustEmpty": {TrustEmpty: true}, "Unguarded": {Unguarded: true}} {
+		t.Run(name, func(t *testing.T) {
+			for s := range uint64(defaultSeeds) {
+				c.Seed = s + 1
+				if r := Run(t, c); r.Err != nil {
+					t.Logf("seed %d: %v\nreplay: %s", c.Seed, r.Err, c.shortest(t).replay())
+					return
+				}
+			}
+			t.Fatal("no seed shows that the store forgets")
 		})
 	}
 }
@@ -100,7 +125,7 @@ func TestImages(t *testing.T) {
 
 // TestHastySchemaChange: that a change of the schema waits for earlier writers is needed.
 func TestHastySchemaChange(t *testing.T) {
-	for s := range uint64(4 * defaultSeeds) { // about one in 300 shows it
+	for s := range uint64(2 * defaultSeeds) { // about one in 300 shows it
 		if r := Run(t, Config{Seed: s + 1, Hasty: true}); r.Err != nil {
 			t.Logf("seed %d: %v", s+1, r.Err)
 			return

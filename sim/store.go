@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -23,12 +24,20 @@ type simStore struct {
 	tokens  map[store.Tag]store.Token
 	members map[store.Tag][]string // never without a token
 	holds   map[store.Tag]map[store.HoldID]*mark
+	cares   map[store.HoldID]*care
+	claims  map[string]time.Duration // until when
+	late    []func()                 // messages that are still to arrive
+	settles time.Duration            // until then it isn't known who holds
 }
 
 // A mark is a hold on one tag.
-type mark struct {
-	proc    *process
-	expires time.Duration // 0: while the process lives
+type mark struct{ expires time.Duration }
+
+// A care is a hold that its process renews by itself.
+type care struct {
+	proc   *process
+	tags   []store.Tag
+	broken bool // a mark was lost, and made again
 }
 
 func newStore(w *world) *simStore {
@@ -38,6 +47,8 @@ func newStore(w *world) *simStore {
 		tokens:  make(map[store.Tag]store.Token),
 		members: make(map[store.Tag][]string),
 		holds:   make(map[store.Tag]map[store.HoldID]*mark),
+		cares:   make(map[store.HoldID]*care),
+		claims:  make(map[string]time.Duration),
 	}
 }
 
@@ -47,16 +58,20 @@ func (s *simStore) Mutate(m coherence.Mutant) { s.mutant = m }
 var errLost = errors.New("sim: no answer from the store")
 
 // do lets others go first, and then does one single-key operation. In some runs
-// messages are lost: the operation, or the answer to it.
+// messages are lost: the operation, or the answer to it; and some come late, or twice.
 func (s *simStore) do(ctx context.Context, at place, op func(c *client), format string, args ...any) error {
-	c, ok := ctx.Value(clientKey{}).(*client)
-	if !ok {
-		c = s.w.last // Abandon has no context
-	}
+	c := s.w.clientOf(ctx)
 	c.stop(at, format, args...)
-	lost := s.w.rng.IntN(100) < s.w.unanswered
-	if !lost || s.w.rng.IntN(2) == 0 {
+	lost := s.w.rng.IntN(100) < s.w.unanswered || c.proc.cut
+	if !lost || !c.proc.cut && s.w.rng.IntN(2) == 0 {
 		op(c)
+	}
+	if at.changes() && s.w.rng.IntN(100) < s.w.lates {
+		what := fmt.Sprintf(format, args...)
+		s.late = append(s.late, func() {
+			s.w.trace.add(s.w.steps, "%v, late: %s", c, what)
+			op(c)
+		})
 	}
 	if c.proc.dead {
 		panic(died{}) // the message has arrived, but nobody waits for the answer
@@ -137,7 +152,7 @@ func (s *simStore) readTokens(ctx context.Context, tags []store.Tag, seen states
 
 func (s *simStore) readHolds(ctx context.Context, tags []store.Tag, seen states) error {
 	for _, tag := range tags {
-		err := s.do(ctx, beforeHolds, func(*client) { seen.held[tag] = len(s.holds[tag]) > 0 }, "gets holds of %s", tag)
+		err := s.do(ctx, beforeHolds, func(*client) { seen.held[tag] = len(s.holds[tag]) > 0 || s.settling() }, "gets holds of %s", tag)
 		if err != nil {
 			return err
 		}
@@ -165,14 +180,13 @@ func (s *simStore) Fill(ctx context.Context, key string, e *store.Entry, _ time.
 }
 
 func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
+	if lease == 0 {
+		s.careFor(ctx, id, tags)
+	} else {
+		s.leave(id, tags)
+	}
 	for _, tag := range tags {
-		err := s.do(ctx, beforeMark, func(c *client) {
-			if s.holds[tag] == nil {
-				s.holds[tag] = make(map[store.HoldID]*mark)
-			}
-			s.holds[tag][id] = &mark{c.proc, s.until(c.proc, lease)}
-		}, "holds %s", tag)
-		if err != nil {
+		if err := s.do(ctx, beforeMark, func(*client) { s.mark(tag, id, lease) }, "holds %s", tag); err != nil {
 			return err
 		}
 		if s.mutant == coherence.NoTokenAtHold {
@@ -196,42 +210,80 @@ func (s *simStore) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, 
 	return nil
 }
 
+// mark marks a tag, for a lease from now.
+func (s *simStore) mark(tag store.Tag, id store.HoldID, d time.Duration) {
+	if s.holds[tag] == nil {
+		s.holds[tag] = make(map[store.HoldID]*mark)
+	}
+	s.holds[tag][id] = &mark{s.now + until(d)}
+}
+
+// until is how long a mark lasts if nobody cares for it.
+func until(d time.Duration) time.Duration {
+	if d == 0 {
+		return lease
+	}
+	return d
+}
+
+// careFor has the tags of a hold renewed as long as the process lives.
+func (s *simStore) careFor(ctx context.Context, id store.HoldID, tags []store.Tag) {
+	of := s.cares[id]
+	if of == nil {
+		of = &care{proc: s.w.clientOf(ctx).proc}
+		s.cares[id] = of
+	}
+	for _, tag := range tags {
+		if !slices.Contains(of.tags, tag) {
+			of.tags = append(of.tags, tag)
+		}
+	}
+}
+
+// leave ends the care for tags of a hold.
+func (s *simStore) leave(id store.HoldID, tags []store.Tag) {
+	if of := s.cares[id]; of != nil {
+		of.tags = slices.DeleteFunc(of.tags, func(t store.Tag) bool { return slices.Contains(tags, t) })
+		if len(of.tags) == 0 {
+			delete(s.cares, id)
+		}
+	}
+}
+
 func (s *simStore) Holders(ctx context.Context, tag store.Tag) (ids []store.HoldID, err error) {
-	err = s.do(ctx, beforeHolds, func(*client) { ids = slices.Sorted(maps.Keys(s.holds[tag])) }, "gets holders of %s", tag)
+	err = s.do(ctx, beforeHolds, func(*client) {
+		ids = slices.Sorted(maps.Keys(s.holds[tag]))
+		if s.settling() {
+			ids = append(ids, 0)
+		}
+	}, "gets holders of %s", tag)
 	return ids, err
 }
 
-// until is when a lease ends; without one, some time after the process.
-func (s *simStore) until(p *process, d time.Duration) time.Duration {
-	if d == 0 && p.dead {
-		d = lease
-	}
-	if d == 0 {
-		return 0
-	}
-	return s.now + d
-}
-
-// Renew also ends the store's own care for the hold, be it answered or not.
+// Renew with a lease also ends the store's own care for the hold, be it answered or not.
 func (s *simStore) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
-	for _, tag := range tags {
-		if m := s.holds[tag][id]; m != nil && m.expires == 0 {
-			m.expires = s.until(m.proc, lease)
-		}
+	if lease > 0 {
+		s.leave(id, tags)
 	}
 	for _, tag := range tags {
-		var m *mark
-		err := s.do(ctx, beforeOther, func(c *client) {
-			if m = s.holds[tag][id]; m != nil {
-				m.expires = s.until(c.proc, lease)
+		there := false
+		err := s.do(ctx, beforeOther, func(*client) {
+			if m := s.holds[tag][id]; m != nil {
+				m.expires, there = s.now+until(lease), true
 			}
 		}, "renews hold of %s", tag)
 		if err != nil {
 			return err
 		}
-		if m == nil {
+		if !there {
 			return store.ErrLapsed
 		}
+	}
+	if of := s.cares[id]; of != nil && of.broken {
+		return store.ErrLapsed
+	}
+	if lease == 0 {
+		s.careFor(ctx, id, tags)
 	}
 	return nil
 }
@@ -245,6 +297,7 @@ func (s *simStore) Release(ctx context.Context, id store.HoldID, tags []store.Ta
 			return err
 		}
 	}
+	s.leave(id, tags)
 	return nil
 }
 
@@ -307,27 +360,81 @@ func (s *simStore) evictTag(tags []store.Tag) {
 		s.w.trace.add(s.w.steps, "token of %s is evicted", tag)
 		delete(s.tokens, tag)
 		delete(s.members, tag)
-	}
-}
-
-// orphan starts the leases of a process that has died.
-func (s *simStore) orphan(p *process) {
-	for _, marks := range s.holds {
-		for _, m := range marks {
-			if m.proc == p && m.expires == 0 {
-				m.expires = s.until(p, 0)
-			}
+		if s.w.Unguarded {
+			delete(s.holds, tag)
 		}
 	}
 }
 
-// pass lets time pass; holds lapse.
+// pass lets time pass; holds lapse, but for those that a process cares for which runs and reaches the store.
 func (s *simStore) pass(d time.Duration) {
 	s.now += d
 	s.w.trace.add(s.w.steps, "%v pass", d)
-	for _, marks := range s.holds {
-		maps.DeleteFunc(marks, func(_ store.HoldID, m *mark) bool {
-			return m.expires != 0 && m.expires <= s.now
-		})
+	for _, id := range slices.Sorted(maps.Keys(s.cares)) {
+		if of := s.cares[id]; of.proc.runs() && !of.proc.cut {
+			s.renew(id, of)
+		}
 	}
+	for _, marks := range s.holds {
+		maps.DeleteFunc(marks, func(_ store.HoldID, m *mark) bool { return m.expires <= s.now })
+	}
+}
+
+// renew renews a hold that is cared for: within the last third of a lease. A mark that was lost
+// is made again.
+func (s *simStore) renew(id store.HoldID, of *care) {
+	ago := time.Duration(s.w.rng.Int64N(int64(lease / 3)))
+	for _, tag := range of.tags {
+		if m := s.holds[tag][id]; m != nil {
+			m.expires = max(m.expires, s.now+lease-ago)
+			continue
+		}
+		s.mark(tag, id, 0)
+		s.newToken(tag)
+		of.broken = true
+	}
+}
+
+// settling reports whether the store was restarted so lately that it isn't known who holds.
+func (s *simStore) settling() bool { return s.now < s.settles }
+
+// restart loses everything. What was held is so for a lease yet, since nobody knows what that was.
+func (s *simStore) restart() {
+	s.w.trace.add(s.w.steps, "the store is restarted")
+	clear(s.entries)
+	clear(s.tokens)
+	clear(s.members)
+	clear(s.holds)
+	clear(s.claims)
+	if !s.w.TrustEmpty {
+		s.settles = s.now + lease
+	}
+}
+
+// deliver lets some message arrive that is late.
+func (s *simStore) deliver() {
+	if len(s.late) > 0 {
+		at := s.w.rng.IntN(len(s.late))
+		op := s.late[at]
+		s.late = slices.Delete(s.late, at, at+1)
+		op()
+	}
+}
+
+// A sharedStore is a simStore that says of itself that processes share it.
+type sharedStore struct{ *simStore }
+
+func (s sharedStore) Lease() time.Duration { return lease }
+
+func (s sharedStore) Claim(ctx context.Context, key string, ttl time.Duration) (first bool, err error) {
+	err = s.do(ctx, beforeOther, func(*client) {
+		if first = s.claims[key] <= s.now; first {
+			s.claims[key] = s.now + ttl
+		}
+	}, "claims a key")
+	return first && err == nil, err
+}
+
+func (s sharedStore) Unclaim(ctx context.Context, key string) error {
+	return s.do(ctx, beforeOther, func(*client) { delete(s.claims, key) }, "lets another claim a key")
 }

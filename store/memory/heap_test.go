@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,4 +261,35 @@ func TestComesAgain(t *testing.T) {
 	if third := hits("new", n); third < n*8/10 {
 		t.Errorf("%d of %d hits of what came again", third, n)
 	}
+}
+
+// TestReadersWhileItGrows: a reader finds what is of its key or nothing, and comes to an end.
+func TestReadersWhileItGrows(t *testing.T) {
+	s := memory.New(2 << 20) // from 256 buckets to 4,096, then items go
+	tags := []store.Tag{"a"}
+	v, _ := s.Lookup(t.Context(), "", tags)
+	tokens := v.Tokens
+	const n = 20_000
+	var last atomic.Int64
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for i := last.Load(); i < n; i = last.Load() {
+				key := fmt.Sprint(max(i-rand.Int64N(300), 0))
+				if v, _ := s.Lookup(t.Context(), key, nil); v.Entry != nil && v.Entry.Value != any(key) {
+					t.Errorf("%v under %s", v.Entry.Value, key)
+					return
+				}
+			}
+		})
+	}
+	for i := range int64(n) {
+		key := fmt.Sprint(i)
+		e := &store.Entry{Value: key, Size: 8, Tags: tags, Tokens: tokens}
+		if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		last.Store(i + 1)
+	}
+	readers.Wait()
 }

@@ -19,6 +19,8 @@ func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 	endless := lease <= 0
 	if endless {
 		lease = s.opts.Lease
+	} else {
+		s.care.drop(id, tags)
 	}
 	err := s.mark(ctx, id, tags, lease, look)
 	if err == nil && endless {
