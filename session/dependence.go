@@ -13,7 +13,7 @@ import (
 )
 
 // lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
-// the result depends on is told after a miss only, unless a look at the store is a round trip.
+// the result depends on is told after a miss only, unless a look at the store is a round trip and there is no copy here.
 func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
 	return p.db.domain.LookupRows(ctx, key, p.base, func() []coherence.Rows { return p.rows(ctx, args) }, join)
 }
