@@ -226,7 +226,7 @@ func shapeUnknown(t *testing.T, m coherence.Mutant) bool {
 	writes.domain.Shapes(bg, "stuff") // none
 	rows := []coherence.Rows{{Relation: "stuff", Shape: "user", Slices: []string{"1"}}}
 	for _, key := range []string{"first", "second", "k"} {
-		r := reads.domain.LookupRows(bg, key, []coherence.Tag{reads.domain.All()}, rows, false)
+		r := reads.domain.LookupRows(bg, key, []coherence.Tag{reads.domain.All()}, func() []coherence.Rows { return rows }, false)
 		r.Fill(bg, "old", 8, 0)
 		r.Done()
 	}
