@@ -120,7 +120,7 @@ func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	switch {
 	case err != nil:
 		return err
-	case !all:
+	case !all || endless && s.care.lost(id):
 		return fmt.Errorf("redis: renew: %w", store.ErrLapsed)
 	case endless:
 		s.care.add(id, tags)
