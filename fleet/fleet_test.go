@@ -143,17 +143,16 @@ func newFleet(t testing.TB, s *site, server, cache *dbtest.Server, c Config) *fl
 	return &fleet{TB: t, site: s, server: server, cache: cache, bare: bare, base: c, dir: dir}
 }
 
-// socketOf is where a server listens.
-func (f *fleet) databaseSocket() string { return f.server.Socket() }
-
 // launch starts all processes, and the witness.
 func (f *fleet) launch() {
 	f.Helper()
 	for i := range processes {
 		f.start(i)
 	}
+	noted := file{filepath.Join(f.dir, "witness"), witness, 4 << 20}
+	f.files = append(f.files, noted)
 	f.watched = make(chan struct{})
-	f.watching.Go(f.watch)
+	f.watching.Go(func() { f.watch(noted) })
 	f.each((*member).resume)
 	if !f.base.Aside {
 		f.each((*member).untilHits)
@@ -201,10 +200,10 @@ func (f *fleet) start(i int) *member {
 func (m *member) connect(dir string) error {
 	store, db := filepath.Join(dir, StoreSocket), filepath.Join(dir, DatabaseSocket)
 	if m.f.direct {
-		return errors.Join(os.Symlink(m.f.cache.Socket(), store), os.Symlink(m.f.databaseSocket(), db))
+		return errors.Join(os.Symlink(m.f.cache.Socket(), store), os.Symlink(m.f.server.Socket(), db))
 	}
 	m.store = dbtest.NewProxy(m.f, store, m.f.cache.Socket())
-	m.db = dbtest.NewProxy(m.f, db, m.f.databaseSocket())
+	m.db = dbtest.NewProxy(m.f, db, m.f.server.Socket())
 	return nil
 }
 
@@ -334,16 +333,13 @@ func (f *fleet) again(i int) {
 }
 
 // watch is the witness: it reads the world without a cache. What it has seen, nobody may see older.
-func (f *fleet) watch() {
-	const room = 4 << 20
-	path := filepath.Join(f.dir, "witness")
-	h, err := openHistory(path, room)
+func (f *fleet) watch(notes file) {
+	h, err := openHistory(notes.path, notes.room)
 	if err != nil {
 		f.Error(err)
 		return
 	}
 	defer h.close()
-	f.files = append(f.files, file{path, witness, room})
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !h.full() {
@@ -423,7 +419,7 @@ func (f *fleet) finish() Verdict {
 	return v
 }
 
-// stats are those of the processes that run now.
+// hits are those of the processes that run now.
 func (f *fleet) hits() (n int64) {
 	for _, m := range f.members {
 		n += m.hits()
@@ -431,6 +427,7 @@ func (f *fleet) hits() (n int64) {
 	return n
 }
 
+// stats are those of the processes that run now.
 func (f *fleet) stats() (all larder.Stats) {
 	for _, m := range f.members {
 		s := m.tell("stats", "stats").Stats
