@@ -238,7 +238,7 @@ const (
 // asKeys makes keys as long as those of an entry and of its tags, with values as long.
 func asKeys(b *testing.B, c bareClient, s *spy) (keys []string) {
 	b.Helper()
-	make := func(name string, size int) {
+	put := func(name string, size int) {
 		name = strings.Map(func(r rune) rune {
 			if r <= ' ' || r >= 0x7f {
 				return '_'
@@ -258,9 +258,9 @@ func asKeys(b *testing.B, c bareClient, s *spy) (keys []string) {
 		b.Fatal(err)
 	}
 	size := len(written) + len(*s.key.Load()) + entryExtra
-	make(*s.key.Load(), size)
+	put(*s.key.Load(), size)
 	for _, tag := range e.Tags {
-		make(string(tag), tagBytes)
+		put(string(tag), tagBytes)
 	}
 	return keys
 }
