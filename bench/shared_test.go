@@ -238,7 +238,7 @@ const (
 // asKeys makes keys as long as those of an entry and of its tags, with values as long.
 func asKeys(b *testing.B, c bareClient, s *spy) (keys []string) {
 	b.Helper()
-	make := func(name string, size int) {
+	put := func(name string, size int) {
 		name = strings.Map(func(r rune) rune {
 			if r <= ' ' || r >= 0x7f {
 				return '_'
@@ -258,9 +258,9 @@ func asKeys(b *testing.B, c bareClient, s *spy) (keys []string) {
 		b.Fatal(err)
 	}
 	size := len(written) + len(*s.key.Load()) + entryExtra
-	make(*s.key.Load(), size)
+	put(*s.key.Load(), size)
 	for _, tag := range e.Tags {
-		make(string(tag), tagBytes)
+		put(string(tag), tagBytes)
 	}
 	return keys
 }
@@ -309,7 +309,8 @@ func must(b *testing.B, f func() error) func() {
 }
 
 // BenchmarkSharedHit compares a hit in a far store through database/sql, with a copy in this process and
-// without one, with the bare multi-get of as many keys by the same client: of the tags, and of entry and tags.
+// without one, with the bare multi-get of as many keys by the same client: of the tags, and of entry and tags. Beside
+// them is what it asks of the store, without the rest of the path, and a hit in the process's own memory.
 func BenchmarkSharedHit(b *testing.B) {
 	for _, f := range farServers {
 		for kind, addr := range f.addresses(b) {
@@ -332,18 +333,31 @@ func benchmarkSharedHit(b *testing.B, f farServer, addr string, n int) {
 	}
 	bare := f.bare(b, addr)
 	keys := asKeys(b, bare, watched)
-	b.Run("near", func(b *testing.B) {
-		hits := hitsOf(with)
-		turns(b, 20, []string{"mget", "larder"},
-			must(b, func() error { return bare.get(keys[1:]) }), func() { op(with, 0) })
-		b.ReportMetric(float64(hitsOf(with)-hits)/float64(20*b.N+1), "hit-ratio")
-	})
-	b.Run("far", func(b *testing.B) {
-		hits := hitsOf(without)
-		turns(b, 20, []string{"mget", "larder"},
-			must(b, func() error { return bare.get(keys) }), func() { op(without, 0) })
-		b.ReportMetric(float64(hitsOf(without)-hits)/float64(20*b.N+1), "hit-ratio")
-	})
+	memory, err := larder.Open("pgx", dsn, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer memory.Close()
+	key, tags := *watched.key.Load(), watched.entry.Load().Tags
+	for _, kept := range []struct {
+		name string
+		db   *sql.DB
+		keys []string
+		look func() (store.View, error) // what Larder asks the store for
+	}{
+		{"near", with, keys[1:], func() (store.View, error) { return watched.Shared.Lookup(context.Background(), "", tags) }},
+		{"far", without, keys, func() (store.View, error) { return watched.Shared.Lookup(context.Background(), key, tags) }},
+	} {
+		b.Run(kept.name, func(b *testing.B) {
+			const batch = 20
+			hits := hitsOf(kept.db)
+			turns(b, batch, []string{"mget", "store", "memory", "larder"},
+				must(b, func() error { return bare.get(kept.keys) }),
+				must(b, func() error { _, err := kept.look(); return err }),
+				func() { op(memory, 0) }, func() { op(kept.db, 0) })
+			b.ReportMetric(float64(hitsOf(kept.db)-hits)/float64(batch*b.N+1), "hit-ratio")
+		})
+	}
 }
 
 func hitsOf(db *sql.DB) int64 {
