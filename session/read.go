@@ -58,7 +58,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if read.Outcome == coherence.Hit {
 			set := read.Value.(*rowSet)
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
-			return replay(set), nil
+			return replay(ctx, set), nil
 		}
 		rows, again, err := s.miss(ctx, c, &o, p, &read)
 		if !again {
@@ -189,7 +189,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
-	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.shape.Load()), live: live}
+	result := &Rows{ctx: ctx, ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.shape.Load()), live: live}
 	p.learn(result.ahead.set.shape)
 	o.answered()
 	reason := s.fill(ctx, c.st, r, result)
@@ -281,7 +281,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		}
 		return nil, err
 	}
-	rows := &Rows{live: live}
+	rows := &Rows{ctx: ctx, live: live}
 	s.watch(rows)
 	if caller != nil {
 		watched := rows.finish

@@ -140,13 +140,13 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 		if !ahead.complete() {
 			return nil, errors.New("not complete")
 		}
-		return replay(ahead.set), nil
+		return replay(context.Background(), ahead.set), nil
 	}
 	if _, err := fmt.Sscanf(c.mode, "ahead %d", &limit); err != nil {
 		return nil, err
 	}
 	live := c.rows()
-	rows := &Rows{ahead: read(live, limit, true, nil), live: liveRows{rows: live}}
+	rows := &Rows{ctx: context.Background(), ahead: read(live, limit, true, nil), live: liveRows{rows: live}}
 	if rows.ended() {
 		rows.closeLive()
 	}
@@ -297,7 +297,7 @@ func TestKeptBytesAreNobodys(t *testing.T) {
 		t.Fatalf("read %d rows, %v", ahead.set.rows, ahead.err)
 	}
 	for range 3 {
-		rows := replay(ahead.set)
+		rows := replay(context.Background(), ahead.set)
 		dest := make([]driver.Value, 2)
 		for i := 0; rows.Next(dest) == nil; i++ {
 			b := dest[1].([]byte)
