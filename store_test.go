@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,5 +201,96 @@ func TestTwoProcessesStayApart(t *testing.T) {
 				t.Errorf("database %s says %q, %v", name, got, err)
 			}
 		}
+	}
+}
+
+// A tallied store counts the calls that are round trips.
+type tallied struct {
+	store.Shared
+	mu    sync.Mutex
+	calls []string // guarded by mu
+}
+
+func (s *tallied) call(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, name)
+}
+
+func (s *tallied) took() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := strings.Join(s.calls, " ")
+	s.calls = nil
+	return calls
+}
+
+func (s *tallied) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
+	s.call("lookup")
+	return s.Shared.Lookup(ctx, key, tags)
+}
+
+func (s *tallied) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
+	s.call("fill")
+	return s.Shared.Fill(ctx, key, e, ttl)
+}
+
+func (s *tallied) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
+	s.call("hold")
+	return s.Shared.Hold(ctx, id, tags, lease, look)
+}
+
+func (s *tallied) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
+	s.call("release")
+	return s.Shared.Release(ctx, id, tags)
+}
+
+func (s *tallied) Members(ctx context.Context, tag store.Tag) ([]string, store.Token, error) {
+	s.call("members")
+	return s.Shared.Members(ctx, tag)
+}
+
+func (s *tallied) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	s.call("claim")
+	return s.Shared.Claim(ctx, key, ttl)
+}
+
+// TestRoundTripsOfStatements: a hit is one round trip to the store, be it of a copy or of what another process has filled; a miss
+// three, a write whose text tells its rows two.
+func TestRoundTripsOfStatements(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			open := sharedStores["redis"](t)
+			far := &tallied{Shared: open().(store.Shared)}
+			h := newHouse(t, k, &Options{Store: far, watch: time.Hour})
+			h.prepare(base)
+			elsewhere, err := New(&Options{Store: open(), watch: time.Hour})
+			h.ok(err)
+			other := h.opened(elsewhere.Open(h.driver, h.dsn))
+			read := func(on *sql.DB, id int) { h.query(on, "SELECT id, name FROM stuff WHERE id = ?", id) }
+			for range 3 { // puts the shape in use, and makes both know it
+				read(h.db, 1)
+				read(other, 2)
+				h.exec(h.db, "UPDATE stuff SET name = 'x' WHERE id = 1")
+				time.Sleep(10 * time.Millisecond)
+			}
+			read(other, 3)
+			far.took()
+			for _, step := range []struct {
+				what string
+				do   func()
+				want string
+			}{
+				{"a miss", func() { read(h.db, 1) }, "lookup claim fill"},
+				{"a hit of a copy", func() { read(h.db, 1) }, "lookup"},
+				{"a hit of what another process has filled", func() { read(h.db, 3) }, "lookup"},
+				{"a write", func() { h.exec(h.db, "UPDATE stuff SET name = 'y' WHERE id = 1") }, "hold release"},
+			} {
+				step.do()
+				if got := far.took(); got != step.want {
+					t.Errorf("%s: %s; want %s", step.what, got, step.want)
+				}
+			}
+		})
 	}
 }

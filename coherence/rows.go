@@ -268,7 +268,7 @@ func (d *Domain) Shapes(ctx context.Context, relation string) []string {
 
 // Crowd is Shapes of a relation that has no room for more; nil while there is.
 func (d *Domain) Crowd(ctx context.Context, relation string) []string {
-	members, _, err := d.store.Members(ctx, d.wideTag(relation))
+	members, _, err := d.members(ctx, d.wideTag(relation))
 	if err != nil || len(members) < MaxShapes {
 		return nil
 	}
