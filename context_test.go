@@ -386,3 +386,24 @@ func (h *house) killConn(on interface {
 		}
 	}
 }
+
+// TestRowsAfterTheirContext: rows that were read ahead, or come from the cache, end with the
+// context of their query: no row comes after it was cancelled, as drivers do that look
+// at it in each row.
+func TestRowsAfterTheirContext(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		for i := range 20 {
+			ctx, cancel := context.WithCancel(context.Background())
+			rows, err := h.db.QueryContext(ctx, names)
+			if err != nil || !rows.Next() {
+				h.Fatal(err, rows.Err())
+			}
+			cancel()
+			if rows.Next() || !errors.Is(rows.Err(), context.Canceled) {
+				h.Fatalf("read %d: a row after the context was cancelled, or %v", i, rows.Err())
+			}
+			rows.Close()
+		}
+	})
+}

@@ -3,6 +3,7 @@ package bench
 import (
 	"database/sql"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/larderdb/larder"
@@ -50,44 +51,87 @@ func BenchmarkWrite(b *testing.B) {
 	})
 }
 
+// A durable is a write by primary key, with what is kept while it is done.
+type durable struct {
+	name, kept string
+	id         func(i int) int // of the rows that are written one after the other; there are 20,000 from 1001 on
+	save       bool            // all columns are given
+}
+
+func hotRow(int) int      { return 1001 }
+func inTurn(i int) int    { return 1001 + i%20_000 }
+func inNoOrder(i int) int { return 1001 + i*7919%20_000 }
+
+const (
+	byKey  = "SELECT name FROM stuff WHERE id = $1"
+	byUser = "SELECT name FROM stuff WHERE user_id = $1"
+)
+
 // BenchmarkWriteDurable compares a write by primary key with the bare one, where a COMMIT waits for the disk: with no
-// results kept by slices, with results whose slices its text tells, and with those for which its row is asked for.
+// results kept by slices, with results whose slices its text tells, and with those for which its row must be known.
 func BenchmarkWriteDurable(b *testing.B) {
 	b.Setenv("TMPDIR", "/var/tmp") // not in memory
 	server := dbtest.NewPostgres(b, "-c", "fsync=on", "-c", "full_page_writes=on")
-	for _, kept := range []struct {
-		name, query string
-		rows        int // that are written in turn
-	}{
-		{"nothing kept", "", 1},
-		{"told", "SELECT name FROM stuff WHERE id = $1", 1},
-		{"asked lately", "SELECT name FROM stuff WHERE user_id = $1", 1},
-		{"asked", "SELECT name FROM stuff WHERE user_id = $1", 20_000},
+	for _, d := range []durable{
+		{"nothing kept", "", hotRow, false},
+		{"told", byKey, hotRow, false},
+		{"known", byUser, hotRow, false},
+		{"in turn", byUser, inTurn, false},
+		{"saved whole", byUser, inNoOrder, true},
+		{"asked", byUser, inNoOrder, false},
 	} {
-		b.Run(kept.name, func(b *testing.B) {
+		b.Run(d.name, func(b *testing.B) {
 			bare, cached := pairOn(b, server)
-			for range 3 {
-				if kept.query == "" {
-					break
-				}
-				rows, err := cached.Query(kept.query, 7)
-				if err != nil {
-					b.Fatal(err)
-				}
-				rows.Close()
-				if _, err := cached.Exec("UPDATE stuff SET name = 'other' WHERE id = 8"); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if _, err := bare.Exec("INSERT INTO stuff SELECT 1000 + n, n, 'thing', 1, now() FROM generate_series(1, 20000) n"); err != nil {
-				b.Fatal(err)
-			}
-			pair(b, bare, cached, 1, func(db *sql.DB, i int) {
-				if _, err := db.Exec("UPDATE stuff SET price = price + 1 WHERE id = $1", 1001+i%kept.rows); err != nil {
-					b.Fatal(err)
-				}
-			})
+			d.warm(b, bare, cached)
+			pair(b, bare, cached, 1, func(db *sql.DB, i int) { d.write(b, db, d.id(i)) })
 		})
+	}
+	b.Run("asked by hand", func(b *testing.B) { // without a cache
+		d := durable{id: inNoOrder}
+		bare, cached := pairOn(b, server)
+		d.warm(b, bare, cached)
+		first, second := connOf(b, bare), connOf(b, bare)
+		pair(b, first, second, 1, func(conn *sql.Conn, i int) {
+			var user int
+			if conn == second {
+				if err := conn.QueryRowContext(b.Context(), "SELECT user_id FROM stuff WHERE id = $1", d.id(i)).Scan(&user); err != nil {
+					b.Fatal(err)
+				}
+			}
+			d.write(b, conn, d.id(i))
+		})
+	})
+}
+
+// warm makes the rows, and has the results kept.
+func (d durable) warm(b *testing.B, bare, cached *sql.DB) {
+	b.Helper()
+	for range 3 {
+		if d.kept == "" {
+			break
+		}
+		rows, err := cached.Query(d.kept, 7)
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows.Close()
+		if _, err := cached.Exec("UPDATE stuff SET name = 'other' WHERE id = 8"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := bare.Exec("INSERT INTO stuff SELECT 1000 + n, n, 'thing', 1, now() FROM generate_series(1, 20000) n"); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (d durable) write(b *testing.B, on handle, id int) {
+	b.Helper()
+	text, args := "UPDATE stuff SET price = price + 1 WHERE id = $1", []any{id}
+	if d.save {
+		text, args = "UPDATE stuff SET user_id = $2, name = $3, price = $4, created = $5 WHERE id = $1", []any{id, id - 1000, "thing", 1.5, time.Now()}
+	}
+	if _, err := on.ExecContext(b.Context(), text, args...); err != nil {
+		b.Fatal(err)
 	}
 }
 

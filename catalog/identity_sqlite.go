@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/larderdb/larder/analyze"
 )
@@ -70,8 +71,18 @@ func fileIdentity(path string) string {
 	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	return "sqlite:" + fileNumbers(resolved, info)
+	return "sqlite:" + machine() + ":" + fileNumbers(resolved, info)
 }
+
+// machine names this machine since it was started: the numbers of files are its own, and one that was copied
+// as a whole, with the numbers of its files, is another. Where it can't be told the host's name stands for it.
+var machine = sync.OnceValue(func() string {
+	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		return strings.TrimSpace(string(boot))
+	}
+	host, _ := os.Hostname() // "" if it has none
+	return host
+})
 
 // splitDSN splits a data source name of SQLite into its path and parameters.
 func splitDSN(dsn string) (string, url.Values, bool) {

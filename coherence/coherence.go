@@ -100,6 +100,7 @@ type Domain struct {
 
 	// Of a store that other processes use too; shared is nil else.
 	shared store.Shared
+	copies copies // nil if it keeps none here
 	known  known
 	fence  fence
 	retry  func(try func(context.Context) error)
@@ -140,6 +141,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
+		d.copies, _ = s.(copies)
 	}
 	d.flights.init()
 	d.writers.init(d.now)

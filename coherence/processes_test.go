@@ -114,6 +114,7 @@ func TestProcesses(t *testing.T) {
 		{coherence.EternalReliance, stoppedReliance},
 		{coherence.UnheldMove, changerKilled},
 		{coherence.HastySchema, changeWaits},
+		{coherence.NarrowInDoubt, shapeUnknown},
 	} {
 		t.Run(c.step.String(), func(t *testing.T) {
 			if !c.covered(t, coherence.NoMutant) {
@@ -216,6 +217,34 @@ func changeWaits(t *testing.T, m coherence.Mutant) bool {
 		t.Error("a change waits for ever")
 	}
 	return !r.Stands(bg)
+}
+
+// shapeUnknown: a write is made by a process that can't reach the store, and doesn't know of a shape that others have put in use.
+func shapeUnknown(t *testing.T, m coherence.Mutant) bool {
+	ps, _ := members(t, 2, m)
+	writes, reads := ps[0], ps[1]
+	writes.domain.Shapes(bg, "stuff") // none
+	rows := []coherence.Rows{{Relation: "stuff", Shape: "user", Slices: []string{"1"}}}
+	for _, key := range []string{"first", "second", "k"} {
+		r := reads.domain.LookupRows(bg, key, []coherence.Tag{reads.domain.All()}, func() []coherence.Rows { return rows }, false)
+		r.Fill(bg, "old", 8, 0)
+		r.Done()
+	}
+	writes.cut = true
+	change := coherence.Change{Relation: "stuff", Slices: func(string) ([]string, bool) { return []string{"1"}, true }}
+	h, err := writes.domain.HoldChanges(bg, nil, []coherence.Change{change})
+	if err == nil {
+		t.Fatal("a store that can't be reached has held")
+	}
+	if h.Release(bg) == nil {
+		t.Fatal("a store that can't be reached was told")
+	}
+	writes.cut = false
+	if !writes.try() || writes.domain.Unannounced() != 0 {
+		t.Fatal("the store isn't told")
+	}
+	r := reads.domain.Lookup(bg, "k", nil, false)
+	return r.Outcome != coherence.Hit
 }
 
 // TestRolledBackChange: a change of the schema that didn't happen leaves nothing behind for which later ones wait.

@@ -68,6 +68,26 @@ func (d *Domain) Lookup(ctx context.Context, key string, tags []store.Tag, join 
 	return d.lookup(ctx, key, need{tags: tags}, join)
 }
 
+// copies is what a shared store has that keeps copies of entries in this process. LookupCopy judges the one
+// under key, if there is one, as Lookup does.
+type copies interface {
+	LookupCopy(ctx context.Context, key string) (v store.View, is bool, err error)
+}
+
+// LookupCopy is Lookup where it costs less than to tell the tags: in this process's copies of what a shared
+// store has. It reports false if the caller must tell them, and ask Lookup or LookupRows. Nothing is kept
+// of a read that it has decided.
+func (d *Domain) LookupCopy(ctx context.Context, key string) (Read, bool) {
+	if d.copies == nil || d.isFenced() {
+		return Read{}, false
+	}
+	v, is, err := d.copies.LookupCopy(ctx, key)
+	if !is || err == nil && v.Entry == nil && !v.Held {
+		return Read{}, false
+	}
+	return d.read(ctx, "", need{}, v, err), true
+}
+
 func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read {
 	if r, up := d.fenced(ctx); up {
 		return r

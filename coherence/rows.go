@@ -64,7 +64,7 @@ func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
 // LookupRows is Lookup for a result that depends on base and on rows. A relation
 // whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
 // use for the next. rows is called after it is known that there is no entry; in a shared
-// store, where each look is a round trip, before that.
+// store, where each look is a round trip, that there is no copy of it here.
 func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows func() []Rows, join bool) Read {
 	if r, up := d.fenced(ctx); up {
 		return r
@@ -74,6 +74,8 @@ func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows fu
 		if v, err := d.store.Lookup(ctx, key, nil); v.Entry != nil && err == nil {
 			return d.read(ctx, "", need{}, v, nil)
 		}
+	} else if r, is := d.LookupCopy(ctx, key); is {
+		return r
 	}
 	of := rows()
 	r := d.missedRows(ctx, key, base, of, join, landed)

@@ -13,7 +13,7 @@ import (
 )
 
 // lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
-// the result depends on is told after a miss only, unless a look at the store is a round trip.
+// the result depends on is told after a miss only, unless a look at the store is a round trip and there is no copy here.
 func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
 	return p.db.domain.LookupRows(ctx, key, p.base, func() []coherence.Rows { return p.rows(ctx, args) }, join)
 }
@@ -65,7 +65,7 @@ func addSlice(rows []coherence.Rows, relation string, s confine.Slice) []coheren
 }
 
 // inUse returns by, or, if its shapes aren't in use and there may be no more, the plan for
-// those that are; nil if there is none.
+// those that are; by itself, if there is none.
 func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.Plan) *confine.Plan {
 	used := p.db.domain.Crowd(ctx, r.Table.Relations[0])
 	if used == nil {
@@ -74,11 +74,10 @@ func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.P
 	if !slices.ContainsFunc(by.Shapes(), func(shape string) bool { return !slices.Contains(used, shape) }) {
 		return by
 	}
-	other, ok := r.Plan(used, false)
-	if !ok {
-		return nil
+	if other, ok := r.Plan(used, false); ok {
+		return other
 	}
-	return other
+	return by // which takes the place of a shape that nobody uses, if there is one
 }
 
 // countable reports whether each argument stands for the parameter of its number, or of its

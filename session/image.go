@@ -151,7 +151,7 @@ func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected in
 	}
 	w.holds = s.hold(ctx, w.effect)
 	w.holds.own = w.writer
-	if err = s.refused(ctx, &w.holds); err == nil {
+	if err = s.ready(ctx, &w.holds); err == nil {
 		coherence.At(coherence.StepCommit)
 		_, err = execConn(s.engine(ctx), s.inner, "COMMIT", nil)
 	}

@@ -62,7 +62,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 				continue
 			}
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
-			return replay(set), nil
+			return replay(ctx, set), nil
 		}
 		rows, again, err := s.miss(ctx, c, &o, p, &read)
 		if !again {
@@ -211,7 +211,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
-	result := &Rows{ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()), live: live}
+	result := &Rows{ctx: ctx, ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()), live: live}
 	p.habit.learn(result.ahead.set)
 	o.answered()
 	coherence.At(coherence.StepRead)
@@ -305,7 +305,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		}
 		return nil, err
 	}
-	rows := &Rows{live: live}
+	rows := &Rows{ctx: ctx, live: live}
 	s.watch(rows)
 	if caller != nil {
 		watched := rows.finish

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -12,10 +13,11 @@ import (
 // what the driver still has. It offers every optional interface of driver.Rows;
 // what the driver doesn't offer it answers as database/sql does.
 type Rows struct {
-	ahead readAhead // without a set if nothing was read ahead
-	next  int       // the next row of ahead
-	names []string  // the caller's own copy of the column names: callers change them
-	room  []byte    // for the byte slices handed out
+	ctx   context.Context // of the query
+	ahead readAhead       // without a set if nothing was read ahead
+	next  int             // the next row of ahead
+	names []string        // the caller's own copy of the column names: callers change them
+	room  []byte          // for the byte slices handed out
 
 	live   liveRows          // the driver's; its rows are nil once closed or if there never were any
 	finish func(error) error // called once at the end with what closing said; nil if there is nothing to do
@@ -24,8 +26,8 @@ type Rows struct {
 }
 
 // replay returns the rows of a complete set.
-func replay(set *rowSet) *Rows {
-	return &Rows{ahead: readAhead{set: set, err: io.EOF}}
+func replay(ctx context.Context, set *rowSet) *Rows {
+	return &Rows{ctx: ctx, ahead: readAhead{set: set, err: io.EOF}}
 }
 
 var (
@@ -51,13 +53,17 @@ func (r *Rows) Columns() []string {
 	return r.names
 }
 
-// Next implements driver.Rows.
+// Next implements driver.Rows. What was read ahead ends with the query's context, as what
+// the driver still has does.
 func (r *Rows) Next(dest []driver.Value) error {
 	set := r.ahead.set
 	if set == nil {
 		return r.nextLive(dest)
 	}
 	if r.next < set.rows {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		copy(dest, set.row(r.next))
 		r.next++
 		if set.bytes > 0 {

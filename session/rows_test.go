@@ -140,14 +140,14 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 		if !ahead.complete() {
 			return nil, errors.New("not complete")
 		}
-		return replay(ahead.set), nil
+		return replay(context.Background(), ahead.set), nil
 	}
 	var expected int
 	if _, err := fmt.Sscanf(c.mode, "ahead %d %d", &limit, &expected); err != nil {
 		return nil, err
 	}
 	live := c.rows()
-	rows := &Rows{ahead: read(live, limit, true, likeness{rows: expected}), live: liveRows{rows: live}}
+	rows := &Rows{ctx: context.Background(), ahead: read(live, limit, true, likeness{rows: expected}), live: liveRows{rows: live}}
 	if rows.ended() {
 		rows.closeLive()
 	}
@@ -298,7 +298,7 @@ func TestKeptBytesAreNobodys(t *testing.T) {
 		t.Fatalf("read %d rows, %v", ahead.set.rows, ahead.err)
 	}
 	for range 3 {
-		rows := replay(ahead.set)
+		rows := replay(context.Background(), ahead.set)
 		dest := make([]driver.Value, 2)
 		for i := 0; rows.Next(dest) == nil; i++ {
 			b := dest[1].([]byte)

@@ -121,7 +121,7 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	live, err := s.rows(ctx, c)
-	rows := &Rows{live: live}
+	rows := &Rows{ctx: ctx, live: live}
 	if err == nil && c.st.Parts == nil {
 		rows.ahead = read(live.rows, s.limitOf(w), s.typedByRow(), likeness{})
 		w.noteReturned(s.src.Dialect, &rows.ahead)

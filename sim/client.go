@@ -26,8 +26,7 @@ type client struct {
 	parked bool   // waits to be picked
 	zombie bool   // is dead, but its next operation will arrive
 	ended  bool
-	ending bool // tells the store of the end of a write
-	still  int  // until this step it isn't picked while others can be
+	still  int // until this step it isn't picked while others can be
 }
 
 type clientKey struct{}

@@ -140,7 +140,7 @@ func newWorld(c Config) *world {
 	w.haste = []int{12, 40}[w.rng.IntN(2)]
 	w.sets = relationSets[:[]int{1, 2, 4, len(relationSets)}[w.rng.IntN(4)]]
 	rows := w.Mutant.OfShapes() || w.Mutant == coherence.RememberedShapes || w.Images != BothImages
-	if !w.Hasty && w.rng.IntN(2) == 0 || w.Mutant.OfProcesses() || w.TrustEmpty {
+	if !w.Hasty && !w.Unguarded && w.rng.IntN(2) == 0 || w.Mutant.OfProcesses() || w.TrustEmpty {
 		w.share()
 	}
 	switch {
@@ -151,6 +151,9 @@ func newWorld(c Config) *world {
 	}
 	if w.shared && (w.Mutant.OfProcesses() || w.rng.IntN(2) == 0) {
 		w.meet()
+	}
+	if w.Unguarded { // few other runs show it
+		w.losses, w.haste, w.places[beforeCommit] = 40, 1, true
 	}
 	w.store = newStore(w)
 	w.db.init()

@@ -55,6 +55,7 @@ type variant struct {
 }
 
 func (v variant) check(t *testing.T, file string) {
+	t.Parallel()
 	report := check(t, file, v.defs...)
 	violated := strings.Contains(report, "assertion violated")
 	complete := strings.Contains(report, "errors: 0") && !strings.Contains(report, "max search depth too small")
@@ -89,5 +90,63 @@ func TestShapes(t *testing.T) {
 		{"part without a new token", []string{"-DREADS=2", "-DPARTS", "-DPARTKEEPS"}, true},
 	} {
 		t.Run(v.name, func(t *testing.T) { v.check(t, "shapes.pml") })
+	}
+}
+
+// TestEvict: a store that drops any key at any time.
+func TestEvict(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", nil, false},
+		{"a missing tag isn't suspect", []string{"-DNOSTRIPE"}, true},
+		{"a missing stripe is empty", []string{"-DTRUSTEMPTY"}, true},
+		{"a suspect tag is cleared under any token", []string{"-DCLEARANY"}, true},
+		{"holds aren't renewed", []string{"-DNORENEW"}, true},
+		{"not covered: killed, and committed after the lease", []string{"-DLATECOMMIT"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "evict.pml") })
+	}
+}
+
+// TestRemembered: shapes in use, by processes that remember them.
+func TestRemembered(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", nil, false},
+		{"no look after the mark", []string{"-DNOLOOK"}, true},
+		{"a look before the mark", []string{"-DLOOKFIRST"}, true},
+		{"no claim", []string{"-DNOCLAIM"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "remembered.pml") })
+	}
+}
+
+// TestSchema: a change of the schema beside a write of another process.
+func TestSchema(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", []string{"-DREADS=1"}, false},
+		{"the change waits for nobody", []string{"-DHASTY"}, true},
+		{"the write isn't made ready", []string{"-DNOREADY"}, true},
+		{"the watch holds nothing", []string{"-DNOCOVER"}, true},
+		{"facts before the hold", []string{"-DLATEFACTS"}, true},
+		{"not covered: stopped before a statement outside of transactions", []string{"-DAUTOCOMMIT"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "schema.pml") })
+	}
+}
+
+// TestFence: a store that can't be reached, and a process that is stopped.
+func TestFence(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", nil, false},
+		{"no fence", []string{"-DNOFENCE"}, true},
+		{"the write isn't made ready", []string{"-DNOREADY"}, true},
+		{"the store isn't told later", []string{"-DGIVEUP"}, true},
+		{"not covered: stopped before a statement outside of transactions", []string{"-DAUTOCOMMIT"}, true},
+		{"not covered: not reached at the hold, and killed", []string{"-DKILLED"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "fence.pml") })
 	}
 }

@@ -81,6 +81,33 @@ func (s *Store) Lookup(ctx context.Context, key string, tags []store.Tag) (store
 	if c == nil {
 		return s.fetch(ctx, key, tags)
 	}
+	v, err := s.judge(ctx, c)
+	switch {
+	case err != nil:
+		return store.View{}, err
+	case v.Entry != nil, v.Held && slices.Equal(tags, c.entry.Tags):
+		return v, nil
+	}
+	return s.fetch(ctx, key, tags)
+}
+
+// LookupCopy is Lookup for who doesn't know the tags, but doesn't ask the far store for an entry: it reports whether
+// there was a copy. One that is old is dropped; Held is that of its tags then, and there are no tokens.
+func (s *Store) LookupCopy(ctx context.Context, key string) (v store.View, is bool, err error) {
+	c := s.copyOf(ctx, key)
+	if c == nil {
+		return store.View{}, false, nil
+	}
+	v, err = s.judge(ctx, c)
+	if err != nil || v.Entry != nil {
+		return v, true, err
+	}
+	_ = s.mine.Remove(ctx, key) // it never fails
+	return store.View{Held: v.Held}, true, nil
+}
+
+// judge asks the far store whether a copy is valid, and returns it if so; else what is seen of its tags.
+func (s *Store) judge(ctx context.Context, c *copied) (store.View, error) {
 	began := s.now()
 	if at := c.checked.Load(); at != 0 && began-at < int64(s.o.Bounded) {
 		return store.View{Entry: &c.entry}, nil
@@ -92,10 +119,8 @@ func (s *Store) Lookup(ctx context.Context, key string, tags []store.Tag) (store
 	case !v.Held && slices.Equal(v.Tokens, c.entry.Tokens):
 		c.checked.Store(began)
 		return store.View{Entry: &c.entry}, nil
-	case v.Held && slices.Equal(tags, c.entry.Tags):
-		return v, nil
 	}
-	return s.fetch(ctx, key, tags)
+	return v, nil
 }
 
 // copyOf returns the copy under key that no write of this process has made old; nil if there is none.

@@ -18,13 +18,14 @@ type care struct {
 
 	mu      sync.Mutex // guards what follows
 	holds   map[store.HoldID][]store.Tag
-	timer   *time.Timer // set while there are holds, and a little longer
+	broken  map[store.HoldID]bool // of holds: a mark was lost, and made again
+	timer   *time.Timer           // set while there are holds, and a little longer
 	ended   bool
 	running sync.WaitGroup // rounds
 }
 
 func (c *care) init(s *Store, lease time.Duration) {
-	c.s, c.lease, c.holds = s, lease, make(map[store.HoldID][]store.Tag)
+	c.s, c.lease, c.holds, c.broken = s, lease, make(map[store.HoldID][]store.Tag), make(map[store.HoldID]bool)
 }
 
 func (c *care) add(id store.HoldID, tags []store.Tag) {
@@ -46,6 +47,23 @@ func (c *care) drop(id store.HoldID, tags []store.Tag) {
 	left := slices.DeleteFunc(slices.Clone(c.holds[id]), func(t store.Tag) bool { return slices.Contains(tags, t) })
 	if c.holds[id] = left; len(left) == 0 {
 		delete(c.holds, id)
+		delete(c.broken, id)
+	}
+}
+
+// lost reports whether a mark of the hold was lost meanwhile.
+func (c *care) lost(id store.HoldID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken[id]
+}
+
+// breaks notes that a mark of the hold was lost, if it is still cared for.
+func (c *care) breaks(id store.HoldID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.holds[id]) > 0 {
+		c.broken[id] = true
 	}
 }
 
@@ -79,6 +97,7 @@ func (c *care) again(id store.HoldID, tags []store.Tag) {
 	if all, err := c.s.whole(ctx, "renew", c.s.marking(c.s.steps.renew, id, tags, c.lease)); err != nil || all || !c.has(id) {
 		return
 	}
+	c.breaks(id)
 	// If it fails the next round tries again.
 	_ = c.s.mark(ctx, id, tags, c.lease, nil)
 	if !c.has(id) { // it was released meanwhile

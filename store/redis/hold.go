@@ -57,11 +57,11 @@ func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 			return fmt.Errorf("redis: hold: %w", err)
 		}
 		at := groups[i].at[sort.SearchInts(groups[i].at, len(tags)):]
-		if len(answer) != 2*len(at) {
+		if len(answer) != 1+2*len(at) || answer[0] != "held" {
 			return fmt.Errorf("redis: hold: %w", errAnswer)
 		}
 		for n, j := range at {
-			if look.Seen[j-len(tags)], err = parseSight(answer[2*n], answer[2*n+1]); err != nil {
+			if look.Seen[j-len(tags)], err = parseSight(answer[1+2*n], answer[2+2*n]); err != nil {
 				return fmt.Errorf("redis: hold: %w", err)
 			}
 		}
@@ -120,7 +120,7 @@ func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	switch {
 	case err != nil:
 		return err
-	case !all:
+	case !all || endless && s.care.lost(id):
 		return fmt.Errorf("redis: renew: %w", store.ErrLapsed)
 	case endless:
 		s.care.add(id, tags)

@@ -309,6 +309,9 @@ func (s *Store) delete(ctx context.Context, what, name string) error {
 
 // limit ends an operation in time.
 func (s *Store) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= s.opts.Timeout {
+		return ctx, func() {}
+	}
 	return context.WithTimeout(ctx, s.opts.Timeout)
 }
 

@@ -1,5 +1,5 @@
--- hold marks each tag, and gives it a new token; of each key behind these it returns token
--- and members, empty if it is missing. ARGV: [3] the hold, [4] its lease, [5...] a fresh token
+-- hold marks each tag, and gives it a new token; after 'held' it returns, of each key behind
+-- these, token and members, empty if it is missing. ARGV: [3] the hold, [4] its lease, [5...] a fresh token
 -- for each tag that is marked
 
 local id, expiry = ARGV[3], after(ARGV[4])
@@ -36,7 +36,7 @@ end
 if last > 1 then
 	sweep()
 end
-local seen = {}
+local seen = { 'held' }
 for i = last + 1, #KEYS do
 	local token, _, members = read(KEYS[i])
 	seen[#seen + 1] = token or ''
