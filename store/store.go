@@ -34,6 +34,10 @@ func (t Tag) Group() string {
 	return string(t)
 }
 
+// Standing reports whether the tag is one that processes hold for as long as they live (coherence's "#facts"): no
+// other tag may have to wait until nobody holds it.
+func (t Tag) Standing() bool { return strings.HasSuffix(string(t), "#facts") }
+
 // A Token is the state of a tag. Tokens are unique and never reused; 0 is none.
 type Token uint64
 

@@ -3,6 +3,8 @@ package memcached
 import (
 	"context"
 	"strconv"
+
+	"github.com/larderdb/larder/store"
 )
 
 // Stripes are where a server's holds are noted a second time: each tag belongs to
@@ -17,13 +19,19 @@ type stripe struct {
 	n   int
 }
 
+// Holds of a standing tag have a stripe of their own. In another one a tag that was found missing would never be
+// clear, as the stripe is never free: if it were one of all results ("*"), nothing would ever be kept.
 const (
-	stripesOfServer = 64
+	commonStripes   = 64
+	stripesOfServer = commonStripes + 1
 	stripeTTL       = maxTTL
 )
 
 func (s *Store) stripeOf(tag string) stripe {
-	return stripe{s.home(tag), int(mix(spread(tag)+1) % stripesOfServer)}
+	if store.Tag(tag).Standing() {
+		return stripe{s.home(tag), commonStripes}
+	}
+	return stripe{s.home(tag), int(mix(spread(tag)+1) % commonStripes)}
 }
 
 // nobody is the id of the mark that a stripe is made with.
