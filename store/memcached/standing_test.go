@@ -28,3 +28,37 @@ func TestStandingHold(t *testing.T) {
 		}
 	}
 }
+
+// TestStandingHoldsApart: who waits for the holders of a standing tag doesn't wait for those of another one.
+func TestStandingHoldsApart(t *testing.T) {
+	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	one, other := []store.Tag{"one#facts"}, []store.Tag{"other#facts"}
+	for id, tags := range map[store.HoldID][]store.Tag{1: one, 2: other} {
+		if err := s.Hold(t.Context(), id, tags, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holders := func(tag store.Tag) int {
+		ids, err := s.Holders(t.Context(), tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ids)
+	}
+	if holders(one[0]) == 0 || holders(other[0]) == 0 {
+		t.Fatal("nobody holds: this test tests nothing")
+	}
+	if err := s.Release(t.Context(), 1, one); err != nil {
+		t.Fatal(err)
+	}
+	if n := holders(one[0]); n != 0 {
+		t.Errorf("%d holders of one, after its release", n)
+	}
+	if holders(other[0]) == 0 {
+		t.Error("no holder of the other")
+	}
+}

@@ -19,17 +19,17 @@ type stripe struct {
 	n   int
 }
 
-// Holds of a standing tag have a stripe of their own. In another one a tag that was found missing would never be
-// clear, as the stripe is never free: if it were one of all results ("*"), nothing would ever be kept.
+// Holds of each standing tag have a stripe of their own. In another one a tag that was found missing would never be
+// clear, as the stripe is never free: if it were one of all results ("*"), nothing would ever be kept. And
+// who waits for the holders of one standing tag must not wait for those of another, which is another database's.
 const (
-	commonStripes   = 64
-	stripesOfServer = commonStripes + 1
-	stripeTTL       = maxTTL
+	commonStripes = 64
+	stripeTTL     = maxTTL
 )
 
 func (s *Store) stripeOf(tag string) stripe {
 	if store.Tag(tag).Standing() {
-		return stripe{s.home(tag), commonStripes}
+		return stripe{s.home(tag), commonStripes + int(mix(spread(tag)+1)>>34)}
 	}
 	return stripe{s.home(tag), int(mix(spread(tag)+1) % commonStripes)}
 }
@@ -97,7 +97,7 @@ func (s *Store) lookAtStripes(ctx context.Context, bs batches, stripes map[strip
 	}
 	for srv, is := range bare {
 		if is {
-			if err := s.makeStripes(ctx, srv, stripes); err != nil {
+			if err := s.makeStripes(ctx, srv, ownStripes(srv, stripes), stripes); err != nil {
 				return err
 			}
 		}
@@ -127,14 +127,26 @@ func (s *Store) lapseStripes(ctx context.Context, stripes map[stripe]*stripeView
 	return nil
 }
 
-// makeStripes makes the missing stripes of a server, all at once, so that their
+// ownStripes are those of standing tags among the stripes of a server.
+func ownStripes(srv *server, stripes map[stripe]*stripeView) (own []int) {
+	for st := range stripes {
+		if st.srv == srv && st.n >= commonStripes {
+			own = append(own, st.n)
+		}
+	}
+	return own
+}
+
+// makeStripes makes the missing stripes of a server, those that are common and the given ones of standing tags, all at once, so that their
 // marks lapse at once, and looks at those that are wanted.
-func (s *Store) makeStripes(ctx context.Context, srv *server, stripes map[stripe]*stripeView) error {
+func (s *Store) makeStripes(ctx context.Context, srv *server, own []int, stripes map[stripe]*stripeView) error {
 	b := &batch{srv: srv}
 	stamp := newNumber()
-	all := make([]stripeView, stripesOfServer)
+	all := make([]stripeView, commonStripes+len(own))
 	for n := range all {
-		all[n].stripe = stripe{srv, n}
+		if all[n].stripe = (stripe{srv, n}); n >= commonStripes {
+			all[n].n = own[n-commonStripes]
+		}
 		log := appendHead(nil, all[n].name(), false)
 		if !s.o.TrustEmpty {
 			log = appendRecord(log, recHold, nobody, stamp, uint64(s.o.Lease.Microseconds()))

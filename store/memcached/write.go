@@ -3,6 +3,7 @@ package memcached
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 )
 
 // A write is one step of appends to logs, those to one log in one command, in the
@@ -85,7 +86,7 @@ func (w *write) check(ctx context.Context, needStripes bool) (again bool, err er
 			err = w.s.shorten(ctx, a.log)
 		default: // a stripe that isn't there, or has no room
 			again, made[a.srv] = true, true
-			if err = w.s.makeStripes(ctx, a.srv, nil); err == nil {
+			if err = w.s.makeStripes(ctx, a.srv, w.ownStripes(a.srv), nil); err == nil {
 				err = w.s.shorten(ctx, a.log)
 			}
 		}
@@ -94,6 +95,16 @@ func (w *write) check(ctx context.Context, needStripes bool) (again bool, err er
 		}
 	}
 	return again, nil
+}
+
+// ownStripes are those of standing tags on a server.
+func (w *write) ownStripes(srv *server) (own []int) {
+	for _, a := range w.logs {
+		if n, err := strconv.Atoi(a.name); err == nil && !a.isTag && a.srv == srv && n >= commonStripes {
+			own = append(own, n)
+		}
+	}
+	return own
 }
 
 // watch begins to watch marks that this process has made: it knows of them without a look.
