@@ -71,6 +71,14 @@ type Options struct {
 	// be told, and other processes may read what is older for that time.
 	FailClosed bool
 
+	// Compress is from which size on, in bytes, results are compressed in a store that processes share. 0 means never.
+	Compress int
+
+	// StoreKeys encrypt what a store that processes share keeps: names and values, by AES-256-GCM with keys of 32 bytes.
+	// The first one seals values, all open them, and the last one hides names: all processes must have the same last one.
+	// See store/envelope for how to change them. Nil: those of the environment's LARDER_STORE_KEY, or none.
+	StoreKeys [][]byte
+
 	// ConnectorName says that the connectors that Cache.Connector is given do the same in every process that
 	// uses this name with the same store. Without it their results are shared with no other process,
 	// as hooks and settings of a connector can't be seen.
@@ -160,8 +168,8 @@ func New(options *Options) (*Cache, error) {
 	if o.Store != nil && !reflect.TypeOf(o.Store).Comparable() {
 		return nil, fmt.Errorf("larder: Options.Store is a %T, which can't be compared; give a pointer", o.Store)
 	}
-	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 || o.Bounded < 0 || o.StoreTimeout < 0 {
-		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL, Lease, Bounded and StoreTimeout must not be negative; 0 means the default")
+	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 || o.Bounded < 0 || o.StoreTimeout < 0 || o.Compress < 0 {
+		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL, Lease, Bounded, StoreTimeout and Compress must not be negative; 0 means the default")
 	}
 	if o.MaxBytes != 0 && int64(o.MaxEntryBytes) > o.MaxBytes {
 		return nil, fmt.Errorf("larder: MaxEntryBytes (%d) is larger than MaxBytes (%d)", o.MaxEntryBytes, o.MaxBytes)

@@ -3,6 +3,7 @@ package larder
 import (
 	"crypto/rand"
 	"database/sql/driver"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,20 +11,26 @@ import (
 	"reflect"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/larderdb/larder/session"
 	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/envelope"
 	"github.com/larderdb/larder/store/memcached"
 	"github.com/larderdb/larder/store/memory"
 	"github.com/larderdb/larder/store/near"
 	"github.com/larderdb/larder/store/redis"
 )
 
-// StoreVariable is the environment variable that names the store of caches whose Options have none.
-const StoreVariable = "LARDER_STORE"
+// StoreVariable is the environment variable that names the store of caches whose Options have none, and
+// StoreKeyVariable the one that has the keys, in base64 and with commas between them, of those without StoreKeys.
+const (
+	StoreVariable    = "LARDER_STORE"
+	StoreKeyVariable = "LARDER_STORE_KEY"
+)
 
 // storeParameter names the store in the DSN that Open is given, from which it is taken out.
 const storeParameter = "larder_store"
@@ -45,12 +52,16 @@ func (c *Cache) chooseStore() error {
 		c.store = o.Store
 		return c.checkLease()
 	case isShared:
-		c.store, c.own = near.New(shared, c.nearOptions()), false
+		far, err := c.enveloped(shared)
+		if err != nil {
+			return err
+		}
+		c.store = near.New(far, c.nearOptions())
 		return c.checkLease()
 	case o.Store != nil:
 		c.store = o.Store
 	case address != "":
-		opened, err := openedStores.open(address, c.nearOptions())
+		opened, err := openedStores.open(address, c)
 		if err != nil {
 			return err
 		}
@@ -61,14 +72,47 @@ func (c *Cache) chooseStore() error {
 	default:
 		c.store = sharedStore
 	}
-	if o.Bounded != 0 || o.StoreTimeout != 0 || o.FailClosed {
-		return errors.New("larder: Options.Bounded, StoreTimeout and FailClosed are for a store that other processes share; set Options.Store, StoreURL or the environment's " + StoreVariable)
+	if o.Bounded != 0 || o.StoreTimeout != 0 || o.FailClosed || o.Compress != 0 || o.StoreKeys != nil {
+		return errors.New("larder: Options.Bounded, StoreTimeout, FailClosed, Compress and StoreKeys are for a store that other processes share; set Options.Store, StoreURL or the environment's " + StoreVariable)
 	}
 	return nil
 }
 
 func (c *Cache) nearOptions() near.Options {
 	return near.Options{MaxBytes: c.options.MaxBytes, Bounded: c.options.Bounded, Timeout: c.options.StoreTimeout, Decode: session.Decode}
+}
+
+// enveloped is a store whose entries are compressed and encrypted as the options, and the environment, say.
+func (c *Cache) enveloped(far store.Shared) (store.Shared, error) {
+	keys, err := c.storeKeys()
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 && c.options.Compress == 0 {
+		return far, nil
+	}
+	e, err := envelope.New(far, envelope.Options{Compress: c.options.Compress, Keys: keys})
+	if err != nil {
+		return nil, fmt.Errorf("larder: keys of the store: %w", err)
+	}
+	return e, nil
+}
+
+// storeKeys are those of the options, or of the environment. Errors don't tell them.
+func (c *Cache) storeKeys() ([][]byte, error) {
+	text := os.Getenv(StoreKeyVariable)
+	if c.options.StoreKeys != nil || text == "" {
+		return c.options.StoreKeys, nil
+	}
+	var keys [][]byte
+	for i, part := range strings.Split(text, ",") {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
+		if err != nil {
+			return nil, fmt.Errorf("larder: key %d of the environment's %s is no base64", i+1, StoreKeyVariable)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func (c *Cache) checkLease() error {
@@ -92,12 +136,20 @@ type storeKey struct {
 	maxBytes int64
 	bounded  time.Duration
 	timeout  time.Duration
+	compress int
+	keys     string
 }
 
-func (s *stores) open(address string, o near.Options) (*near.Store, error) {
+// open opens the store at an address for a cache, or returns the one that is open.
+func (s *stores) open(address string, c *Cache) (*near.Store, error) {
+	keys, err := c.storeKeys()
+	if err != nil {
+		return nil, err
+	}
+	o := c.nearOptions()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := storeKey{address, o.MaxBytes, o.Bounded, o.Timeout}
+	key := storeKey{address, o.MaxBytes, o.Bounded, o.Timeout, c.options.Compress, string(slices.Concat(keys...))}
 	if opened := s.m[key]; opened != nil {
 		return opened, nil
 	}
@@ -105,10 +157,14 @@ func (s *stores) open(address string, o near.Options) (*near.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("larder: open the store: %w", err)
 	}
+	enveloped, err := c.enveloped(far)
+	if err != nil {
+		return nil, errors.Join(err, far.Close())
+	}
 	if s.m == nil {
 		s.m = make(map[storeKey]*near.Store)
 	}
-	s.m[key] = near.New(far, o)
+	s.m[key] = near.New(enveloped, o)
 	return s.m[key], nil
 }
 

@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -73,6 +74,8 @@ func TestWrongStores(t *testing.T) {
 		{"", Options{Bounded: time.Second}, StoreVariable},
 		{"", Options{FailClosed: true}, StoreVariable},
 		{"", Options{Store: far, Bounded: -1}, "negative"},
+		{"", Options{Store: far, StoreKeys: [][]byte{[]byte("secret")}}, "want 32"},
+		{"", Options{StoreKeys: [][]byte{make([]byte, 32)}}, StoreVariable},
 	} {
 		db, err := Open("sqlite", c.dsn, &c.options)
 		if err == nil {
@@ -179,6 +182,49 @@ type hookedDriver struct {
 }
 
 var _ driver.Driver = hookedDriver{}
+
+// TestEncryptedResults: what one cache has left encrypted is a hit of another one with the same keys, be they given or in the
+// environment, and of nobody else.
+func TestEncryptedResults(t *testing.T) {
+	open := sharedStores["redis"](t)
+	key := bytes.Repeat([]byte{1}, 32)
+	file := filepath.Join(t.TempDir(), "db")
+	hits := func(o Options) int64 {
+		o.Store = open()
+		o.Compress = 100
+		cache, err := New(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := cache.Open("sqlite", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec("CREATE TABLE IF NOT EXISTS stuff AS SELECT 'a' AS name"); err != nil {
+			t.Fatal(err)
+		}
+		var name string
+		if err := db.QueryRow("SELECT name FROM stuff WHERE name = 'a'").Scan(&name); err != nil || name != "a" {
+			t.Fatal(name, err)
+		}
+		return cache.Stats().Hits
+	}
+	if n := hits(Options{StoreKeys: [][]byte{key}}); n != 0 {
+		t.Errorf("%d hits in an empty store", n)
+	}
+	t.Setenv(StoreKeyVariable, "not base64!")
+	if _, err := New(&Options{Store: open()}); err == nil || strings.Contains(err.Error(), "not base64!") {
+		t.Errorf("a key that is no key: %v", err)
+	}
+	t.Setenv(StoreKeyVariable, "")
+	if n := hits(Options{}); n != 0 {
+		t.Errorf("%d hits without a key", n)
+	}
+	if n := hits(Options{StoreKeys: [][]byte{bytes.Repeat([]byte{2}, 32)}}); n != 0 {
+		t.Errorf("%d hits with another key", n)
+	}
+}
 
 // TestTwoProcessesStayApart: what different databases have in one store doesn't meet.
 func TestTwoProcessesStayApart(t *testing.T) {

@@ -36,7 +36,10 @@ func (t Tag) Group() string {
 
 // Standing reports whether the tag is one that processes hold for as long as they live (coherence's "#facts"): no
 // other tag may have to wait until nobody holds it.
-func (t Tag) Standing() bool { return strings.HasSuffix(string(t), "#facts") }
+func (t Tag) Standing() bool { return strings.HasSuffix(string(t), StandingSuffix) }
+
+// StandingSuffix ends the names of standing tags.
+const StandingSuffix = "#facts"
 
 // A Token is the state of a tag. Tokens are unique and never reused; 0 is none.
 type Token uint64
