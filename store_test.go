@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/base64"
 	"net/url"
 	"path/filepath"
 	"runtime/debug"
@@ -189,6 +190,14 @@ func TestEncryptedResults(t *testing.T) {
 	open := sharedStores["redis"](t)
 	key := bytes.Repeat([]byte{1}, 32)
 	file := filepath.Join(t.TempDir(), "db")
+	bare, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	if _, err := bare.Exec("CREATE TABLE stuff (name TEXT); INSERT INTO stuff VALUES ('a')"); err != nil {
+		t.Fatal(err)
+	}
 	hits := func(o Options) int64 {
 		o.Store = open()
 		o.Compress = 100
@@ -201,9 +210,6 @@ func TestEncryptedResults(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		if _, err := db.Exec("CREATE TABLE IF NOT EXISTS stuff AS SELECT 'a' AS name"); err != nil {
-			t.Fatal(err)
-		}
 		var name string
 		if err := db.QueryRow("SELECT name FROM stuff WHERE name = 'a'").Scan(&name); err != nil || name != "a" {
 			t.Fatal(name, err)
@@ -212,6 +218,13 @@ func TestEncryptedResults(t *testing.T) {
 	}
 	if n := hits(Options{StoreKeys: [][]byte{key}}); n != 0 {
 		t.Errorf("%d hits in an empty store", n)
+	}
+	if n := hits(Options{StoreKeys: [][]byte{key}}); n != 1 {
+		t.Errorf("%d hits with the same key", n)
+	}
+	t.Setenv(StoreKeyVariable, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{3}, 32))+", "+base64.StdEncoding.EncodeToString(key))
+	if n := hits(Options{}); n != 1 {
+		t.Errorf("%d hits with the key behind another in the environment", n)
 	}
 	t.Setenv(StoreKeyVariable, "not base64!")
 	if _, err := New(&Options{Store: open()}); err == nil || strings.Contains(err.Error(), "not base64!") {
