@@ -57,6 +57,7 @@ func (fault *fault) run(t *testing.T, s *site, server, cache *dbtest.Server) {
 		c.Timeout = 10 * time.Second
 	}
 	f := newFleet(t, s, server, cache, c)
+	f.down = fault.down
 	f.launch()
 	began := time.Now()
 	fault.strike(f)

@@ -88,6 +88,7 @@ type fleet struct {
 	bare   *sql.DB
 	base   Config
 	direct bool // without proxies
+	down   bool // connections to the database are lost
 
 	dir     string
 	members [processes]*member
@@ -414,9 +415,17 @@ func (f *fleet) finish() Verdict {
 	}
 	close(f.watched)
 	f.watching.Wait()
-	v := judge(f.calls())
+	v := judge(f.calls(), f.tries())
 	f.each((*member).kill)
 	return v
+}
+
+// tries is how often a write may have been made.
+func (f *fleet) tries() int64 {
+	if f.down {
+		return 3
+	}
+	return 1
 }
 
 // hits are those of the processes that run now.

@@ -9,7 +9,8 @@ import (
 )
 
 // lapses listens to what the cache says, and notes when the store could not be told of a write: from when it
-// says so, which is before the write is made, until it could be told of all.
+// says so, which is before the write is made, until it could be told of all. Where it says that a hold could not be
+// renewed, or a write not announced, the hold may have lapsed while the statement was under way: at most a lease before.
 type lapses struct {
 	slog.Handler // there is none
 	w            *Worker
@@ -24,20 +25,24 @@ func (l *lapses) Enabled(_ context.Context, level slog.Level) bool { return leve
 func (l *lapses) Handle(_ context.Context, r slog.Record) error {
 	for _, what := range []string{"a write can't be held", "a hold can't be renewed", "a write can't be announced"} {
 		if strings.Contains(r.Message, what) && !l.w.FailClosed {
-			l.begin()
+			from := now()
+			if what != "a write can't be held" {
+				from -= int64(l.w.Lease)
+			}
+			l.begin(from)
 		}
 	}
 	return nil
 }
 
-func (l *lapses) begin() {
+func (l *lapses) begin(from int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open {
 		return
 	}
 	l.open = true
-	record := l.w.history.begin(record{begin: now(), kind: lapsed})
+	record := l.w.history.begin(record{begin: from, kind: lapsed})
 	go func() {
 		for l.w.cache.Stats().Unannounced > 0 || !l.end(record) {
 			time.Sleep(5 * time.Millisecond)
