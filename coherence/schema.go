@@ -122,10 +122,17 @@ func (r *Reliance) giveUp(ctx context.Context) {
 	}
 }
 
-// renew renews the hold of #facts.
+// errBusy is why a hold of #facts isn't renewed now: it is being renewed, or ended.
+var errBusy = errors.New("coherence: the store is being told of a reliance")
+
+// renew renews the hold of #facts. It waits for nobody.
 func (r *Reliance) renew(ctx context.Context) error {
-	r.busy <- struct{}{}
-	defer func() { <-r.busy }()
+	select {
+	case r.busy <- struct{}{}:
+		defer func() { <-r.busy }()
+	default:
+		return errBusy
+	}
 	if r.ended {
 		return store.ErrLapsed
 	}

@@ -262,16 +262,16 @@ func (s *simStore) Holders(ctx context.Context, tag store.Tag) (ids []store.Hold
 
 // Renew with a lease also ends the store's own care for the hold, be it answered or not.
 func (s *simStore) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
-	if lease > 0 {
-		s.leave(id, tags)
-	}
-	for _, tag := range tags {
+	for i, tag := range tags {
 		there := false
 		err := s.do(ctx, beforeOther, func(*client) {
 			if m := s.holds[tag][id]; m != nil {
 				m.expires, there = s.now+until(lease), true
 			}
 		}, "renews hold of %s", tag)
+		if i == 0 && lease > 0 { // not before it was this client's turn
+			s.leave(id, tags)
+		}
 		if err != nil {
 			return err
 		}

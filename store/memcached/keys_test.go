@@ -1,6 +1,7 @@
 package memcached_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -77,7 +78,10 @@ func TestItemSize(t *testing.T) {
 	s := open(t, memcached.Options{Addrs: servers(t, 1), TrustEmpty: true})
 	for size, kept := range map[int]bool{1000: true, 500_000: true, 1<<20 - 400: true, 1 << 20: false, 5 << 20: false} {
 		key := fmt.Sprint("k", size)
-		fill(t, s, key, strings.Repeat("x", size), "a")
+		e := &store.Entry{Value: store.Bytes(strings.Repeat("x", size)), Tags: tagA, Tokens: look(t, s, "", tagA...).Tokens}
+		if err := s.Fill(t.Context(), key, e, time.Hour); kept != (err == nil) || err != nil && !errors.Is(err, store.ErrNotKept) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 		if v := look(t, s, key, "a"); (v.Entry != nil) != kept {
 			t.Errorf("%d bytes: kept %v", size, v.Entry != nil)
 		}
@@ -171,7 +175,7 @@ func TestSpread(t *testing.T) {
 	s := open(t, memcached.Options{Addrs: []string{"one:1", "two:2", "three:3"}})
 	var tags []store.Tag
 	for i := range 3000 {
-		tags = append(tags, store.Tag(fmt.Sprintf("2:db:public.stuff{user_id=%d}", i)))
+		tags = append(tags, store.Tag(fmt.Sprintf("2:db:public.stuff%d{user_id=1}", i)))
 	}
 	for i, n := range s.Servers(tags) {
 		if n < 600 || n > 1500 {
@@ -185,7 +189,7 @@ func TestManyTags(t *testing.T) {
 	s := open(t, memcached.Options{Addrs: servers(t, 3), TrustEmpty: true})
 	var tags []store.Tag
 	for i := range 4096 {
-		tags = append(tags, store.Tag(fmt.Sprintf("2:db:public.stuff{user_id=%d}", i)))
+		tags = append(tags, store.Tag(fmt.Sprintf("2:db:public.stuff%d{user_id=1}", i)))
 	}
 	fill(t, s, "k", "v", tags...)
 	wantHit(t, s, "k", "v")
