@@ -61,6 +61,20 @@ func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
 	return store.Tag(d.prefix + relation + "{" + shape + "=" + slice + "}")
 }
 
+// Kept returns the value under key if this process's memory has it and it is valid. That costs
+// least; a caller who gets none asks LookupRows, which looks again.
+func (d *Domain) Kept(ctx context.Context, key string) (value any, ok bool) {
+	if d.shared != nil || d.isFenced() {
+		return nil, false
+	}
+	v, err := d.store.Lookup(ctx, key, nil)
+	if v.Entry == nil || err != nil {
+		return nil, false
+	}
+	recordingOf(ctx).add(d.store, v.Entry.Tags, v.Entry.Tokens)
+	return v.Entry.Value, true
+}
+
 // LookupRows is Lookup for a result that depends on base and on rows. A relation
 // whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
 // use for the next. rows is called after it is known that there is no entry; in a shared

@@ -13,7 +13,7 @@ func TestCloseEndsResults(t *testing.T) {
 	s := (&Source{Config: Config{Counters: new(Counters)}}).New()
 	s.inner = plainConn{&picky{}}
 	sheet := sheets()["long"]
-	rows := &Rows{ctx: context.Background(), live: liveRows{rows: &sheetRows{sheet: sheet, closed: new(int)}}}
+	rows := driverRows(context.Background(), liveRows{rows: &sheetRows{sheet: sheet, closed: new(int)}})
 	var ended error
 	s.until(rows, func(err error) error { ended = err; return nil })
 	if s.live != 1 {

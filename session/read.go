@@ -16,7 +16,7 @@ import (
 // result depends on nothing but relations, and an entry for it is valid; else from
 // the database, and kept if it may be.
 func (s *Session) Query(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	return s.queryCall(ctx, call{query: s.src.query(text), args: args})
+	return s.queryCall(ctx, call{query: s.query(text), args: args})
 }
 
 func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
@@ -54,9 +54,14 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if wish == refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
-		read := p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
-		if read.Outcome == coherence.Hit {
-			set, ok := resultOf(read.Value)
+		var read coherence.Read
+		value, hit := p.db.domain.Kept(ctx, key)
+		if !hit {
+			read = p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
+			value, hit = read.Value, read.Outcome == coherence.Hit
+		}
+		if hit {
+			set, ok := resultOf(value)
 			if !ok {
 				p.db.domain.Forget(ctx, key)
 				continue
@@ -211,13 +216,14 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.sawRead(ctx, o, &c, r.Outcome, analyze.Cacheable, p, nil, err)
 		return nil, false, err
 	}
-	result := &Rows{ctx: ctx, ahead: read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()), live: live}
-	p.habit.learn(result.ahead.set)
+	result := driverRows(ctx, live)
+	result.readAhead(read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()))
+	p.habit.learn(result.set)
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)
 	r.Done()
-	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.ahead.set, result.failure())
+	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.set, result.failure())
 	return result, false, nil
 }
 
@@ -240,7 +246,7 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 		// older than a write that the tokens tell of.
 		return analyze.Isolation
 	}
-	r.Fill(ctx, rows.ahead.set, rows.ahead.set.size, s.ttl(st))
+	r.Fill(ctx, rows.set, rows.set.size, s.ttl(st))
 	coherence.At(coherence.StepFilled)
 	return analyze.Cacheable
 }
@@ -305,7 +311,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		}
 		return nil, err
 	}
-	rows := &Rows{ctx: ctx, live: live}
+	rows := driverRows(ctx, live)
 	s.watch(rows)
 	if caller != nil {
 		watched := rows.finish

@@ -14,21 +14,38 @@ import (
 // what the driver doesn't offer it answers as database/sql does.
 type Rows struct {
 	ctx   context.Context // of the query
-	ahead readAhead       // without a set if nothing was read ahead
-	next  int             // the next row of ahead
+	set   *rowSet         // what was read ahead, nil if nothing was
+	next  int             // the next row of set
 	names []string        // the caller's own copy of the column names: callers change them
 	room  []byte          // for the byte slices handed out
 
-	live   liveRows          // the driver's; its rows are nil once closed or if there never were any
+	*driven // nil if set is all there is
+}
+
+// driven is what a result has that comes from the driver.
+type driven struct {
+	ahead  readAhead
+	live   liveRows          // its rows are nil once closed
 	finish func(error) error // called once at the end with what closing said; nil if there is nothing to do
 	closed error             // what closing the driver's rows early said
 	broken error             // what reading the driver's rows said, if not their end
 }
 
 // replay returns the rows of a complete set.
-func replay(ctx context.Context, set *rowSet) *Rows {
-	return &Rows{ctx: ctx, ahead: readAhead{set: set, err: io.EOF}}
+func replay(ctx context.Context, set *rowSet) *Rows { return &Rows{ctx: ctx, set: set} }
+
+// driverRows returns the rows of the driver.
+func driverRows(ctx context.Context, live liveRows) *Rows {
+	r := &struct {
+		Rows
+		driven
+	}{Rows{ctx: ctx}, driven{live: live}}
+	r.Rows.driven = &r.driven
+	return &r.Rows
 }
+
+// readAhead has the rows begin with what was read ahead.
+func (r *Rows) readAhead(ahead readAhead) { r.ahead, r.set = ahead, ahead.set }
 
 var (
 	_ driver.RowsNextResultSet              = (*Rows)(nil)
@@ -41,14 +58,14 @@ var (
 
 // Columns implements driver.Rows.
 func (r *Rows) Columns() []string {
-	if r.ahead.set == nil && r.live.rows == nil {
+	if r.set == nil && r.live.rows == nil {
 		return nil
 	}
-	if r.ahead.set == nil {
+	if r.set == nil {
 		return r.live.rows.Columns()
 	}
 	if r.names == nil {
-		r.names = slices.Clone(r.ahead.set.names)
+		r.names = slices.Clone(r.set.names)
 	}
 	return r.names
 }
@@ -56,7 +73,7 @@ func (r *Rows) Columns() []string {
 // Next implements driver.Rows. What was read ahead ends with the query's context, as what
 // the driver still has does.
 func (r *Rows) Next(dest []driver.Value) error {
-	set := r.ahead.set
+	set := r.set
 	if set == nil {
 		return r.nextLive(dest)
 	}
@@ -70,6 +87,9 @@ func (r *Rows) Next(dest []driver.Value) error {
 			r.copyBytes(dest)
 		}
 		return nil
+	}
+	if r.driven == nil {
+		return io.EOF
 	}
 	if r.ahead.err != nil {
 		return r.ahead.err
@@ -92,7 +112,7 @@ func (r *Rows) nextLive(dest []driver.Value) error {
 // in one allocation for all rows.
 func (r *Rows) copyBytes(dest []driver.Value) {
 	if r.room == nil {
-		r.room = make([]byte, 0, r.ahead.set.bytes)
+		r.room = make([]byte, 0, r.set.bytes)
 	}
 	for i, value := range dest {
 		b, ok := value.([]byte)
@@ -108,6 +128,9 @@ func (r *Rows) copyBytes(dest []driver.Value) {
 // Close implements driver.Rows. It ends the write that the rows belong to, if
 // they do.
 func (r *Rows) Close() error {
+	if r.driven == nil {
+		return nil
+	}
 	err := r.closed
 	r.closed = nil
 	if r.live.rows != nil {
@@ -142,12 +165,15 @@ func (r *Rows) closeLive() {
 
 // HasNextResultSet implements driver.RowsNextResultSet.
 func (r *Rows) HasNextResultSet() bool {
-	return r.live.hasNextResultSet()
+	return r.driven != nil && r.live.hasNextResultSet()
 }
 
 // NextResultSet implements driver.RowsNextResultSet. Rows of the current set
 // that were not read are passed over.
 func (r *Rows) NextResultSet() error {
+	if r.driven == nil {
+		return io.EOF
+	}
 	next, ok := r.live.rows.(driver.RowsNextResultSet)
 	if !ok {
 		return io.EOF
@@ -156,19 +182,18 @@ func (r *Rows) NextResultSet() error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.broken = err
 	}
-	r.ahead = readAhead{}
+	r.readAhead(readAhead{})
 	return err
 }
 
 func (r *Rows) column(i int) column {
-	atLive := r.ahead.set == nil || r.ahead.err == nil && r.next == r.ahead.set.rows
-	if atLive && r.live.rows != nil {
+	if r.driven != nil && r.live.rows != nil && (r.set == nil || r.ahead.err == nil && r.next == r.set.rows) {
 		return describeColumn(r.live.rows, i)
 	}
-	if r.ahead.set == nil {
+	if r.set == nil {
 		return column{scanType: anyType}
 	}
-	return r.ahead.set.columnsAfter(r.next)[i]
+	return r.set.columnsAfter(r.next)[i]
 }
 
 // ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.

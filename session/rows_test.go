@@ -147,7 +147,8 @@ func (c *sheetConn) QueryContext(context.Context, string, []driver.NamedValue) (
 		return nil, err
 	}
 	live := c.rows()
-	rows := &Rows{ctx: context.Background(), ahead: read(live, limit, true, likeness{rows: expected}), live: liveRows{rows: live}}
+	rows := driverRows(context.Background(), liveRows{rows: live})
+	rows.readAhead(read(live, limit, true, likeness{rows: expected}))
 	if rows.ended() {
 		rows.closeLive()
 	}

@@ -44,11 +44,22 @@ type Session struct {
 	open     map[*Rows]struct{} // these results
 	handed   []*coherence.Hold  // held since the driver's connection was handed out
 	key      []byte             // room for keys
+	recent   [8]*query          // of texts of late, by their length
 }
 
 // New returns a session without a connection.
 func (s *Source) New() *Session {
 	return &Session{src: s, count: s.Counters.stripe()}
+}
+
+// query returns the query of a text. A program asks few texts again and again, and most by the same string.
+func (s *Session) query(text string) *query {
+	slot := &s.recent[len(text)%len(s.recent)]
+	if q := *slot; q != nil && q.text == text {
+		return q
+	}
+	*slot = s.src.query(text)
+	return *slot
 }
 
 // Open opens the session's connection now, if it has none.

@@ -19,7 +19,7 @@ type Stmt struct {
 // source, under the same catalog and state, is valid without asking again, unless the
 // server may have ended statements: pgx takes a text that was prepared before then for prepared.
 func (s *Session) Prepare(ctx context.Context, text string) (*Stmt, error) {
-	stmt := &Stmt{s: s, query: s.src.query(text), made: s.own.losses}
+	stmt := &Stmt{s: s, query: s.query(text), made: s.own.losses}
 	p, _ := s.currentPlan(ctx, stmt.query)
 	if p != nil && s.own.losses == 0 && !s.tx.open && !s.tx.doubt && p.proven.Load() && p.db.current(ctx, p.facts) {
 		return stmt, nil

@@ -14,7 +14,7 @@ import (
 // visible and released after the database has answered; in a transaction it is
 // gathered for the commit.
 func (s *Session) Exec(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	return s.execCall(ctx, call{query: s.src.query(text), args: args})
+	return s.execCall(ctx, call{query: s.query(text), args: args})
 }
 
 func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
@@ -89,7 +89,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		return rows, nil
 	}
 	rows.closeLive()
-	if err := s.imaged(ctx, w, &c, w.counted(rows.ahead.set.rows), rows.failure()); err != nil && rows.failure() == nil {
+	if err := s.imaged(ctx, w, &c, w.counted(rows.set.rows), rows.failure()); err != nil && rows.failure() == nil {
 		end(err) // the COMMIT failed: the statement has
 		return nil, err
 	}
@@ -121,9 +121,9 @@ func (s *Session) rowsHeld(ctx context.Context, c call, w *write) (*Rows, error)
 	returned := false
 	defer s.abandonUnless(&returned, w)
 	live, err := s.rows(ctx, c)
-	rows := &Rows{ctx: ctx, live: live}
+	rows := driverRows(ctx, live)
 	if err == nil && c.st.Parts == nil {
-		rows.ahead = read(live.rows, s.limitOf(w), s.typedByRow(), likeness{})
+		rows.readAhead(read(live.rows, s.limitOf(w), s.typedByRow(), likeness{}))
 		w.noteReturned(s.src.Dialect, &rows.ahead)
 	}
 	returned = true
