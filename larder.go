@@ -79,6 +79,10 @@ type Options struct {
 	// See store/envelope for how to change them. Nil: those of the environment's LARDER_STORE_KEY, or none.
 	StoreKeys [][]byte
 
+	// Name is that of the program's values, fragments and pages in a store that processes share: those that
+	// have the same one, and read the same databases, serve each other's. Without it each cache keeps its own.
+	Name string
+
 	// ConnectorName says that the connectors that Cache.Connector is given do the same in every process that
 	// uses this name with the same store. Without it their results are shared with no other process,
 	// as hooks and settings of a connector can't be seen.
@@ -147,6 +151,7 @@ type Cache struct {
 	own      bool // the store is closed with the cache
 	counters session.Counters
 	handles  handles
+	values   *coherence.Domain
 }
 
 // New returns a cache. It fails if options contradict each other.
@@ -186,6 +191,7 @@ func New(options *Options) (*Cache, error) {
 	if err := c.chooseStore(); err != nil {
 		return nil, err
 	}
+	c.openValues()
 	return c, nil
 }
 
@@ -273,6 +279,7 @@ func Refresh(ctx context.Context) context.Context { return session.WithRefresh(c
 
 // Close lets go of a store of the cache's own. Handles still open read their databases.
 func (c *Cache) Close() error {
+	c.values.Close()
 	if c.own {
 		return c.store.Close()
 	}

@@ -9,14 +9,15 @@ import (
 	"github.com/larderdb/larder/coherence"
 )
 
-// An Event tells what became of one statement.
+// An Event tells what became of one statement, or of one thing that is made from reads.
 type Event struct {
-	Text     string
+	Kind     coherence.Kind
+	Text     string // the statement, or the name of what was made
 	Args     int // how many arguments it had; their values are not told
 	Write    bool
 	Outcome  coherence.Outcome // of a read
 	Reason   analyze.Reason    // why a read was a bypass or wasn't kept
-	Detail   string
+	Detail   string            // more of the Reason; of what was made, why it wasn't kept
 	Reads    []string      // the relations it depends on
 	Writes   []string      // the relations it announced; "*" is all of them
 	Database time.Duration // spent in the database; 0 for a hit
@@ -24,6 +25,11 @@ type Event struct {
 	Rows     int // rows read ahead or replayed
 	Bytes    int // their size in memory
 	Err      error
+}
+
+// EventOf is the event of something that is made from reads.
+func EventOf(m coherence.Made) Event {
+	return Event{Kind: m.Kind, Text: m.Name, Outcome: m.Outcome, Detail: m.Why, Total: m.Total, Bytes: m.Bytes, Err: m.Err}
 }
 
 // Counters count what sessions do. They are striped, so that counting costs

@@ -165,6 +165,7 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 // What a statement must be asked for beside it is gathered, or held, when it has ended. An
 // error is the database's: the statement must not be run any more.
 func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write, error) {
+	coherence.Spoil(ctx, "a statement was run that may do more than read")
 	q := s.executed(c.query)
 	w := &write{st: c.st}
 	s.refreshForRead(ctx)

@@ -1,0 +1,30 @@
+package larder
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/session"
+)
+
+// Values is the domain of what is made from reads: remembered values, fragments and pages. Its entries
+// carry the tokens of what was read for them, whatever databases that came from.
+func (c *Cache) Values() *coherence.Domain { return c.values }
+
+// openValues makes the domain of values. What it is called keeps values of caches apart that share a store: a
+// value's key doesn't tell from which database it was made.
+func (c *Cache) openValues() {
+	name := "named:" + c.options.Name
+	if c.options.Name == "" {
+		name = "unnamed:" + rand.Text()
+	}
+	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Lease: c.options.Lease, Mutant: c.options.mutant})
+}
+
+// Made tells the cache's observer what became of a value, a fragment or a page.
+func (c *Cache) Made(ctx context.Context, m coherence.Made) {
+	if c.options.Observe != nil {
+		c.options.Observe(ctx, session.EventOf(m))
+	}
+}
