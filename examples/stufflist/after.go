@@ -1,0 +1,12 @@
+package main
+
+import "database/sql"
+
+// byLarder is the program without a word about caching: its handle was opened by Larder.
+type byLarder struct{ db *sql.DB }
+
+func (l *byLarder) stuffOf(user int) []string { return stuffOf(l.db, user) }
+
+func (l *byLarder) save(s stuff) { save(l.db, s) }
+
+func (l *byLarder) upper() { upper(l.db) }
