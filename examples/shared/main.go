@@ -1,9 +1,9 @@
 // Command shared shows two processes' caches over one memcached or Redis: what one writes, the other sees with its next read.
 //
-//	go run -C examples ./shared redis://localhost:6379    (or memcached://localhost:11211)
+//	go run -C examples ./shared 'redis://localhost:6379?settle=-1s'    (or 'memcached://localhost:11211?trust_empty=true')
 //
-// A server of which Larder can't know that no write was in flight when it started keeps nothing for 30 s: a first run
-// right after may show reads by the database only.
+// The parameter is for the example: without it a server that was just started keeps nothing for its first 30 s, as writes
+// may be in flight of which it doesn't know.
 package main
 
 import (

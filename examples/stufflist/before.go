@@ -9,12 +9,14 @@ import (
 type byHand struct {
 	db    *sql.DB
 	cache map[string][]string
+	found int
 }
 
 func key(user int) string { return fmt.Sprintf("stuff-list-for-user-%d", user) }
 
 func (b *byHand) stuffOf(user int) []string {
 	if list, ok := b.cache[key(user)]; ok {
+		b.found++
 		return list
 	}
 	list := stuffOf(b.db, user)
@@ -29,3 +31,5 @@ func (b *byHand) save(s stuff) {
 
 // upper was written by somebody who didn't know of the cache.
 func (b *byHand) upper() { upper(b.db) }
+
+func (b *byHand) hits() int { return b.found }

@@ -17,6 +17,7 @@ type shop interface {
 	stuffOf(user int) []string
 	save(s stuff)
 	upper()
+	hits() int
 }
 
 type stuff struct {
@@ -46,7 +47,8 @@ func before(path string) (shop, *sql.DB) {
 func after(path string) (shop, *sql.DB) {
 	db, err := larder.Open("sqlite", path, nil)
 	shelf.Must(err)
-	return &byLarder{db: db}, db
+	cache, _ := larder.Of(db)
+	return &byLarder{db: db, cache: cache}, db
 }
 
 // judge fills the caches, makes a change, and compares every list with the database's own.
@@ -57,7 +59,9 @@ func judge(open func(path string) (shop, *sql.DB), change func(shop)) string {
 	defer db.Close()
 	for _, user := range []int{42, 7} {
 		s.stuffOf(user)
+		s.stuffOf(user)
 	}
+	hits := s.hits()
 	change(s)
 	bare, err := sql.Open("sqlite", path)
 	shelf.Must(err)
@@ -67,7 +71,7 @@ func judge(open func(path string) (shop, *sql.DB), change func(shop)) string {
 			return fmt.Sprintf("STALE (%d has %v, reads %v)", user, want, got)
 		}
 	}
-	return "right"
+	return fmt.Sprintf("right (%d of 4 reads before from the cache)", hits)
 }
 
 func stuffOf(db *sql.DB, user int) (names []string) {
