@@ -32,6 +32,12 @@ func (_c *StuffCreate) SetName(v string) *StuffCreate {
 	return _c
 }
 
+// SetID sets the "id" field.
+func (_c *StuffCreate) SetID(v int) *StuffCreate {
+	_c.mutation.SetID(v)
+	return _c
+}
+
 // SetOwnerID sets the "owner" edge to the User entity by ID.
 func (_c *StuffCreate) SetOwnerID(id int) *StuffCreate {
 	_c.mutation.SetOwnerID(id)
@@ -100,8 +106,10 @@ func (_c *StuffCreate) sqlSave(ctx context.Context) (*Stuff, error) {
 		}
 		return nil, err
 	}
-	id := _spec.ID.Value.(int64)
-	_node.ID = int(id)
+	if _spec.ID.Value != _node.ID {
+		id := _spec.ID.Value.(int64)
+		_node.ID = int(id)
+	}
 	_c.mutation.id = &_node.ID
 	_c.mutation.done = true
 	return _node, nil
@@ -112,6 +120,10 @@ func (_c *StuffCreate) createSpec() (*Stuff, *sqlgraph.CreateSpec) {
 		_node = &Stuff{config: _c.config}
 		_spec = sqlgraph.NewCreateSpec(stuff.Table, sqlgraph.NewFieldSpec(stuff.FieldID, field.TypeInt))
 	)
+	if id, ok := _c.mutation.ID(); ok {
+		_node.ID = id
+		_spec.ID.Value = id
+	}
 	if value, ok := _c.mutation.Name(); ok {
 		_spec.SetField(stuff.FieldName, field.TypeString, value)
 		_node.Name = value
@@ -180,7 +192,7 @@ func (_c *StuffCreateBulk) Save(ctx context.Context) ([]*Stuff, error) {
 					return nil, err
 				}
 				mutation.id = &nodes[i].ID
-				if specs[i].ID.Value != nil {
+				if specs[i].ID.Value != nil && nodes[i].ID == 0 {
 					id := specs[i].ID.Value.(int64)
 					nodes[i].ID = int(id)
 				}

@@ -28,7 +28,7 @@ func (Stuff) Annotations() []schema.Annotation {
 
 // Fields implements ent.Interface.
 func (Stuff) Fields() []ent.Field {
-	return []ent.Field{field.Int("user_id"), field.String("name")}
+	return []ent.Field{field.Int("id"), field.Int("user_id"), field.String("name")}
 }
 
 // Edges implements ent.Interface.

@@ -1,0 +1,345 @@
+package guide
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/jmoiron/sqlx"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/schema"
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
+	"xorm.io/xorm"
+	"xorm.io/xorm/core"
+	"xorm.io/xorm/dialects"
+	"xorm.io/xorm/names"
+
+	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/examples/ent/ent"
+	"github.com/larderdb/larder/examples/ent/ent/stuff"
+	"github.com/larderdb/larder/examples/shelf"
+)
+
+// A mapper is an ORM on a handle. What it doesn't offer is nil.
+type mapper struct {
+	stuffOf func(user int) []string
+	byID    func(id int) string
+	writes  map[string]func() error
+}
+
+// The writes of the guide's table, in its order. All are of what belongs to 42.
+var writes = []string{"create", "update of a column", "save of all columns", "delete", "update by `user_id`", "create or update", "in a transaction"}
+
+// orms are those of the guide's table, in its order.
+var orms = []struct {
+	name string
+	open func(db *sql.DB, driver, dsn string) (mapper, error)
+}{
+	{"database/sql, sqlx", onSQLX}, {"GORM", onGORM}, {"ent", onEnt}, {"bun", onBun}, {"xorm", onXORM},
+}
+
+// TestTableOfORMs: what writes through ORMs remove is as the guide says; and they are seen.
+func TestTableOfORMs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/guide/04-orms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgx := dbtest.Postgres(t).Database(t).DSN()
+	if err := shelf.Fill("pgx", pgx); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range writes {
+		line := "| " + w + " |"
+		for _, o := range orms {
+			file := filepath.Join(t.TempDir(), "guide.db")
+			if err := shelf.Fill("sqlite", file); err != nil {
+				t.Fatal(err)
+			}
+			line += " " + verdict(removed(t, o.open, "sqlite", file, w), removed(t, o.open, "pgx", pgx, w)) + " |"
+		}
+		if !strings.Contains(string(page), "\n"+line+"\n") {
+			t.Errorf("the guide should have this line:\n%s", line)
+		}
+	}
+}
+
+func verdict(sqlite, postgres string) string {
+	if sqlite == postgres {
+		return sqlite
+	}
+	return fmt.Sprintf("SQLite: %s; PostgreSQL: %s", sqlite, postgres)
+}
+
+// removed says what a write to a row of 42's removes.
+func removed(t *testing.T, open func(*sql.DB, string, string) (mapper, error), driver, dsn, write string) string {
+	t.Helper()
+	bare, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	if _, err := bare.Exec("DELETE FROM stuff; DELETE FROM users;" + shelf.Rows); err != nil {
+		t.Fatal(err)
+	}
+	db, err := larder.Open(driver, dsn, &larder.Options{MaxBytes: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m, err := open(db, driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.writes[write] == nil {
+		return "–"
+	}
+	for range 2 { // of a first read by some columns it isn't known yet that others rely on them
+		m.stuffOf(42)
+		m.stuffOf(7)
+		m.byID(3)
+		if _, err := db.Exec("UPDATE stuff SET name = name WHERE id = 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.writes[write](); err != nil {
+		t.Errorf("%s: %v", write, err)
+	}
+	cache, _ := larder.Of(db)
+	before := cache.Stats().Hits
+	m.stuffOf(7)
+	m.byID(3)
+	hits := cache.Stats().Hits - before
+	want, _ := onSQLX(bare, driver, dsn)
+	if got, want := m.stuffOf(42), want.stuffOf(42); !slices.Equal(got, want) {
+		t.Errorf("%s on %s: 42 has %v, reads %v", write, driver, want, got)
+	}
+	return []string{"all", "some", "its rows"}[hits]
+}
+
+func onSQLX(pool *sql.DB, driver, _ string) (mapper, error) {
+	db := sqlx.NewDb(pool, driver)
+	exec := func(query string, args ...any) func() error {
+		return func() error {
+			_, err := db.Exec(db.Rebind(query), args...)
+			return err
+		}
+	}
+	return mapper{
+		stuffOf: func(user int) (names []string) {
+			shelf.Must(db.Select(&names, db.Rebind("SELECT name FROM stuff WHERE user_id = ? ORDER BY id"), user))
+			return names
+		},
+		byID: func(id int) (name string) {
+			shelf.Must(db.Get(&name, db.Rebind("SELECT name FROM stuff WHERE id = ?"), id))
+			return name
+		},
+		writes: map[string]func() error{
+			"create":              exec("INSERT INTO stuff (id, user_id, name) VALUES (?, ?, ?)", 9, 42, "table"),
+			"update of a column":  exec("UPDATE stuff SET name = ? WHERE id = ?", "red lamp", 1),
+			"save of all columns": exec("UPDATE stuff SET user_id = ?, name = ? WHERE id = ?", 42, "red lamp", 1),
+			"delete":              exec("DELETE FROM stuff WHERE id = ?", 1),
+			"update by `user_id`": exec("UPDATE stuff SET name = ? WHERE user_id = ?", "thing", 42),
+			"create or update": exec("INSERT INTO stuff (id, user_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+				1, 42, "red lamp"),
+			"in a transaction": func() error {
+				tx, err := db.Beginx()
+				if err != nil {
+					return err
+				}
+				defer tx.Rollback()
+				if _, err := tx.Exec(tx.Rebind("UPDATE stuff SET name = ? WHERE id = ?"), "red lamp", 1); err != nil {
+					return err
+				}
+				return tx.Commit()
+			},
+		},
+	}, nil
+}
+
+// Stuff is the model of GORM, bun and xorm.
+type Stuff struct {
+	bun.BaseModel `gorm:"-" xorm:"-" bun:"table:stuff"`
+
+	ID     int64 `bun:",pk" xorm:"pk 'id'"`
+	UserID int64 `xorm:"'user_id'"`
+	Name   string
+}
+
+// TableName implements GORM's Tabler and xorm's TableName.
+func (Stuff) TableName() string { return "stuff" }
+
+func namesOf(list []Stuff) (names []string) {
+	for _, s := range list {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func onGORM(pool *sql.DB, driver, _ string) (mapper, error) {
+	var dialector gorm.Dialector = &sqlite.Dialector{Conn: pool}
+	if driver == "pgx" {
+		dialector = postgres.New(postgres.Config{Conn: pool})
+	}
+	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		return mapper{}, err
+	}
+	return mapper{
+		stuffOf: func(user int) []string {
+			var list []Stuff
+			shelf.Must(db.Order("id").Find(&list, "user_id = ?", user).Error)
+			return namesOf(list)
+		},
+		byID: func(id int) string {
+			var one Stuff
+			shelf.Must(db.First(&one, id).Error)
+			return one.Name
+		},
+		writes: map[string]func() error{
+			"create":              func() error { return db.Create(&Stuff{ID: 9, UserID: 42, Name: "table"}).Error },
+			"update of a column":  func() error { return db.Model(&Stuff{ID: 1}).Update("name", "red lamp").Error },
+			"save of all columns": func() error { return db.Save(&Stuff{ID: 1, UserID: 42, Name: "red lamp"}).Error },
+			"delete":              func() error { return db.Delete(&Stuff{ID: 1}).Error },
+			"update by `user_id`": func() error { return db.Model(&Stuff{}).Where("user_id = ?", 42).Update("name", "thing").Error },
+			"create or update": func() error {
+				return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&Stuff{ID: 1, UserID: 42, Name: "red lamp"}).Error
+			},
+			"in a transaction": func() error {
+				return db.Transaction(func(tx *gorm.DB) error { return tx.Save(&Stuff{ID: 1, UserID: 42, Name: "red lamp"}).Error })
+			},
+		},
+	}, nil
+}
+
+func onEnt(pool *sql.DB, driver, _ string) (mapper, error) {
+	ctx := context.Background()
+	client := ent.NewClient(ent.Driver(entsql.OpenDB(map[string]string{"sqlite": dialect.SQLite, "pgx": dialect.Postgres}[driver], pool)))
+	return mapper{
+		stuffOf: func(user int) (names []string) {
+			for _, s := range client.Stuff.Query().Where(stuff.UserID(user)).Order(stuff.ByID()).AllX(ctx) {
+				names = append(names, s.Name)
+			}
+			return names
+		},
+		byID: func(id int) string { return client.Stuff.GetX(ctx, id).Name },
+		writes: map[string]func() error{
+			"create":              func() error { return client.Stuff.Create().SetID(9).SetUserID(42).SetName("table").Exec(ctx) },
+			"update of a column":  func() error { return client.Stuff.UpdateOneID(1).SetName("red lamp").Exec(ctx) },
+			"save of all columns": func() error { return client.Stuff.UpdateOneID(1).SetUserID(42).SetName("red lamp").Exec(ctx) },
+			"delete":              func() error { return client.Stuff.DeleteOneID(1).Exec(ctx) },
+			"update by `user_id`": func() error { return client.Stuff.Update().Where(stuff.UserID(42)).SetName("thing").Exec(ctx) },
+			"in a transaction": func() error {
+				tx, err := client.Tx(ctx)
+				if err != nil {
+					return err
+				}
+				defer tx.Rollback()
+				if err := tx.Stuff.UpdateOneID(1).SetName("red lamp").Exec(ctx); err != nil {
+					return err
+				}
+				return tx.Commit()
+			},
+		},
+	}, nil
+}
+
+func onBun(pool *sql.DB, driver, _ string) (mapper, error) {
+	ctx := context.Background()
+	var d schema.Dialect = sqlitedialect.New()
+	if driver == "pgx" {
+		d = pgdialect.New()
+	}
+	db := bun.NewDB(pool, d)
+	lamp := &Stuff{ID: 1, UserID: 42, Name: "red lamp"}
+	run := func(q interface {
+		Exec(context.Context, ...any) (sql.Result, error)
+	},
+	) error {
+		_, err := q.Exec(ctx)
+		return err
+	}
+	return mapper{
+		stuffOf: func(user int) []string {
+			var list []Stuff
+			shelf.Must(db.NewSelect().Model(&list).Where("user_id = ?", user).Order("id").Scan(ctx))
+			return namesOf(list)
+		},
+		byID: func(id int) string {
+			one := &Stuff{ID: int64(id)}
+			shelf.Must(db.NewSelect().Model(one).WherePK().Scan(ctx))
+			return one.Name
+		},
+		writes: map[string]func() error{
+			"create":              func() error { return run(db.NewInsert().Model(&Stuff{ID: 9, UserID: 42, Name: "table"})) },
+			"update of a column":  func() error { return run(db.NewUpdate().Model(lamp).Column("name").WherePK()) },
+			"save of all columns": func() error { return run(db.NewUpdate().Model(lamp).WherePK()) },
+			"delete":              func() error { return run(db.NewDelete().Model(lamp).WherePK()) },
+			"update by `user_id`": func() error {
+				return run(db.NewUpdate().Model((*Stuff)(nil)).Set("name = ?", "thing").Where("user_id = ?", 42))
+			},
+			"create or update": func() error {
+				return run(db.NewInsert().Model(lamp).On("CONFLICT (id) DO UPDATE").Set("name = EXCLUDED.name"))
+			},
+			"in a transaction": func() error {
+				return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(tx.NewUpdate().Model(lamp).WherePK()) })
+			},
+		},
+	}, nil
+}
+
+func onXORM(pool *sql.DB, driver, dsn string) (mapper, error) {
+	if driver == "pgx" {
+		driver, dsn = "postgres", "postgres://localhost/any" // it is read, and not connected to
+	}
+	d, err := dialects.OpenDialect(driver, dsn)
+	if err != nil {
+		return mapper{}, err
+	}
+	db, err := xorm.NewEngineWithDialectAndDB(driver, dsn, d, core.FromDB(pool))
+	if err != nil {
+		return mapper{}, err
+	}
+	db.SetMapper(names.GonicMapper{})
+	lamp := &Stuff{ID: 1, UserID: 42, Name: "red lamp"}
+	return mapper{
+		stuffOf: func(user int) []string {
+			var list []Stuff
+			shelf.Must(db.Where("user_id = ?", user).Asc("id").Find(&list))
+			return namesOf(list)
+		},
+		byID: func(id int) string {
+			one := new(Stuff)
+			_, err := db.ID(id).Get(one)
+			shelf.Must(err)
+			return one.Name
+		},
+		writes: map[string]func() error{
+			"create":              func() error { _, err := db.Insert(&Stuff{ID: 9, UserID: 42, Name: "table"}); return err },
+			"update of a column":  func() error { _, err := db.ID(1).Cols("name").Update(lamp); return err },
+			"save of all columns": func() error { _, err := db.ID(1).AllCols().Update(lamp); return err },
+			"delete":              func() error { _, err := db.ID(1).Delete(new(Stuff)); return err },
+			"update by `user_id`": func() error {
+				_, err := db.Where("user_id = ?", 42).Cols("name").Update(&Stuff{Name: "thing"})
+				return err
+			},
+			"in a transaction": func() error {
+				_, err := db.Transaction(func(s *xorm.Session) (any, error) { return s.ID(1).Cols("name").Update(lamp) })
+				return err
+			},
+		},
+	}, nil
+}
