@@ -176,6 +176,7 @@ func header(file *ast.File) (imported, declared string) {
 
 func TestCodeCompiles(t *testing.T) {
 	c := newChecker(t)
+	t.Run("what is wrong is seen", c.sees)
 	checked := 0
 	for _, page := range documents(t) {
 		for _, b := range blocks(t, page) {
@@ -190,9 +191,8 @@ func TestCodeCompiles(t *testing.T) {
 	}
 }
 
-// TestCheckerSees: what the check of the code is for, and what it lets pass.
-func TestCheckerSees(t *testing.T) {
-	c := newChecker(t)
+// sees is what the check of the code is for, and what it lets pass.
+func (c *checker) sees(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"db, err := larder.Open(\"pgx\", dsn, nil)\n":               true,
 		"db, err := larder.Opem(\"pgx\", dsn, nil)\n":               false,
