@@ -25,7 +25,7 @@ var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "log": "log", "slog": "log/slog", "http": "net/http", "os": "os", "strings": "strings",
 	"sql": "database/sql", "driver": "database/sql/driver", "time": "time",
 	"larder": "github.com/larderdb/larder", "memcached": "github.com/larderdb/larder/store/memcached", "redis": "github.com/larderdb/larder/store/redis",
-	"stdlib": "github.com/jackc/pgx/v5/stdlib", "pgx": "github.com/jackc/pgx/v5",
+	"stdlib": "github.com/jackc/pgx/v5/stdlib", "pgx": "github.com/jackc/pgx/v5", "pgxpool": "github.com/jackc/pgx/v5/pgxpool",
 	"sqlx": "github.com/jmoiron/sqlx", "gorm": "gorm.io/gorm", "sqlite": "gorm.io/driver/sqlite", "postgres": "gorm.io/driver/postgres",
 	"bun": "github.com/uptrace/bun", "sqlitedialect": "github.com/uptrace/bun/dialect/sqlitedialect", "pgdialect": "github.com/uptrace/bun/dialect/pgdialect",
 	"xorm": "xorm.io/xorm", "core": "xorm.io/xorm/core", "dialects": "xorm.io/xorm/dialects",
