@@ -101,6 +101,10 @@ type Options struct {
 	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
+	// NotAdaptive keeps the results of every statement that can be kept. Without it those of statements whose
+	// results are hardly ever used before they are removed are kept only if they are asked for again.
+	NotAdaptive bool
+
 	// Observe, if not nil, is called once for every statement, in the goroutine that
 	// runs it: it must be quick. It is told no values of arguments.
 	Observe func(context.Context, Event)
