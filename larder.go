@@ -109,7 +109,7 @@ type Options struct {
 	// runs it: it must be quick. It is told no values of arguments.
 	Observe func(context.Context, Event)
 
-	// Logger hears of what needs attention. Nil means slog.Default.
+	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
 	Logger *slog.Logger
 
 	mutant coherence.Mutant // for tests
@@ -190,7 +190,7 @@ func New(options *Options) (*Cache, error) {
 		o.TTL = defaultTTL
 	}
 	if o.Logger == nil {
-		o.Logger = slog.Default()
+		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(heard)})
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err
