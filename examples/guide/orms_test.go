@@ -14,9 +14,11 @@ import (
 	entsql "entgo.io/ent/dialect/sql"
 	"github.com/jmoiron/sqlx"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/mysqldialect"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/schema"
+	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -62,18 +64,14 @@ func TestTableOfORMs(t *testing.T) {
 	for i, w := range writes {
 		lines[i] = "| " + w + " |"
 	}
-	pgx := dbtest.Postgres(t).Database(t).DSN()
-	if err := shelf.Fill("pgx", pgx); err != nil {
-		t.Fatal(err)
-	}
+	dsns := databases(t)
 	for _, o := range orms {
-		file := filepath.Join(t.TempDir(), "guide.db")
-		if err := shelf.Fill("sqlite", file); err != nil {
-			t.Fatal(err)
+		stages := map[string]*stage{}
+		for driver, dsn := range dsns {
+			stages[driver] = newStage(t, o.open, driver, dsn)
 		}
-		sqlite, postgres := newStage(t, o.open, "sqlite", file), newStage(t, o.open, "pgx", pgx)
 		for i, w := range writes {
-			lines[i] += " " + verdict(sqlite.removed(t, w), postgres.removed(t, w)) + " |"
+			lines[i] += " " + verdict(stages["sqlite"].removed(t, w), stages["pgx"].removed(t, w), stages["mysql"].removed(t, w)) + " |"
 		}
 	}
 	for _, line := range lines {
@@ -83,11 +81,27 @@ func TestTableOfORMs(t *testing.T) {
 	}
 }
 
-func verdict(sqlite, postgres string) string {
-	if sqlite == postgres {
+// databases are of each kind, with the shelf in them, by the names of their drivers.
+func databases(t *testing.T) map[string]string {
+	t.Helper()
+	dsns := map[string]string{
+		"sqlite": filepath.Join(t.TempDir(), "guide.db"),
+		"pgx":    dbtest.Postgres(t).Database(t).DSN(),
+		"mysql":  dbtest.MariaDB(t).Database(t).DSN("multiStatements=true", "parseTime=true"),
+	}
+	for driver, dsn := range dsns {
+		if err := shelf.Fill(driver, dsn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dsns
+}
+
+func verdict(sqlite, postgres, mariadb string) string {
+	if sqlite == postgres && postgres == mariadb {
 		return sqlite
 	}
-	return fmt.Sprintf("SQLite: %s; PostgreSQL: %s", sqlite, postgres)
+	return fmt.Sprintf("SQLite: %s; PostgreSQL: %s; MariaDB: %s", sqlite, postgres, mariadb)
 }
 
 // A stage is a database, and an ORM on a cached handle of it.
@@ -158,6 +172,13 @@ func (s *stage) removed(t *testing.T, write string) string {
 	return []string{"all", "some", "its rows"}[hits]
 }
 
+// upsert is what an INSERT ends with that may find its row there.
+var upsert = map[string]string{
+	"sqlite": "ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+	"pgx":    "ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+	"mysql":  "ON DUPLICATE KEY UPDATE name = VALUES(name)",
+}
+
 func onSQLX(pool *sql.DB, driver, _ string) (mapper, error) {
 	db := sqlx.NewDb(pool, driver)
 	exec := func(query string, args ...any) func() error {
@@ -181,8 +202,7 @@ func onSQLX(pool *sql.DB, driver, _ string) (mapper, error) {
 			"save of all columns": exec("UPDATE stuff SET user_id = ?, name = ? WHERE id = ?", 42, "red lamp", 1),
 			"delete":              exec("DELETE FROM stuff WHERE id = ?", 1),
 			"update by `user_id`": exec("UPDATE stuff SET name = ? WHERE user_id = ?", "thing", 42),
-			"create or update": exec("INSERT INTO stuff (id, user_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-				1, 42, "red lamp"),
+			"create or update":    exec("INSERT INTO stuff (id, user_id, name) VALUES (?, ?, ?) "+upsert[driver], 1, 42, "red lamp"),
 			"in a transaction": func() error {
 				tx, err := db.Beginx()
 				if err != nil {
@@ -219,8 +239,11 @@ func namesOf(list []Stuff) (names []string) {
 
 func onGORM(pool *sql.DB, driver, _ string) (mapper, error) {
 	var dialector gorm.Dialector = &sqlite.Dialector{Conn: pool}
-	if driver == "pgx" {
+	switch driver {
+	case "pgx":
 		dialector = postgres.New(postgres.Config{Conn: pool})
+	case "mysql":
+		dialector = mysql.New(mysql.Config{Conn: pool})
 	}
 	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
 	if err != nil {
@@ -255,7 +278,7 @@ func onGORM(pool *sql.DB, driver, _ string) (mapper, error) {
 
 func onEnt(pool *sql.DB, driver, _ string) (mapper, error) {
 	ctx := context.Background()
-	client := ent.NewClient(ent.Driver(entsql.OpenDB(map[string]string{"sqlite": dialect.SQLite, "pgx": dialect.Postgres}[driver], pool)))
+	client := ent.NewClient(ent.Driver(entsql.OpenDB(map[string]string{"sqlite": dialect.SQLite, "pgx": dialect.Postgres, "mysql": dialect.MySQL}[driver], pool)))
 	return mapper{
 		stuffOf: func(user int) (names []string) {
 			for _, s := range client.Stuff.Query().Where(stuff.UserID(user)).Order(stuff.ByID()).AllX(ctx) {
@@ -288,8 +311,11 @@ func onEnt(pool *sql.DB, driver, _ string) (mapper, error) {
 func onBun(pool *sql.DB, driver, _ string) (mapper, error) {
 	ctx := context.Background()
 	var d schema.Dialect = sqlitedialect.New()
-	if driver == "pgx" {
+	switch driver {
+	case "pgx":
 		d = pgdialect.New()
+	case "mysql":
+		d = mysqldialect.New()
 	}
 	db := bun.NewDB(pool, d)
 	lamp := &Stuff{ID: 1, UserID: 42, Name: "red lamp"}
@@ -320,6 +346,9 @@ func onBun(pool *sql.DB, driver, _ string) (mapper, error) {
 				return run(db.NewUpdate().Model((*Stuff)(nil)).Set("name = ?", "thing").Where("user_id = ?", 42))
 			},
 			"create or update": func() error {
+				if driver == "mysql" {
+					return run(db.NewInsert().Model(lamp).On("DUPLICATE KEY UPDATE"))
+				}
 				return run(db.NewInsert().Model(lamp).On("CONFLICT (id) DO UPDATE").Set("name = EXCLUDED.name"))
 			},
 			"in a transaction": func() error {

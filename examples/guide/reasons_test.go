@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,7 +17,6 @@ import (
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/dbtest"
-	"github.com/larderdb/larder/examples/shelf"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -114,15 +112,8 @@ var scenery = map[string]string{
 
 // TestReasonsOfExamples runs each example that is SQL, and looks at the Reason of its last statement.
 func TestReasonsOfExamples(t *testing.T) {
-	dsns := map[string]string{
-		"pgx":    dbtest.Postgres(t).Database(t).DSN(),
-		"mysql":  dbtest.MariaDB(t).Database(t).DSN("multiStatements=true"),
-		"sqlite": filepath.Join(t.TempDir(), "guide.db"),
-	}
+	dsns := databases(t)
 	for driver, dsn := range dsns {
-		if err := shelf.Fill(driver, dsn); err != nil {
-			t.Fatal(err)
-		}
 		execute(t, driver, dsn, scenery[driver])
 	}
 	known, checked := reasons(t), 0
