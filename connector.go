@@ -110,6 +110,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,
 		NotAdaptive:   c.options.NotAdaptive,
+		WritesOnly:    c.options.WritesOnly,
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
 		Observe:       c.options.Observe,

@@ -101,6 +101,11 @@ type Options struct {
 	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
+	// WritesOnly has reads ask the database and keep nothing, while writes are announced. A program that is to share a store
+	// runs so first, until all that write do; then they may begin to read from it. The environment's LARDER_WRITES_ONLY, if
+	// it is "1" or "true", sets it.
+	WritesOnly bool
+
 	// NotAdaptive keeps the results of every statement that can be kept. Without it those of statements whose
 	// results are hardly ever used before they are removed are kept only if they are asked for again.
 	NotAdaptive bool
@@ -191,6 +196,9 @@ func New(options *Options) (*Cache, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(heard)})
+	}
+	if err := c.chooseReads(); err != nil {
+		return nil, err
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 	if sideEffects(c.st) {
 		return s.queryWrite(ctx, c, &o)
 	}
-	wish := wishOf(ctx, c.st)
+	wish := s.wish(ctx, c.st)
 	for range maxTries {
 		p, reason, err := s.readable(ctx, &c, wish)
 		if err != nil {
