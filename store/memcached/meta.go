@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -16,6 +17,9 @@ type command struct {
 	key   string // without the life, which begins it
 	value []byte // of ms
 	ttl   int64  // seconds; of ms, and of mg if it is to begin anew; 0: none
+	date  int64  // in place of ttl, by the server's clock, in seconds since 1970; 0: none
+	never bool   // of mg: the item is to have no ttl
+	left  bool   // of mg: the ttl is asked for as well
 	cas   uint64 // of ms, md: only if the item still has this number; 0: whatever it has
 	size  bool   // of mg: the size alone
 }
@@ -25,6 +29,7 @@ type reply struct {
 	found bool   // mg: the item is there; ms, md: it was done
 	value []byte // of mg
 	cas   uint64 // of mg
+	left  int64  // of mg, seconds; below 0: it has no ttl
 	size  int    // of mg
 	full  bool   // ms: the server has no memory for it, or it is too large
 }
@@ -59,8 +64,16 @@ func (c *command) appendTo(b []byte, prefix string, number uint64) []byte {
 	case c.verb == 'g':
 		b = append(b, " v c"...)
 	}
-	if c.ttl != 0 {
+	if c.left {
+		b = append(b, " t"...)
+	}
+	switch {
+	case c.date != 0:
+		b = strconv.AppendInt(append(b, ' ', 'T'), c.date, 10)
+	case c.ttl != 0:
 		b = strconv.AppendInt(append(b, ' ', 'T'), min(c.ttl, maxTTL), 10)
+	case c.never:
+		b = append(b, " T0"...)
 	}
 	b = strconv.AppendUint(append(b, ' ', 'O'), number, 10)
 	b = append(b, '\r', '\n')
@@ -153,6 +166,10 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 func (rep *reply) parseFlags(flags []byte, number uint64, sized bool) error {
 	numbered, hasSize := false, false
 	for flag := range bytes.FieldsSeq(flags) {
+		if string(flag) == "t-1" {
+			rep.left = -1
+			continue
+		}
 		n, err := strconv.ParseUint(string(flag[1:]), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%w: flag %.40q", errGarbage, flag)
@@ -162,6 +179,8 @@ func (rep *reply) parseFlags(flags []byte, number uint64, sized bool) error {
 			numbered = n == number
 		case 'c':
 			rep.cas = n
+		case 't':
+			rep.left = int64(min(n, math.MaxInt32))
 		case 's':
 			rep.size, hasSize = int(min(n, maxValue)), true
 		}
