@@ -243,8 +243,8 @@ func (b *Bucket[T]) life(ttl []time.Duration) (time.Duration, error) {
 // do does one op on the value under a key, and returns it with its result.
 func (b *Bucket[T]) do(ctx context.Context, what, key string, op store.PlainOp) (store.PlainOp, error) {
 	ops := make([]store.PlainOp, 1, 2) // with room for the look at the generation
-	ops[0], ops[0].Key = op, b.tail+key
-	if _, err := b.space.do(ctx, ops); err != nil {
+	ops[0], ops[0].Key = op, key
+	if _, err := b.space.do(ctx, b.tail, ops); err != nil {
 		return store.PlainOp{}, b.failed(what, key, err)
 	}
 	if err := ops[0].Err; err != nil {

@@ -71,8 +71,8 @@ const (
 
 func (b *Bucket[T]) look(ctx context.Context, key string) (l looked[T]) {
 	ops := make([]store.PlainOp, 1, 2)
-	ops[0].Key = b.tail + key
-	generation, err := b.space.do(ctx, ops)
+	ops[0].Key = key
+	generation, err := b.space.do(ctx, b.tail, ops)
 	if err != nil || ops[0].Err != nil {
 		return l
 	}

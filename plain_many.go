@@ -77,9 +77,9 @@ func (b *Bucket[T]) doMany(ctx context.Context, what string, keys []string, ops 
 		to := min(from+manyOps, len(ops))
 		some := ops[from:to:to]
 		for i := range some {
-			some[i].Key = b.tail + keys[from+i]
+			some[i].Key = keys[from+i]
 		}
-		_, err := b.space.do(ctx, some)
+		_, err := b.space.do(ctx, b.tail, some)
 		for i := range some {
 			if err := errors.Join(err, some[i].Err); err != nil {
 				errs[from+i] = b.failed(what, keys[from+i], err)

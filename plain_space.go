@@ -64,20 +64,21 @@ const (
 
 var errCleared = errors.New("the namespace is cleared again and again")
 
-// do does ops, whose keys have no generation yet, under that of the space, and returns it. ops should have room for one more. It fails if
-// the generation can't be told: some may have been done nevertheless.
-func (s *space) do(ctx context.Context, ops []store.PlainOp) (string, error) {
-	for i := range ops {
-		ops[i].Key = zeroHead + ops[i].Key
-	}
-	for range tries {
+// do does ops on the values under their keys behind tail, under the generation of the space, which it returns. ops should have room for one
+// more. It fails if the generation can't be told: some may have been done nevertheless.
+func (s *space) do(ctx context.Context, tail string, ops []store.PlainOp) (string, error) {
+	for try := range tries {
 		generation, err := s.current(ctx)
 		if err != nil {
 			return "", err
 		}
 		for i := range ops {
+			key := ops[i].Key
+			if try > 0 {
+				key = key[headSize+len(tail):]
+			}
 			ops[i].Reset()
-			ops[i].Key = valuePrefix + generation + ops[i].Key[headSize:]
+			ops[i].Key = valuePrefix + generation + tail + key
 		}
 		all := append(ops, store.PlainOp{Verb: store.PlainGet, Key: s.key})
 		s.store.Plain(ctx, all)
@@ -93,8 +94,6 @@ func (s *space) do(ctx context.Context, ops []store.PlainOp) (string, error) {
 	}
 	return "", errCleared
 }
-
-var zeroHead = string(make([]byte, headSize))
 
 // current is the generation of the space, as it is remembered; else the store's, or a new one.
 func (s *space) current(ctx context.Context) (string, error) {

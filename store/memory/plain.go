@@ -26,7 +26,7 @@ const (
 
 var errClosed = fmt.Errorf("memory: plain: %w", store.ErrClosed)
 
-// Plain is as store.Plain has it. A read takes no lock.
+// Plain is as store.Plain has it. A read that finds something takes no lock.
 func (s *Store) Plain(_ context.Context, ops []store.PlainOp) {
 	for i := range ops {
 		op := &ops[i]
@@ -42,13 +42,31 @@ func (s *Store) Plain(_ context.Context, ops []store.PlainOp) {
 	s.share()
 }
 
+// getPlain looks again under the mutex for what it doesn't find: that may just be replaced, or the table grow.
 func (s *Store) getPlain(op *store.PlainOp) {
 	var room [128]byte
 	it := s.entries.getBytes(append(append(room[:0], plainPrefix...), op.Key...))
-	if p := s.plainOf(it); p != nil {
-		it.used()
-		op.Done, op.Found = true, p.bytes
+	p := s.plainOf(it)
+	if p == nil {
+		if it = s.findPlain(op.Key); it == nil {
+			return
+		}
+		p = it.entry.Value.(*plain)
 	}
+	it.used()
+	op.Done, op.Found = true, p.bytes
+}
+
+// findPlain returns the item of a plain value that hasn't expired; nil if there is none.
+func (s *Store) findPlain(key string) *item {
+	key = plainPrefix + key
+	s.entries.mu.Lock()
+	defer s.entries.mu.Unlock()
+	it := s.entries.findLocked(key, s.entries.hash(key))
+	if s.plainOf(it) == nil {
+		return nil
+	}
+	return it
 }
 
 // plainOf is the plain value of an item; nil if it is none, or has expired.

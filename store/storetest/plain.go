@@ -57,6 +57,7 @@ var plainCases = []struct {
 	{"more than there is room for", plainEviction},
 	{"concurrent counts come to their sum", plainConcurrentCounts},
 	{"concurrent adds have one winner", plainConcurrentAdds},
+	{"what is replaced all the time is always there", plainAlwaysThere},
 	{"concurrent swaps come after each other", plainConcurrentSwaps},
 	{"close of plain values", plainClosed},
 }
@@ -473,6 +474,37 @@ func plainConcurrentAdds(s *plainSuite) {
 			s.Fatalf("%d winners", winners.Load())
 		}
 	}
+}
+
+// plainAlwaysThere reads values that are replaced, counted and touched, while others come.
+func plainAlwaysThere(s *plainSuite) {
+	keys, n := []string{"set", "counted", "touched"}, 50_000
+	if _, far := s.Store.(store.Shared); far {
+		n = 500
+	}
+	for _, key := range keys {
+		s.set(key, "0", time.Hour)
+	}
+	var wg sync.WaitGroup
+	var done atomic.Bool
+	wg.Go(func() {
+		defer done.Store(true)
+		for i := range n {
+			s.try(store.PlainOp{Verb: store.PlainSet, Key: "set", Value: fmt.Append(nil, i)})
+			s.try(store.PlainOp{Verb: store.PlainCount, Key: "counted", Delta: 1})
+			s.try(store.PlainOp{Verb: store.PlainTouch, Key: "touched"})
+			s.try(store.PlainOp{Verb: store.PlainSet, Key: fmt.Sprint("other", i)})
+		}
+	})
+	for !done.Load() {
+		for _, key := range keys {
+			if op := s.try(store.PlainOp{Key: key}); op.Err != nil || !op.Done {
+				s.Errorf("%q: done %v, %v", key, op.Done, op.Err)
+				done.Store(true)
+			}
+		}
+	}
+	wg.Wait()
 }
 
 // plainConcurrentSwaps has each worker add a letter: none may be lost.
