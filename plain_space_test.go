@@ -169,6 +169,55 @@ func TestPlainConcurrently(t *testing.T) {
 	})
 }
 
+// TestPlainUnderEviction: servers that drop keys all the time, those of generations too, lose values; what is found is
+// what was written last, and nothing of before a Clear.
+func TestPlainUnderEviction(t *testing.T) {
+	one := dbtest.NewRedis(t, "--appendonly", "no", "--save", "", "--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random")
+	two := dbtest.NewMemcached(t, "-m", "2")
+	for name, open := range map[string]func() (store.Store, error){
+		"redis": func() (store.Store, error) {
+			return redis.Open(redis.Options{Addresses: []string{one.Addr()}, Settle: -1, Timeout: 10 * time.Second})
+		},
+		"memcached": func() (store.Store, error) {
+			return memcached.Open(memcached.Options{Addrs: []string{two.Addr()}, TrustEmpty: true, Timeout: 10 * time.Second})
+		},
+		"memory": func() (store.Store, error) { return memory.New(1 << 20), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := open()
+			p := &pantry{T: t, open: func() store.Store { return s }}
+			p.ok(err)
+			defer s.Close()
+			found, filler := 0, strings.Repeat("x", 20_000)
+			numbers, fillers := bucket[int](p, p.process(), nil), bucket[string](p, p.process(), &larder.BucketOptions{Prefix: "f", TTL: larder.NoExpiry})
+			last := make([]int, 20)
+			for i := range 1500 {
+				key, name := i%len(last), fmt.Sprint(i%len(last))
+				if v, ok, err := numbers.Get(t.Context(), name); err != nil || ok && v != last[key] {
+					t.Fatalf("step %d: %d, %v, want %d or none", i, v, err, last[key])
+				} else if ok {
+					found++
+				}
+				last[key] = i
+				p.ok(numbers.Set(t.Context(), name, i))
+				p.ok(fillers.Set(t.Context(), fmt.Sprint(i), filler))
+				if i%100 == 99 {
+					p.ok(fillers.Clear(t.Context())) // numbers are of the same namespace
+					clear(last)
+				}
+			}
+			if found < 100 {
+				t.Errorf("only %d values were found", found)
+			}
+			if st := s.Stats(); st.Evictions == 0 {
+				t.Errorf("nothing was evicted: this test tests nothing: %+v", st)
+			} else {
+				t.Logf("%d found, %d evictions", found, st.Evictions)
+			}
+		})
+	}
+}
+
 // TestPlainStoreAway: calls fail in time, then at once; GetOrSet makes the value; and then the store is used again.
 func TestPlainStoreAway(t *testing.T) {
 	one, two := dbtest.NewRedis(t), dbtest.NewMemcached(t)

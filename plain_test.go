@@ -23,10 +23,9 @@ import (
 // A pantry is a store with processes, that is caches, that share it.
 type pantry struct {
 	*testing.T
-	tick  time.Duration // a TTL that the store keeps to
-	store store.Store   // of a process of its own
-	open  func() store.Store
-	keys  [][]byte
+	tick time.Duration      // a TTL that the store keeps to
+	open func() store.Store // of one process more
+	keys [][]byte
 }
 
 // process is another cache with the same store.

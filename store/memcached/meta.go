@@ -42,6 +42,7 @@ const (
 	maxLine  = 2048
 	maxTTL   = 30 * 24 * 3600 // beyond it memcached takes seconds for a date
 	maxValue = 128 << 20      // that any server may be set to hold
+	notTold  = -2             // of the time to live
 )
 
 // appendTo writes the command, with what its key begins with. The number tells
@@ -96,7 +97,7 @@ func readReply(r *bufio.Reader, c *command, number uint64) (reply, error) {
 	switch string(code) {
 	case "VA":
 		if c.verb == 'g' && !c.size {
-			return readValue(r, flags, number)
+			return readValue(r, flags, number, c.left)
 		}
 	case "HD":
 		if c.verb != 'g' || c.size {
@@ -115,15 +116,18 @@ func readReply(r *bufio.Reader, c *command, number uint64) (reply, error) {
 	return reply{}, fmt.Errorf("%w: %.80q to m%c", errGarbage, line, c.verb)
 }
 
-func readValue(r *bufio.Reader, line []byte, number uint64) (reply, error) {
+func readValue(r *bufio.Reader, line []byte, number uint64, left bool) (reply, error) {
 	digits, flags, _ := bytes.Cut(line, []byte(" "))
 	n, err := strconv.ParseUint(string(digits), 10, 32)
 	if err != nil || n > maxValue {
 		return reply{}, fmt.Errorf("%w: a value of %.20q bytes", errGarbage, digits)
 	}
-	rep := reply{found: true, size: int(n)}
+	rep := reply{found: true, size: int(n), left: notTold}
 	if err := rep.parseFlags(flags, number, false); err != nil {
 		return reply{}, err
+	}
+	if left && rep.left == notTold {
+		return reply{}, fmt.Errorf("%w: no time to live", errGarbage)
 	}
 	rep.value, err = readData(r, int(n))
 	return rep, err
