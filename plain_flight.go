@@ -2,6 +2,7 @@ package larder
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ import (
 func (b *Bucket[T]) GetOrSet(ctx context.Context, key string, fn func(context.Context) (T, error), ttl ...time.Duration) (T, error) {
 	var zero T
 	life, err := b.life(ttl)
+	if fn == nil {
+		err = errors.New("no function to make it")
+	}
 	if err != nil {
 		return zero, b.failed("get or set", key, err)
 	}

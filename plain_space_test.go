@@ -311,6 +311,29 @@ func TestWrongBuckets(t *testing.T) {
 	}
 }
 
+// TestWrongCalls: nor does what can't be meant panic.
+func TestWrongCalls(t *testing.T) {
+	c, err := larder.New(&larder.Options{Store: memory.New(0)})
+	p := &pantry{T: t}
+	p.ok(err)
+	b := bucket[int](p, c, nil)
+	if _, err := b.GetOrSet(t.Context(), "k", nil); err == nil || !strings.Contains(err.Error(), "no function") {
+		t.Error(err)
+	}
+	make := func(context.Context) (int, error) { return 1, nil }
+	if _, err := b.GetOrSet(t.Context(), "k", make, 1, 2); err == nil || !strings.Contains(err.Error(), "2 TTLs") {
+		t.Error(err)
+	}
+	if _, err := b.Touch(t.Context(), "k", 1, 2); err == nil {
+		t.Error("two TTLs")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.GetOrSet(ctx, "k", make); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // upper is a codec that can't be taken for the default.
 type upper struct{}
 

@@ -13,6 +13,9 @@ var ErrNotNumber = errors.New("store: the value is no whole number of 64 bits")
 // ErrOverflow is what a PlainOp that counts has if the sum isn't an int64. The value stays as it is.
 var ErrOverflow = errors.New("store: the number would overflow 64 bits")
 
+// ErrBusy is what a PlainOp has if others change the value faster than it could. It wasn't done.
+var ErrBusy = errors.New("store: others change the value faster than it can be changed")
+
 // ErrNoPlain is what a PlainOp has if the store keeps no plain values.
 var ErrNoPlain = errors.New("store: keeps no plain values")
 
@@ -80,11 +83,11 @@ func FailPlain(ops []PlainOp, err error) {
 	}
 }
 
-// PlainFailure is why a store couldn't do some of the ops; nil if they failed by what they asked for alone.
+// PlainFailure is why a store couldn't do some of the ops; nil if they failed by what they asked for, or by others, alone.
 func PlainFailure(ops []PlainOp) error {
 	for i := range ops {
 		switch err := ops[i].Err; {
-		case err == nil, errors.Is(err, ErrNotKept), errors.Is(err, ErrNotNumber), errors.Is(err, ErrOverflow):
+		case err == nil, errors.Is(err, ErrNotKept), errors.Is(err, ErrNotNumber), errors.Is(err, ErrOverflow), errors.Is(err, ErrBusy):
 		default:
 			return err
 		}

@@ -94,5 +94,5 @@ func (s *Store) changePlain(ctx context.Context, far store.Plain, op *store.Plai
 			return
 		}
 	}
-	op.Err = fmt.Errorf("envelope: plain: a value changes faster than it can be counted")
+	op.Err = fmt.Errorf("envelope: plain: %w", store.ErrBusy)
 }

@@ -15,6 +15,8 @@ import (
 
 var _ store.Plain = (*Store)(nil)
 
+var errPlainBusy = fmt.Errorf("memcached: plain: %w", store.ErrBusy)
+
 // A plain value is an item of its own. What changes one by what it was, a swap or a count, is a compare-and-swap, which
 // would give the item another ttl, in whole seconds from then; done often, it would never expire. So the item
 // is given the date on which it had to expire, by the server's own clock. What that says is told by another
@@ -102,7 +104,7 @@ func (s *Store) setLife(ctx context.Context, op *store.PlainOp, c *command) erro
 			return err
 		}
 	}
-	return errBusy
+	return errPlainBusy
 }
 
 // runPlain runs what was gathered, and gives each op its result. at is where the command of an op is in its batch.
@@ -136,7 +138,7 @@ func (s *Store) changePlain(ctx context.Context, op *store.PlainOp) {
 	case turn <- struct{}{}:
 		defer func() { <-turn }()
 	case <-late.C:
-		op.Err = errBusy
+		op.Err = errPlainBusy
 		return
 	case <-ctx.Done():
 		op.Err = fmt.Errorf("memcached: plain: %w", ctx.Err())
@@ -148,7 +150,7 @@ func (s *Store) changePlain(ctx context.Context, op *store.PlainOp) {
 			return
 		}
 	}
-	op.Err = errBusy
+	op.Err = errPlainBusy
 }
 
 // tryChange reports false if the item was changed by another meanwhile.
@@ -222,7 +224,7 @@ func (s *Store) lookPlain(ctx context.Context, key string) (seenPlain, error) {
 			return seen, nil
 		}
 	}
-	return seenPlain{}, errBusy
+	return seenPlain{}, errPlainBusy
 }
 
 // putPlain replaces an item, if it is as it was seen.

@@ -1,6 +1,7 @@
 package near_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -77,6 +78,27 @@ func TestPlainOfStoreThatHangs(t *testing.T) {
 		}
 		if time.Now().After(end) {
 			t.Fatal(op.Err)
+		}
+	}
+}
+
+// A contested store has values that others change all the time.
+type contested struct{ store.Shared }
+
+func (contested) Plain(_ context.Context, ops []store.PlainOp) {
+	time.Sleep(100 * time.Millisecond)
+	store.FailPlain(ops, store.ErrBusy)
+}
+
+// TestPlainThatIsContested: a counter that is hot keeps nobody from the store.
+func TestPlainThatIsContested(t *testing.T) {
+	s := near.New(contested{processes(t, dbtest.Redis(t), 10*time.Second)(near.Options{}).Far()}, near.Options{})
+	for range 2 {
+		if op := plainly(t, s, store.PlainOp{Verb: store.PlainCount, Key: "k"}); !errors.Is(op.Err, store.ErrBusy) {
+			t.Errorf("%v", op.Err)
+		}
+		if _, err := s.Lookup(t.Context(), "k", tags); err != nil {
+			t.Errorf("after that: %v", err)
 		}
 	}
 }
