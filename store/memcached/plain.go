@@ -25,11 +25,11 @@ var errPlainBusy = fmt.Errorf("memcached: plain: %w", store.ErrBusy)
 
 // Plain is as store.Plain has it.
 func (s *Store) Plain(ctx context.Context, ops []store.PlainOp) {
-	bs, at := s.batches(), make([]int, len(ops))
+	bs, at, clocks := s.batches(), make([]int, len(ops)), make(map[*server]int64)
 	for i := range ops {
 		at[i] = -1
 		var c command
-		if c, ops[i].Err = s.plainCommand(ctx, &ops[i]); c.verb != 0 {
+		if c, ops[i].Err = s.plainCommand(ctx, &ops[i], clocks); c.verb != 0 {
 			b := bs.at(ops[i].Key)
 			at[i], b.once = b.add(c), b.once || c.mode == 'E'
 		}
@@ -44,7 +44,7 @@ func (s *Store) Plain(ctx context.Context, ops []store.PlainOp) {
 
 // plainCommand is the one command that an op is; none for what takes more. With an error it is the command that leaves nothing
 // of what can't be kept.
-func (s *Store) plainCommand(ctx context.Context, op *store.PlainOp) (c command, err error) {
+func (s *Store) plainCommand(ctx context.Context, op *store.PlainOp, clocks map[*server]int64) (c command, err error) {
 	key, _ := keyOf(plainKey, op.Key)
 	if op.Verb == store.PlainSet || op.Verb == store.PlainAdd || op.Verb == store.PlainSwap {
 		if len(op.Value) > s.o.MaxItem-len(key)-itemOverhead {
@@ -70,7 +70,7 @@ func (s *Store) plainCommand(ctx context.Context, op *store.PlainOp) (c command,
 		return command{}, nil
 	}
 	if op.Verb != store.PlainGet {
-		err = s.setLife(ctx, op, &c)
+		err = s.setLife(ctx, op, &c, clocks)
 	}
 	if err != nil {
 		return command{}, err
@@ -78,8 +78,9 @@ func (s *Store) plainCommand(ctx context.Context, op *store.PlainOp) (c command,
 	return c, nil
 }
 
-// setLife gives a command the ttl of its op. What is more than memcached takes for a ttl must be a date.
-func (s *Store) setLife(ctx context.Context, op *store.PlainOp, c *command) error {
+// setLife gives a command the ttl of its op. What is more than memcached takes for a ttl must be a date. clocks are
+// those of servers that were asked already.
+func (s *Store) setLife(ctx context.Context, op *store.PlainOp, c *command, clocks map[*server]int64) (err error) {
 	if op.TTL == store.NoExpiry {
 		c.never = c.verb == 'g'
 		return nil
@@ -89,22 +90,33 @@ func (s *Store) setLife(ctx context.Context, op *store.PlainOp, c *command) erro
 		return nil
 	}
 	srv := s.serverOf(op.Key)
+	now, asked := clocks[srv]
+	if !asked {
+		if now, err = s.clock(ctx, srv); err != nil {
+			return err
+		}
+		clocks[srv] = now
+	}
+	c.date = min(now+c.ttl, math.MaxInt32)
+	return nil
+}
+
+// clock returns a server's time, in seconds since 1970.
+func (s *Store) clock(ctx context.Context, srv *server) (int64, error) {
 	for range lives {
 		b := &batch{srv: srv}
 		at := b.addClock()
 		if err := s.run(ctx, []*batch{b}); err != nil {
-			return fmt.Errorf("memcached: plain: %w", err)
+			return 0, fmt.Errorf("memcached: plain: %w", err)
 		}
-		now, ok := readClock(b.replies[at])
-		if ok {
-			c.date = min(now+c.ttl, math.MaxInt32)
-			return nil
+		if now, ok := readClock(b.replies[at]); ok {
+			return now, nil
 		}
 		if err := s.makeClock(ctx, srv); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return errPlainBusy
+	return 0, errPlainBusy
 }
 
 // runPlain runs what was gathered, and gives each op its result. at is where the command of an op is in its batch.
@@ -240,7 +252,7 @@ func (s *Store) putPlain(ctx context.Context, key string, seen seenPlain, value 
 
 func (b *batch) addClock() int { return b.add(command{verb: 'g', key: string(clockKey), left: true}) }
 
-// readClock returns the server's time, in seconds since 1970.
+// readClock returns what a clock says; false if it isn't there.
 func readClock(rep reply) (now int64, ok bool) {
 	if !rep.found || rep.left < 0 {
 		return 0, false
