@@ -3,6 +3,7 @@ package larder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -10,7 +11,8 @@ import (
 	"github.com/larderdb/larder/store"
 )
 
-// GetMany returns the values under keys, as far as there are any. With an error it returns those that could be read.
+// GetMany returns the values under keys, as far as there are any. With an error, which tells of the first few keys that failed, it
+// returns those that could be read.
 func (b *Bucket[T]) GetMany(ctx context.Context, keys ...string) (map[string]T, error) {
 	ops := make([]store.PlainOp, len(keys), len(keys)+1)
 	errs := b.doMany(ctx, "get", keys, ops)
@@ -26,7 +28,7 @@ func (b *Bucket[T]) GetMany(ctx context.Context, keys ...string) (map[string]T, 
 		}
 		values[key] = value
 	}
-	return values, errors.Join(errs...)
+	return values, firstErrors(errs)
 }
 
 // SetMany keeps values by their keys, each as Set does. It returns the keys of those that failed, in order, and why.
@@ -52,7 +54,7 @@ func (b *Bucket[T]) SetMany(ctx context.Context, values map[string]T, ttl ...tim
 		}
 	}
 	slices.Sort(failed)
-	return failed, errors.Join(errs...)
+	return failed, firstErrors(errs)
 }
 
 // DeleteMany removes the values under keys, and returns how many there were.
@@ -67,7 +69,17 @@ func (b *Bucket[T]) DeleteMany(ctx context.Context, keys ...string) (int, error)
 			n++
 		}
 	}
-	return n, errors.Join(errs...)
+	return n, firstErrors(errs)
+}
+
+// firstErrors is what went wrong with keys: the first few errors, and how many more there are.
+func firstErrors(errs []error) error {
+	const few = 4
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if n := len(errs) - few; n > 0 {
+		errs = append(errs[:few:few], fmt.Errorf("larder: and %d more", n))
+	}
+	return errors.Join(errs...)
 }
 
 // doMany does ops on the values under keys, so many at a time, and returns the error of each.

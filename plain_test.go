@@ -480,6 +480,14 @@ func plainMany(p *pantry) {
 	if err != nil || len(got) != n-1500 {
 		p.Fatalf("%d values left, %v", len(got), err)
 	}
+	words := bucket[string](p, p.process(), nil)
+	if failed, err := words.SetMany(ctx, map[string]string{"w1": "a", "w2": "b", "w3": "c", "w4": "d", "w5": "e", "w6": "f"}); failed != nil || err != nil {
+		p.Fatal(failed, err)
+	}
+	got, err = b.GetMany(ctx, "w1", "k2000", "w2", "w3", "w4", "w5", "w6")
+	if len(got) != 1 || err == nil || !strings.Contains(err.Error(), `"w1"`) || !strings.Contains(err.Error(), "and 2 more") || strings.Contains(err.Error(), `"w5"`) {
+		p.Errorf("%v, %v", got, err)
+	}
 	for _, empty := range []func() (int, error){
 		func() (int, error) { m, err := b.GetMany(ctx); return len(m), err },
 		func() (int, error) { failed, err := b.SetMany(ctx, nil); return len(failed), err },
