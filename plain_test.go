@@ -80,7 +80,7 @@ func eachPantry(t *testing.T, run func(p *pantry)) {
 	})
 	t.Run("memcached", func(t *testing.T) {
 		t.Parallel()
-		namespace, addrs := rand.Text(), []string{dbtest.Memcached(t).Addr()}
+		namespace, addrs := rand.Text(), []string{dbtest.Memcached(t).Addr(), dbtest.NewMemcached(t).Addr()}
 		run(&pantry{T: t, tick: 2 * time.Second, open: func() store.Store {
 			s, err := memcached.Open(memcached.Options{Addrs: addrs, Namespace: namespace, Timeout: 10 * time.Second, TrustEmpty: true})
 			if err != nil {
@@ -149,7 +149,10 @@ func TestPlainCache(t *testing.T) {
 		{"too large", plainLarge},
 		{"close", plainClose},
 	} {
-		t.Run(c.name, func(t *testing.T) { eachPantry(t, c.run) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			eachPantry(t, c.run)
+		})
 	}
 }
 
