@@ -43,7 +43,7 @@ type BucketOptions struct {
 
 	// Codec writes and reads values. Nil means JSON, and strings and byte slices as they are. Whatever it is,
 	// whole numbers are kept as decimal text, unless their type has a way of its own to be written.
-	Codec Codec
+	Codec BucketCodec
 }
 
 // A Bucket keeps values of a type in the cache's store, under keys of a namespace. It promises nothing of freshness: the last write
@@ -60,7 +60,7 @@ type BucketOptions struct {
 type Bucket[T any] struct {
 	space    *space
 	notation notation
-	codec    Codec
+	codec    BucketCodec
 	ttl      time.Duration
 	prefix   string
 	version  int

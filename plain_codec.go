@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// A Codec writes values for the store, and reads them. It must be safe for concurrent use, and processes that share values
+// A BucketCodec writes values for the store, and reads them. It must be safe for concurrent use, and processes that share values
 // must have the same one.
-type Codec interface {
+type BucketCodec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
 }
