@@ -79,7 +79,7 @@ type Options struct {
 	// See store/envelope for how to change them. Nil: those of the environment's LARDER_STORE_KEY, or none.
 	StoreKeys [][]byte
 
-	// Name is that of the program's values, fragments and pages in a store that processes share: those that
+	// Name is that of the program's values, fragments, pages and buckets in a store that processes share: those that
 	// have the same one, and read the same databases, serve each other's. Without it each cache keeps its own.
 	Name string
 
@@ -161,6 +161,7 @@ type Cache struct {
 	counters session.Counters
 	handles  handles
 	values   *coherence.Domain
+	spaces   spaces // of plain values
 }
 
 // New returns a cache. It fails if options contradict each other.

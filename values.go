@@ -19,6 +19,7 @@ func (c *Cache) openValues() {
 	if c.options.Name == "" {
 		name = "unnamed:" + rand.Text()
 	}
+	c.spaces.store, c.spaces.name = c.store, name
 	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Lease: c.options.Lease, Mutant: c.options.mutant})
 }
 

@@ -44,25 +44,36 @@ func inRedis(t testing.TB, server *dbtest.Server, prefix string, o envelope.Opti
 	return s
 }
 
-func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Subject {
-		t.Parallel()
-		s := inRedis(t, dbtest.Redis(t), rand.Text()+":", envelope.Options{Compress: 64, Keys: [][]byte{newKey(), newKey()}})
-		return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: time.Second}
+func TestContract(t *testing.T) { storetest.Run(t, subjectInRedis) }
+
+func TestPlainContract(t *testing.T) {
+	t.Run("redis", func(t *testing.T) { storetest.RunPlain(t, subjectInRedis) })
+	t.Run("compressed only", func(t *testing.T) {
+		storetest.RunPlain(t, func(t *testing.T) storetest.Subject {
+			t.Parallel()
+			s := inRedis(t, dbtest.Redis(t), rand.Text()+":", envelope.Options{Compress: 16})
+			return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: time.Second}
+		})
 	})
 }
 
-func TestContractInMemcached(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Subject {
-		t.Parallel()
-		far, err := memcached.Open(memcached.Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: rand.Text(),
-			Timeout: 10 * time.Second, Lease: 2 * time.Second, TrustEmpty: true})
-		ok(t, err)
-		t.Cleanup(func() { far.Close() })
-		s, err := envelope.New(far, envelope.Options{Keys: [][]byte{newKey()}})
-		ok(t, err)
-		return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: 2 * time.Second}
-	})
+func subjectInRedis(t *testing.T) storetest.Subject {
+	t.Parallel()
+	s := inRedis(t, dbtest.Redis(t), rand.Text()+":", envelope.Options{Compress: 64, Keys: [][]byte{newKey(), newKey()}})
+	return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: time.Second}
+}
+
+func TestContractInMemcached(t *testing.T) { storetest.Run(t, subjectInMemcached) }
+
+func subjectInMemcached(t *testing.T) storetest.Subject {
+	t.Parallel()
+	far, err := memcached.Open(memcached.Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: rand.Text(),
+		Timeout: 10 * time.Second, Lease: 2 * time.Second, TrustEmpty: true})
+	ok(t, err)
+	t.Cleanup(func() { far.Close() })
+	s, err := envelope.New(far, envelope.Options{Keys: [][]byte{newKey()}})
+	ok(t, err)
+	return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: 2 * time.Second}
 }
 
 // marker is in every name and value of these tests.

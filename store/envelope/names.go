@@ -70,6 +70,13 @@ func (n *names) claim(key string) string {
 	return n.hidden("claim ", key)
 }
 
+func (n *names) plain(key string) string {
+	if n == nil {
+		return key
+	}
+	return n.hidden("plain ", key)
+}
+
 // tag hides a tag, but not whether tags are of one Group, nor whether one is Standing.
 func (n *names) tag(t store.Tag) store.Tag {
 	if n == nil {

@@ -42,6 +42,9 @@ func (s *Store) EvictLife(tag store.Tag) error {
 	return err
 }
 
+// EvictClock drops the clock of the server of a plain value.
+func (s *Store) EvictClock(key string) error { return s.evict(s.serverOf(key), string(clockKey)) }
+
 // LifeLeft returns for how many seconds the life lasts if nobody asks for it.
 func (s *Store) LifeLeft(tag store.Tag) (n int, err error) {
 	line, err := s.ofLife(tag, "mg %s t\r\n")

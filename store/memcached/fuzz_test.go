@@ -12,20 +12,24 @@ func FuzzReply(f *testing.F) {
 	for _, s := range []string{
 		"HD O7\r\n", "VA 3 c12 O7\r\nabc\r\n", "EN O7\r\n", "EN\r\n", "NS O7\r\n", "HD s12 O7\r\n", "SERVER_ERROR x\r\n",
 		"VA 4294967295 O7\r\n", "VA 3 O7\r\nabcd\r\n", "HD O8\r\n", "\r\n", "VA O7\r\n",
+		"VA 3 c12 t-1 O7\r\nabc\r\n", "VA 3 c12 t100 O7\r\nabc\r\n", "VA 3 t-2 O7\r\nabc\r\n",
 	} {
-		for verb := range 4 {
+		for verb := range 5 {
 			f.Add([]byte(s), verb)
 		}
 	}
-	commands := []command{{verb: 'g'}, {verb: 'g', size: true}, {verb: 's', mode: 'S'}, {verb: 'd'}}
+	commands := []command{{verb: 'g'}, {verb: 'g', size: true}, {verb: 's', mode: 'S'}, {verb: 'd'}, {verb: 'g', left: true}}
 	f.Fuzz(func(t *testing.T, data []byte, verb int) {
-		c := commands[uint(verb)%4]
+		c := commands[uint(verb)%uint(len(commands))]
 		rep, err := readReply(bufio.NewReaderSize(bytes.NewReader(data), 4096), &c, 7)
 		if err != nil {
 			if rep.found && rep.value != nil {
 				t.Fatalf("%q: %+v with %v", data, rep, err)
 			}
 			return
+		}
+		if rep.found && c.left && (rep.left < -1 || !bytes.Contains(data, []byte("t"))) {
+			t.Fatalf("%q has a time to live of %d", data, rep.left)
 		}
 		if rep.found && !bytes.Contains(data, []byte("O7")) && !bytes.Contains(data, []byte("O07")) && !bytes.Contains(data, []byte("O00")) {
 			t.Fatalf("%q is taken for the answer", data)

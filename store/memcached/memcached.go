@@ -100,6 +100,7 @@ type Store struct {
 	holds   holds
 	upkeep  upkeep
 	tidy    tidy
+	turns   turns
 	skip    step // what tests leave out
 }
 
@@ -135,6 +136,7 @@ func Open(o Options) (*Store, error) {
 	s.watch.init()
 	s.holds.init()
 	s.tidy.init()
+	s.turns.init()
 	return s, nil
 }
 

@@ -34,13 +34,22 @@ func open(t testing.TB, o memcached.Options) *memcached.Store {
 }
 
 // contract runs the suite; what waits in it waits beside the others.
-func contract(t *testing.T, addrs ...string) {
-	storetest.Run(t, func(t *testing.T) storetest.Subject {
+func contract(t *testing.T, addrs ...string) { storetest.Run(t, subject(addrs)) }
+
+func subject(addrs []string) func(*testing.T) storetest.Subject {
+	return func(t *testing.T) storetest.Subject {
 		t.Parallel()
 		s := open(t, memcached.Options{Addrs: addrs, Lease: 2 * time.Second, TrustEmpty: true})
 		// A whole second of the server's clock is what an entry may live less.
 		return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: 2 * time.Second}
-	})
+	}
+}
+
+func TestPlainContract(t *testing.T) {
+	one := []string{dbtest.Memcached(t).Addr()}
+	three := []string{dbtest.NewMemcached(t).Addr(), dbtest.NewMemcached(t).Addr(), dbtest.NewMemcached(t).Addr()}
+	t.Run("one", func(t *testing.T) { storetest.RunPlain(t, subject(one)) })
+	t.Run("three", func(t *testing.T) { storetest.RunPlain(t, subject(three)) })
 }
 
 func TestContract(t *testing.T) { contract(t, dbtest.Memcached(t).Addr()) }

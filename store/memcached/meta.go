@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -16,6 +17,9 @@ type command struct {
 	key   string // without the life, which begins it
 	value []byte // of ms
 	ttl   int64  // seconds; of ms, and of mg if it is to begin anew; 0: none
+	date  int64  // in place of ttl, by the server's clock, in seconds since 1970; 0: none
+	never bool   // of mg: the item is to have no ttl
+	left  bool   // of mg: the ttl is asked for as well
 	cas   uint64 // of ms, md: only if the item still has this number; 0: whatever it has
 	size  bool   // of mg: the size alone
 }
@@ -25,6 +29,7 @@ type reply struct {
 	found bool   // mg: the item is there; ms, md: it was done
 	value []byte // of mg
 	cas   uint64 // of mg
+	left  int64  // of mg, seconds; below 0: it has no ttl
 	size  int    // of mg
 	full  bool   // ms: the server has no memory for it, or it is too large
 }
@@ -37,6 +42,7 @@ const (
 	maxLine  = 2048
 	maxTTL   = 30 * 24 * 3600 // beyond it memcached takes seconds for a date
 	maxValue = 128 << 20      // that any server may be set to hold
+	notTold  = -2             // of the time to live
 )
 
 // appendTo writes the command, with what its key begins with. The number tells
@@ -59,8 +65,16 @@ func (c *command) appendTo(b []byte, prefix string, number uint64) []byte {
 	case c.verb == 'g':
 		b = append(b, " v c"...)
 	}
-	if c.ttl != 0 {
+	if c.left {
+		b = append(b, " t"...)
+	}
+	switch {
+	case c.date != 0:
+		b = strconv.AppendInt(append(b, ' ', 'T'), c.date, 10)
+	case c.ttl != 0:
 		b = strconv.AppendInt(append(b, ' ', 'T'), min(c.ttl, maxTTL), 10)
+	case c.never:
+		b = append(b, " T0"...)
 	}
 	b = strconv.AppendUint(append(b, ' ', 'O'), number, 10)
 	b = append(b, '\r', '\n')
@@ -83,7 +97,7 @@ func readReply(r *bufio.Reader, c *command, number uint64) (reply, error) {
 	switch string(code) {
 	case "VA":
 		if c.verb == 'g' && !c.size {
-			return readValue(r, flags, number)
+			return readValue(r, flags, number, c.left)
 		}
 	case "HD":
 		if c.verb != 'g' || c.size {
@@ -102,15 +116,18 @@ func readReply(r *bufio.Reader, c *command, number uint64) (reply, error) {
 	return reply{}, fmt.Errorf("%w: %.80q to m%c", errGarbage, line, c.verb)
 }
 
-func readValue(r *bufio.Reader, line []byte, number uint64) (reply, error) {
+func readValue(r *bufio.Reader, line []byte, number uint64, left bool) (reply, error) {
 	digits, flags, _ := bytes.Cut(line, []byte(" "))
 	n, err := strconv.ParseUint(string(digits), 10, 32)
 	if err != nil || n > maxValue {
 		return reply{}, fmt.Errorf("%w: a value of %.20q bytes", errGarbage, digits)
 	}
-	rep := reply{found: true, size: int(n)}
+	rep := reply{found: true, size: int(n), left: notTold}
 	if err := rep.parseFlags(flags, number, false); err != nil {
 		return reply{}, err
+	}
+	if left && rep.left == notTold {
+		return reply{}, fmt.Errorf("%w: no time to live", errGarbage)
 	}
 	rep.value, err = readData(r, int(n))
 	return rep, err
@@ -153,6 +170,10 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 func (rep *reply) parseFlags(flags []byte, number uint64, sized bool) error {
 	numbered, hasSize := false, false
 	for flag := range bytes.FieldsSeq(flags) {
+		if string(flag) == "t-1" {
+			rep.left = -1
+			continue
+		}
 		n, err := strconv.ParseUint(string(flag[1:]), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%w: flag %.40q", errGarbage, flag)
@@ -162,6 +183,8 @@ func (rep *reply) parseFlags(flags []byte, number uint64, sized bool) error {
 			numbered = n == number
 		case 'c':
 			rep.cas = n
+		case 't':
+			rep.left = int64(min(n, math.MaxInt32))
 		case 's':
 			rep.size, hasSize = int(min(n, maxValue)), true
 		}

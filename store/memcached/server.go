@@ -42,6 +42,7 @@ type batch struct {
 	cmds    []command
 	replies []reply
 	pin     string // the only life in which the commands make sense; "": any
+	once    bool   // the commands must not be sent twice
 
 	conn *conn
 	life *string
@@ -83,12 +84,12 @@ func (s *Store) run(ctx context.Context, batches []*batch) error {
 			break
 		}
 	}
+	for _, b := range todo {
+		b.err = fmt.Errorf("memcached: %s loses its memory again and again", b.srv.pool.addr)
+	}
 	var err error
 	for _, b := range batches {
 		err = errors.Join(err, b.err)
-	}
-	if err == nil && len(todo) > 0 {
-		err = fmt.Errorf("memcached: %s loses its memory again and again", todo[0].srv.pool.addr)
 	}
 	return err
 }
@@ -127,7 +128,7 @@ func (b *batch) send() error {
 // end reads all answers, and reports whether the step is done, be it with an error.
 func (b *batch) end(deadline time.Time, short bool) bool {
 	b.receive()
-	if b.err != nil && b.conn != nil && b.conn.used && b.done == 0 && gone(b.err) {
+	if b.err != nil && b.conn != nil && b.conn.used && b.done == 0 && !b.once && gone(b.err) {
 		_ = b.conn.Close()
 		b.srv.pool.forget()
 		b.begin(deadline, true)
@@ -176,7 +177,7 @@ func (b *batch) fail(short bool) {
 		_ = b.conn.Close()
 	}
 	var late net.Error
-	if errors.Is(b.err, errDown) || errors.Is(b.err, errMoved) || short && errors.As(b.err, &late) && late.Timeout() {
+	if errors.Is(b.err, errDown) || errors.Is(b.err, errMoved) || errors.Is(b.err, errClosed) || short && errors.As(b.err, &late) && late.Timeout() {
 		return // the server isn't at fault
 	}
 	b.srv.pool.down.failed()
@@ -255,6 +256,8 @@ const (
 	tagKey    = 't'
 	stripeKey = 's'
 	claimKey  = 'c'
+	plainKey  = 'p'
+	clockKey  = 'k'
 )
 
 const maxName = 250 - lifeSize - 1

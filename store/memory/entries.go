@@ -62,6 +62,18 @@ func (t *entries) get(key string) *item {
 	return nil
 }
 
+// getBytes is get for a key in a buffer.
+func (t *entries) getBytes(key []byte) *item {
+	buckets := *t.buckets.Load()
+	hash := uint32(maphash.Bytes(t.seed, key))
+	for it := buckets[int(hash)&(len(buckets)-1)].Load(); it != nil; it = it.chain.Load() {
+		if it.hash == hash && it.key == string(key) {
+			return it
+		}
+	}
+	return nil
+}
+
 // used notes a use. One of two at a time may be lost.
 func (it *item) used() {
 	if n := it.uses.Load(); n < maxUses {

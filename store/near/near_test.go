@@ -35,12 +35,13 @@ func processes(t testing.TB, server *dbtest.Server, timeout time.Duration) func(
 	}
 }
 
-func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Subject {
-		t.Parallel()
-		s := processes(t, dbtest.Redis(t), 10*time.Second)(near.Options{})
-		return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: time.Second, Elsewhere: true}
-	})
+func TestContract(t *testing.T)      { storetest.Run(t, subject) }
+func TestPlainContract(t *testing.T) { storetest.RunPlain(t, subject) }
+
+func subject(t *testing.T) storetest.Subject {
+	t.Parallel()
+	s := processes(t, dbtest.Redis(t), 10*time.Second)(near.Options{})
+	return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: time.Second, Elsewhere: true}
 }
 
 var tags = []store.Tag{"stuff*", "stuff{user_id=1}"}

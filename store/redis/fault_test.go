@@ -525,6 +525,11 @@ func TestPeers(t *testing.T) {
 					if err == nil {
 						t.Errorf("lookup: %+v", v)
 					}
+					for _, verb := range []store.PlainVerb{store.PlainGet, store.PlainCount} {
+						if op := (rig{t, s}).plainly(store.PlainOp{Verb: verb, Key: "k"}); op.Err == nil {
+							t.Errorf("plain: %+v", op)
+						}
+					}
 					if _, _, err := s.Members(t.Context(), "a"); err == nil {
 						t.Error("it has members")
 					}

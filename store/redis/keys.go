@@ -14,6 +14,8 @@ import (
 //	larder:t:TAG      a tag
 //	larder:e:KEY      an entry
 //	larder:c:KEY      a claim
+//	larder:p:KEY      a plain value
+//	larder:s          where numbers are counted, by a script that leaves nothing there
 //
 // In a cluster there are 64 buckets; what must be in one slot has the bucket's
 // number in braces: larder:{17}:r, larder:{17}:t:TAG, larder:{17}:e:KEY.

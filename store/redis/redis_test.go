@@ -38,10 +38,19 @@ func open(t testing.TB, o Options) *Store {
 }
 
 func contract(t *testing.T, addr string) {
-	storetest.Run(t, func(t *testing.T) storetest.Subject {
-		s := open(t, Options{Addresses: []string{addr}, Prefix: newPrefix()})
-		return storetest.Subject{Store: storetest.Outside(s), Sleep: time.Sleep, Lease: 200 * time.Millisecond}
-	})
+	storetest.Run(t, subject(Options{Addresses: []string{addr}}))
+}
+
+func subject(o Options) func(*testing.T) storetest.Subject {
+	return func(t *testing.T) storetest.Subject {
+		with := o
+		with.Prefix = newPrefix()
+		return storetest.Subject{Store: storetest.Outside(open(t, with)), Sleep: time.Sleep, Lease: 200 * time.Millisecond}
+	}
+}
+
+func TestPlainContract(t *testing.T) {
+	storetest.RunPlain(t, subject(Options{Addresses: []string{dbtest.Redis(t).Addr()}}))
 }
 
 func TestContractOverTCP(t *testing.T)    { contract(t, dbtest.Redis(t).Addr()) }

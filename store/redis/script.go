@@ -24,12 +24,15 @@ var sources embed.FS
 type script struct{ text, sum string }
 
 // steps are the scripts of a store.
-type steps struct{ lookup, hold, renew, release, holders, members, join, part script }
+type steps struct{ lookup, hold, renew, release, holders, members, join, part, plain script }
 
 // newSteps reads the scripts. Tests give an edit, which leaves out what a step needs.
 func newSteps(edit func(name, text string) string) steps {
 	load := func(name string) script {
-		text := source("common") + source(name)
+		text := source(name)
+		if name != "plain" {
+			text = source("common") + text
+		}
 		if edit != nil {
 			text = edit(name, text)
 		}
@@ -38,7 +41,7 @@ func newSteps(edit func(name, text string) string) steps {
 	}
 	return steps{
 		lookup: load("lookup"), hold: load("hold"), renew: load("renew"), release: load("release"), holders: load("holders"),
-		members: load("members"), join: load("join"), part: load("part"),
+		members: load("members"), join: load("join"), part: load("part"), plain: load("plain"),
 	}
 }
 

@@ -123,6 +123,7 @@ func TestCluster(t *testing.T) {
 			return storetest.Subject{Store: storetest.Outside(open(t, with)), Sleep: time.Sleep, Lease: 300 * time.Millisecond}
 		})
 	})
+	t.Run("contract of plain values", func(t *testing.T) { storetest.RunPlain(t, subject(o)) })
 	t.Run("linearizable", func(t *testing.T) {
 		for round := range rounds(2, 10) {
 			a, b := pair(t, o, nil)

@@ -53,6 +53,15 @@ func readWritten(b store.Bytes) (written, error) {
 	return w, err
 }
 
+// Plain is as store.Plain has it.
+func (o outside) Plain(ctx context.Context, ops []store.PlainOp) {
+	if s, ok := o.Shared.(store.Plain); ok {
+		s.Plain(ctx, ops)
+		return
+	}
+	store.FailPlain(ops, store.ErrNoPlain)
+}
+
 func (o outside) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
 	with := *e
 	with.Value = written{e.Value, e.Size}
