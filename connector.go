@@ -111,7 +111,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		MaxEntryBytes: c.options.MaxEntryBytes,
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
-		Observe:       c.options.Observe,
+		Watchers:      &c.watchers,
 		Log:           c.options.Logger,
 		Counters:      &c.counters,
 	}

@@ -150,6 +150,7 @@ type Cache struct {
 	store    store.Store
 	own      bool // the store is closed with the cache
 	counters session.Counters
+	watchers session.Watchers
 	handles  handles
 	values   *coherence.Domain
 }
@@ -190,6 +191,9 @@ func New(options *Options) (*Cache, error) {
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err
+	}
+	if o.Observe != nil {
+		c.watchers.Add(o.Observe)
 	}
 	c.openValues()
 	return c, nil

@@ -202,6 +202,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		return nil, true, nil
 	}
 	defer caller.End()
+	o.missed(r)
 	o.ask()
 	coherence.At(coherence.StepMissed)
 	live, err := s.rows(ctx, c)
@@ -222,6 +223,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)
+	o.kept(r, reason, s.ttl(c.st))
 	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.set, result.failure())
 	return result, false, nil

@@ -41,7 +41,7 @@ type Config struct {
 	TTL           time.Duration // how long an entry may live
 	FailClosed    bool          // no write is made that the store can't be told of
 	Domain        coherence.Options
-	Observe       func(context.Context, Event) // nil: nobody listens
+	Watchers      *Watchers // nil: nobody listens
 	Log           *slog.Logger
 	Counters      *Counters
 }

@@ -174,6 +174,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	}
 	visible := s.ending(c.st)
 	w.plan, w.effect = s.effectOf(ctx, q, w)
+	s.sign(&w.effect, q)
 	if q == c.query {
 		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil {
 			return w, err
