@@ -112,6 +112,8 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
 		Watchers:      &c.watchers,
+		Verify:        c.options.Verify,
+		LogValues:     c.options.LogValues,
 		Log:           c.options.Logger,
 		Counters:      &c.counters,
 	}

@@ -132,6 +132,18 @@ func (t *Trail) Why(r *Read) Cause {
 	return cause
 }
 
+// Age is how long ago the entry of a key was kept, if that is remembered.
+func (t *Trail) Age(key string) (age time.Duration, known bool) {
+	if t == nil {
+		return 0, false
+	}
+	hash := maphash.String(t.seed, key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kept, known := t.kept.get(hash)
+	return time.Since(kept.at), known
+}
+
 // Tags is how many tags the read depends on; 0 unless it is a miss that may be kept.
 func (r *Read) Tags() int { return len(r.tags) }
 

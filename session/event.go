@@ -62,6 +62,7 @@ type stripe struct {
 	writes    atomic.Int64
 	wide      atomic.Int64
 	abandoned atomic.Int64
+	checks    [Unsure + 1]atomic.Int64
 	_         [64]byte
 }
 
@@ -77,6 +78,7 @@ type Totals struct {
 	Writes                       int64                    // statements outside of transactions, and transactions, that announced something
 	WideWrites                   int64                    // of these, the ones that announced all relations
 	Abandoned                    int64                    // writes of unknown outcome
+	Same, Different, Unsure      int64                    // checks of hits
 }
 
 // Totals adds the counters up.
@@ -91,6 +93,9 @@ func (c *Counters) Totals() Totals {
 		t.Writes += s.writes.Load()
 		t.WideWrites += s.wide.Load()
 		t.Abandoned += s.abandoned.Load()
+		t.Same += s.checks[Same].Load()
+		t.Different += s.checks[Different].Load()
+		t.Unsure += s.checks[Unsure].Load()
 		for r := range s.reasons {
 			if n := s.reasons[r].Load(); n > 0 {
 				t.Reasons[analyze.Reason(r)] += n

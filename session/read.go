@@ -54,6 +54,10 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if wish == refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
+		var check *coherence.Check
+		if s.src.Verify > 0 && s.due() {
+			check = p.db.domain.Check(ctx, key, p.base, p.reads)
+		}
 		var read coherence.Read
 		value, hit := p.db.domain.Kept(ctx, key)
 		if !hit {
@@ -65,6 +69,9 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 			if !ok {
 				p.db.domain.Forget(ctx, key)
 				continue
+			}
+			if check != nil {
+				o.check = s.verify(ctx, &c, p, &o, check, set)
 			}
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
 			return replay(ctx, set), nil

@@ -42,6 +42,8 @@ type Config struct {
 	FailClosed    bool          // no write is made that the store can't be told of
 	Domain        coherence.Options
 	Watchers      *Watchers // nil: nobody listens
+	Verify        float64   // the share of hits that the database is asked for as well
+	LogValues     bool      // the log may be told values of arguments and results
 	Log           *slog.Logger
 	Counters      *Counters
 }
