@@ -71,7 +71,9 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 				continue
 			}
 			if check != nil {
+				began := time.Now()
 				o.check = s.verify(ctx, &c, p, &o, check, set)
+				o.start = o.start.Add(time.Since(began)) // it is no part of the hit
 			}
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
 			return replay(ctx, set), nil
