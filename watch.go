@@ -12,6 +12,12 @@ import (
 // aren't made. Why a read missed is told of what was kept since somebody began to watch.
 func (c *Cache) Watch(hear func(context.Context, Event)) (stop func()) { return c.watchers.Add(hear) }
 
+// WatchSampled is Watch for who adds up: of the hits of a text that is asked again and again one in sixteen is told, with an
+// Event.Weight of sixteen, unless somebody else watches all. It costs so much less.
+func (c *Cache) WatchSampled(hear func(context.Context, Event)) (stop func()) {
+	return c.watchers.AddSampled(hear)
+}
+
 // A Kind says of what an Event is.
 type Kind = coherence.Kind
 

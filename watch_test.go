@@ -123,3 +123,53 @@ func TestUnwatched(t *testing.T) {
 		t.Error("somebody listens still")
 	}
 }
+
+// TestWatchSampled: of a text that is asked again and again few hits are told, with the weight of all; misses and writes are told each.
+func TestWatchSampled(t *testing.T) {
+	h := newHouse(t, kinds[0], &Options{Observe: func(context.Context, Event) {}})
+	h.prepare(base)
+	cache, err := New(&Options{MaxBytes: 1 << 20, Dialect: h.dialect})
+	h.ok(err)
+	db := h.opened(cache.Open(h.driver, h.dsn))
+	var told, weight, others int
+	stop := cache.WatchSampled(func(_ context.Context, e Event) {
+		if e.Outcome != OutcomeHit || e.Write {
+			others++
+			if e.Weight != 1 || e.Total <= 0 {
+				t.Errorf("%+v", e)
+			}
+			return
+		}
+		told, weight = told+1, weight+e.Weight
+	})
+	ask := func(n int) {
+		for range n {
+			rows, err := db.Query(people)
+			h.ok(err)
+			rows.Close()
+		}
+	}
+	ask(501)
+	if told != 500 || weight != 500 {
+		t.Errorf("%d hits told with weight %d of 500", told, weight)
+	}
+	ask(20000)
+	if told > 3500 || weight < 17000 || weight > 24000 {
+		t.Errorf("%d hits told with weight %d of 20500", told, weight)
+	}
+	for range 20 {
+		_, err := db.Exec("UPDATE users SET active = active")
+		h.ok(err)
+		ask(1)
+	}
+	if others != 41 {
+		t.Errorf("%d misses and writes told, want 41", others)
+	}
+	all := 0
+	defer cache.Watch(func(context.Context, Event) { all++ })()
+	ask(100)
+	if all != 100 {
+		t.Errorf("%d told to who watches all", all)
+	}
+	stop()
+}

@@ -131,7 +131,7 @@ func (d *dashboard) touch() *tally {
 	if d.tally == nil {
 		t := newTally()
 		t.sample(d.last, d.cache.Stats())
-		d.tally, d.stop = t, d.cache.Watch(t.hear)
+		d.tally, d.stop = t, d.cache.WatchSampled(t.hear)
 		time.AfterFunc(d.every, d.tick)
 	}
 	return d.tally

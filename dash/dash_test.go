@@ -273,9 +273,9 @@ func TestBounded(t *testing.T) {
 		all.Go(func() {
 			for i := range 2 * maxShapes {
 				text := fmt.Sprintf("SELECT a%d FROM t%d", i, i)
-				tally.hear(t.Context(), larder.Event{Fingerprint: text, Shape: text, Outcome: larder.OutcomeMiss, Cause: larder.Cause{Why: larder.WhyChanged, Relation: text, By: fmt.Sprint(w)}})
-				tally.hear(t.Context(), larder.Event{Fingerprint: text, Shape: text, Outcome: larder.OutcomeHit, Total: time.Microsecond})
-				tally.hear(t.Context(), larder.Event{Fingerprint: "w" + text, Shape: text, Write: true, Writes: []string{text}})
+				tally.hear(t.Context(), larder.Event{Weight: 1, Fingerprint: text, Shape: text, Outcome: larder.OutcomeMiss, Cause: larder.Cause{Why: larder.WhyChanged, Relation: text, By: fmt.Sprint(w)}})
+				tally.hear(t.Context(), larder.Event{Weight: 1, Fingerprint: text, Shape: text, Outcome: larder.OutcomeHit, Total: time.Microsecond})
+				tally.hear(t.Context(), larder.Event{Weight: 1, Fingerprint: "w" + text, Shape: text, Write: true, Writes: []string{text}})
 			}
 		})
 	}

@@ -61,7 +61,7 @@ func (d *dashboard) overview(t *tally) overview {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o.Points = append([]point{}, t.points[1:]...) // the first is where counting began
-	o.Recent = append([]note{}, t.recent...) // not nil, which JSON has another word for
+	o.Recent = append([]note{}, t.recent...)      // not nil, which JSON has another word for
 	o.Saved = t.saved.Seconds()
 	o.SavedRate = savedRate(t.points)
 	o.Relations = t.relationsLocked()

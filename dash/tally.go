@@ -97,10 +97,11 @@ func (t *tally) hear(_ context.Context, e larder.Event) {
 		t.wrote(s, &e)
 		return
 	}
-	s.outcomes[e.Outcome].Add(1)
+	n := int64(e.Weight)
+	s.outcomes[e.Outcome].Add(n)
 	if e.Outcome == larder.OutcomeHit {
-		s.hits.add(e.Total)
-		t.hits.add(e.Total)
+		s.hits.add(e.Total, n)
+		t.hits.add(e.Total, n)
 		if s.bytes.Load() != int64(e.Bytes) {
 			s.bytes.Store(int64(e.Bytes))
 		}
@@ -109,8 +110,8 @@ func (t *tally) hear(_ context.Context, e larder.Event) {
 		}
 		return
 	}
-	s.misses.add(e.Total)
-	t.misses.add(e.Total)
+	s.misses.add(e.Total, n)
+	t.misses.add(e.Total, n)
 	t.missed(s, &e)
 }
 
@@ -242,9 +243,10 @@ type histogram struct {
 
 const histogramSteps = 25
 
-func (h *histogram) add(d time.Duration) {
-	h.steps[min(bits.Len64(uint64(max(d, 0))/1000), histogramSteps-1)].Add(1)
-	h.sum.Add(int64(d))
+// add counts n durations of d.
+func (h *histogram) add(d time.Duration, n int64) {
+	h.steps[min(bits.Len64(uint64(max(d, 0))/1000), histogramSteps-1)].Add(n)
+	h.sum.Add(int64(d) * n)
 }
 
 // counts are the steps: the n-th is of durations below 2ⁿ microseconds.

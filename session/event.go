@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ type Event struct {
 	Text        string // the statement, or the name of what was made
 	Shape       string // Text without literals and comments
 	Fingerprint string // of Shape: 16 hexadecimal digits, the same in every process
+	Dialect     string // of the statement: "postgres", "mysql" or "sqlite"
 	Args        int    // how many arguments it had; their values are not told
 
 	Write    bool
@@ -31,6 +33,7 @@ type Event struct {
 	Total    time.Duration
 	Rows     int // rows read ahead or replayed
 	Bytes    int // their size in memory
+	Weight   int // how many events it stands for: see Watchers.AddSampled; 1 for all that aren't sampled
 	Err      error
 }
 
@@ -44,7 +47,7 @@ func (e *Event) Removed() string {
 
 // EventOf is the event of something that is made from reads.
 func EventOf(m coherence.Made) Event {
-	return Event{Kind: m.Kind, Text: m.Name, Shape: m.Name, Fingerprint: analyze.Fingerprint(m.Kind.String() + " " + m.Name), Outcome: m.Outcome, Detail: m.Why, Total: m.Total, Bytes: m.Bytes, Err: m.Err}
+	return Event{Kind: m.Kind, Text: m.Name, Shape: m.Name, Fingerprint: analyze.Fingerprint(m.Kind.String() + " " + m.Name), Outcome: m.Outcome, Detail: m.Why, Total: m.Total, Bytes: m.Bytes, Weight: 1, Err: m.Err}
 }
 
 // Counters count what sessions do. They are striped, so that counting costs
@@ -108,6 +111,7 @@ func (c *Counters) Totals() Totals {
 // An observation is an event in the making; without a listener it costs nothing.
 type observation struct {
 	to    *listeners // nil: nobody listens
+	quiet bool       // should it be a hit, others are told for it
 	start time.Time
 	db    time.Duration
 	asked time.Time
@@ -118,18 +122,36 @@ type observation struct {
 	reason analyze.Reason // why a read doesn't ask the cache, if that is known
 }
 
-func (s *Session) observe() observation {
+func (s *Session) observe(q *query) observation {
 	to := s.src.Watchers.now()
-	if to == nil {
+	switch {
+	case to == nil:
 		return observation{}
+	case to.sampled && q.told.Load() >= toldAll && rand.Uint32()%sampleOf != 0:
+		return observation{to: to, quiet: true}
 	}
 	return observation{to: to, start: time.Now()}
+}
+
+// weight is how many hits one that is told stands for.
+func (o *observation) weight(q *query) int {
+	switch {
+	case o.quiet:
+		return 0
+	case o.to.sampled && q.told.Load() >= toldAll:
+		return sampleOf
+	}
+	q.told.Add(1)
+	return 1
 }
 
 // ask and answered enclose the time spent in the database.
 func (o *observation) ask() {
 	if o.to != nil {
 		o.asked = time.Now()
+		if o.start.IsZero() {
+			o.start = o.asked
+		}
 	}
 }
 
@@ -155,9 +177,12 @@ func (o *observation) kept(r *coherence.Read, reason analyze.Reason, ttl time.Du
 
 // event begins the event of a call.
 func (o *observation) event(c *call, err error) Event {
-	total := time.Since(o.start)
+	var total time.Duration
+	if !o.start.IsZero() {
+		total = time.Since(o.start)
+	}
 	seen := c.seen()
-	return Event{Text: c.text, Shape: seen.shape, Fingerprint: seen.fingerprint, Args: len(c.args), Database: o.db, Store: total - o.db, Total: total, Err: err}
+	return Event{Text: c.text, Shape: seen.shape, Fingerprint: seen.fingerprint, Dialect: string(c.st.Dialect), Args: len(c.args), Database: o.db, Store: total - o.db, Total: total, Weight: 1, Err: err}
 }
 
 // sawRead counts a read and tells the listeners.
@@ -166,10 +191,13 @@ func (s *Session) sawRead(ctx context.Context, o *observation, c *call, outcome 
 	if reason != analyze.Cacheable {
 		s.count.reasons[reason].Add(1)
 	}
-	if o.to == nil {
+	if o.to == nil || o.quiet && outcome == coherence.Hit && o.check == Unchecked {
 		return
 	}
 	e := o.event(c, err)
+	if outcome == coherence.Hit {
+		e.Weight = o.weight(c.query)
+	}
 	e.Outcome, e.Reason, e.Cause, e.Tags, e.Check = outcome, reason, o.cause, o.tags, o.check
 	if p != nil && p.plan != nil {
 		e.Reads = p.reads

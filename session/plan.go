@@ -18,6 +18,7 @@ type query struct {
 	plans atomic.Pointer[[]*planned]
 
 	seenText atomic.Pointer[seenText] // nil until somebody watches
+	told     atomic.Int64             // hits that those were told of, until they are sampled
 }
 
 // A planned query is a query under given facts and a given state.

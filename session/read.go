@@ -24,7 +24,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		return nil, err
 	}
 	c.rewritten()
-	o := s.observe()
+	o := s.observe(c.query)
 	if sideEffects(c.st) {
 		return s.queryWrite(ctx, c, &o)
 	}

@@ -20,18 +20,35 @@ type Watchers struct {
 
 // listeners are the watchers at one moment. They aren't changed.
 type listeners struct {
-	list  []*listener
-	trail *coherence.Trail
+	list    []*listener
+	sampled bool // by all of them
+	trail   *coherence.Trail
 }
 
 type listener struct {
-	hear func(context.Context, Event)
+	hear    func(context.Context, Event)
+	sampled bool
 }
+
+// Of hits of one text toldAll are told each, and one in sampleOf later, where all who listen agree.
+const (
+	toldAll  = 1000
+	sampleOf = 16
+)
 
 // Add has hear called with every event from now on, in the goroutine that makes it: it must be
 // quick. stop ends that; hear may still be called by those who have begun. Stopping again does nothing.
 func (w *Watchers) Add(hear func(context.Context, Event)) (stop func()) {
-	added := &listener{hear}
+	return w.add(&listener{hear: hear})
+}
+
+// AddSampled is Add for one who can do with some of the hits of texts that are asked again and again: those that are told have
+// the Weight of all. One that is told for another reason has none.
+func (w *Watchers) AddSampled(hear func(context.Context, Event)) (stop func()) {
+	return w.add(&listener{hear, true})
+}
+
+func (w *Watchers) add(added *listener) (stop func()) {
 	w.change(func(list []*listener) []*listener { return append(list, added) })
 	return func() {
 		w.change(func(list []*listener) []*listener {
@@ -51,6 +68,7 @@ func (w *Watchers) change(f func([]*listener) []*listener) {
 		w.current.Store(nil)
 		return
 	}
+	next.sampled = !slices.ContainsFunc(next.list, func(l *listener) bool { return !l.sampled })
 	if next.trail == nil {
 		next.trail = coherence.NewTrail()
 	}

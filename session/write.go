@@ -22,7 +22,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 		return nil, err
 	}
 	c.rewritten()
-	o := s.observe()
+	o := s.observe(c.query)
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
