@@ -47,7 +47,7 @@ func TestCauseOfMiss(t *testing.T) {
 			h.Errorf("after a write: %+v, want one by %s", cause, fingerprint)
 		}
 		ask(OutcomeHit)
-		tx, err := h.other.Begin()
+		tx, err := h.db.Begin()
 		h.ok(err)
 		h.exec(tx, "UPDATE users SET name = 'x' WHERE id = 42")
 		h.exec(tx, change)

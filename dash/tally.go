@@ -120,6 +120,9 @@ func (t *tally) shape(e *larder.Event) *shape {
 	if s, ok := t.shapeOf.Load(e.Fingerprint); ok {
 		return s.(*shape)
 	}
+	if s, full := t.shapeOf.Load(otherShapes); full {
+		return s.(*shape)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	made := &shape{fingerprint: e.Fingerprint, kind: e.Kind, write: e.Write, text: strings.Clone(e.Shape), reads: e.Reads,
