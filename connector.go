@@ -109,6 +109,8 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		Store:         c.store,
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,
+		NotAdaptive:   c.options.NotAdaptive,
+		WritesOnly:    c.options.WritesOnly,
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
 		Watchers:      &c.watchers,

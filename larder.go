@@ -101,6 +101,15 @@ type Options struct {
 	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
+	// WritesOnly has reads ask the database and keep nothing, while writes are announced. A program that is to share a store
+	// runs so first, until all that write do; then they may begin to read from it. The environment's LARDER_WRITES_ONLY, if
+	// it is "1" or "true", sets it.
+	WritesOnly bool
+
+	// NotAdaptive keeps the results of every statement that can be kept. Without it those of statements whose
+	// results are hardly ever used before they are removed are kept only if they are asked for again.
+	NotAdaptive bool
+
 	// Observe, if not nil, is called once for every statement, in the goroutine that
 	// runs it: it must be quick. It is told no values of arguments.
 	Observe func(context.Context, Event)
@@ -114,7 +123,7 @@ type Options struct {
 	// LogValues lets the log have values of arguments and results, where they help to find a fault.
 	LogValues bool
 
-	// Logger hears of what needs attention. Nil means slog.Default.
+	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
 	Logger *slog.Logger
 
 	mutant coherence.Mutant // for tests
@@ -202,7 +211,10 @@ func New(options *Options) (*Cache, error) {
 		o.TTL = defaultTTL
 	}
 	if o.Logger == nil {
-		o.Logger = slog.Default()
+		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(heard)})
+	}
+	if err := c.chooseReads(); err != nil {
+		return nil, err
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ import (
 const (
 	StoreVariable    = "LARDER_STORE"
 	StoreKeyVariable = "LARDER_STORE_KEY"
+
+	// WritesOnlyVariable is the environment variable that has caches announce writes and answer no reads; see Options.WritesOnly.
+	WritesOnlyVariable = "LARDER_WRITES_ONLY"
 )
 
 // storeParameter names the store in the DSN that Open is given, from which it is taken out.
@@ -37,6 +41,20 @@ const storeParameter = "larder_store"
 
 // ErrNotHeld is what a write fails with under Options.FailClosed if the store can't be told of it. It was not made.
 var ErrNotHeld = session.ErrNotHeld
+
+// chooseReads sets whether reads are answered from the cache.
+func (c *Cache) chooseReads() error {
+	text := os.Getenv(WritesOnlyVariable)
+	if text == "" {
+		return nil
+	}
+	only, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("larder: the environment's %s is %q: want true or false", WritesOnlyVariable, text)
+	}
+	c.options.WritesOnly = c.options.WritesOnly || only
+	return nil
+}
 
 // chooseStore sets the store of a cache.
 func (c *Cache) chooseStore() error {

@@ -61,7 +61,7 @@ const stripes = 8
 
 type stripe struct {
 	outcomes  [coherence.Held + 1]atomic.Int64
-	reasons   [analyze.StoreDown + 1]atomic.Int64
+	reasons   [analyze.Unprofitable + 1]atomic.Int64
 	writes    atomic.Int64
 	wide      atomic.Int64
 	abandoned atomic.Int64

@@ -40,3 +40,11 @@ func wishOf(ctx context.Context, st *analyze.Statement) wish {
 	}
 	return cached
 }
+
+// wish is wishOf, but that a source which only announces writes answers nothing from the cache.
+func (s *Session) wish(ctx context.Context, st *analyze.Statement) wish {
+	if s.src.WritesOnly {
+		return bypassed
+	}
+	return wishOf(ctx, st)
+}
