@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/coherence"
 )
 
 // A desk is a cached database with its dashboard.
@@ -140,6 +141,24 @@ func TestShapes(t *testing.T) {
 	}
 	if status, _, body := d.get("/larder/api/shapes/" + s.Fingerprint); status != 200 || !strings.Contains(body, `"cacheable":true`) || !strings.Contains(body, "main.stuff{user_id=$1}") {
 		t.Error(body)
+	}
+}
+
+// TestValues: what is made from reads is shown as statements are, by its name; what its making took is what a hit saves.
+func TestValues(t *testing.T) {
+	d := newDesk(t, nil)
+	tally := d.dash.touch()
+	made := coherence.Made{Kind: coherence.Page, Name: "GET /users/{id}", Outcome: coherence.Miss, Total: 10 * time.Millisecond, Bytes: 4000}
+	d.cache.Made(t.Context(), made)
+	made.Outcome, made.Total = coherence.Hit, 10*time.Microsecond
+	d.cache.Made(t.Context(), made)
+	tally.sample(time.Now(), d.cache.Stats())
+	s := d.find("GET /users/{id}")
+	if s.Kind != "page" || s.Hits != 1 || s.Misses != 1 || s.Bytes != 4000 || s.Saved != 0.01 {
+		t.Errorf("%+v", s)
+	}
+	if status, _, body := d.get("/larder/api/shapes/" + s.Fingerprint); status != 200 || !strings.Contains(body, "no statement to explain") {
+		t.Error(status, body)
 	}
 }
 

@@ -37,14 +37,6 @@ type Event struct {
 	Err      error
 }
 
-// Removed is the relation whose change removed the entry that a miss would have found, "" if none did.
-func (e *Event) Removed() string {
-	if e.Cause.Why != coherence.Changed {
-		return ""
-	}
-	return e.Cause.Relation
-}
-
 // EventOf is the event of something that is made from reads.
 func EventOf(m coherence.Made) Event {
 	return Event{Kind: m.Kind, Text: m.Name, Shape: m.Name, Fingerprint: analyze.Fingerprint(m.Kind.String() + " " + m.Name), Outcome: m.Outcome, Detail: m.Why, Total: m.Total, Bytes: m.Bytes, Weight: 1, Err: m.Err}
