@@ -113,7 +113,9 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		WritesOnly:    c.options.WritesOnly,
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
-		Observe:       c.options.Observe,
+		Watchers:      &c.watchers,
+		Verify:        c.options.Verify,
+		LogValues:     c.options.LogValues,
 		Log:           c.options.Logger,
 		Counters:      &c.counters,
 	}

@@ -114,6 +114,15 @@ type Options struct {
 	// runs it: it must be quick. It is told no values of arguments.
 	Observe func(context.Context, Event)
 
+	// Verify is the share of hits, from 0 to 1, of which the database is asked as well, outside of transactions and on the
+	// connection that the read would have used; 0.001 is one in a thousand. The caller gets the hit. A difference
+	// that no write through the cache explains is counted in Stats.Wrong and logged, and removes the entry: it is a fault of Larder's,
+	// or a write that didn't pass through it. It can't be used with Bounded.
+	Verify float64
+
+	// LogValues lets the log have values of arguments and results, where they help to find a fault.
+	LogValues bool
+
 	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
 	Logger *slog.Logger
 
@@ -159,6 +168,7 @@ type Cache struct {
 	store    store.Store
 	own      bool // the store is closed with the cache
 	counters session.Counters
+	watchers session.Watchers
 	handles  handles
 	values   *coherence.Domain
 	spaces   spaces // of plain values
@@ -186,6 +196,12 @@ func New(options *Options) (*Cache, error) {
 	if o.MaxBytes < 0 || o.MaxEntryBytes < 0 || o.TTL < 0 || o.Lease < 0 || o.Bounded < 0 || o.StoreTimeout < 0 || o.Compress < 0 {
 		return nil, errors.New("larder: MaxBytes, MaxEntryBytes, TTL, Lease, Bounded, StoreTimeout and Compress must not be negative; 0 means the default")
 	}
+	if !(o.Verify >= 0 && o.Verify <= 1) {
+		return nil, fmt.Errorf("larder: Options.Verify is %v; give the share of hits to be checked, from 0 to 1", o.Verify)
+	}
+	if o.Verify > 0 && o.Bounded > 0 {
+		return nil, errors.New("larder: Options.Verify checks that reads are exact, and Options.Bounded lets them be older; give one of them")
+	}
 	if o.MaxBytes != 0 && int64(o.MaxEntryBytes) > o.MaxBytes {
 		return nil, fmt.Errorf("larder: MaxEntryBytes (%d) is larger than MaxBytes (%d)", o.MaxEntryBytes, o.MaxBytes)
 	}
@@ -203,6 +219,9 @@ func New(options *Options) (*Cache, error) {
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err
+	}
+	if o.Observe != nil {
+		c.watchers.Add(o.Observe)
 	}
 	c.openValues()
 	return c, nil

@@ -129,13 +129,20 @@ type lab struct {
 	cards   bool // registers are rows of one table, read by their owner and written by their key; odd ones change owners
 	cancels bool // some statements are cancelled
 	kills   bool // some connections are cut by the server
-	several int  // how many registers a read tells of; 0: one
+	verify  float64
+	several int // how many registers a read tells of; 0: one
 }
 
 // newLab opens a database with two cached handles; w, if not nil, slows their connections down.
 func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
 	t.Helper()
-	l := &lab{TB: t, kind: k, active: 3, history: &history{start: time.Now()}}
+	return newCheckedLab(t, k, mutant, w, 0)
+}
+
+// newCheckedLab is newLab with a share of hits that are checked.
+func newCheckedLab(t testing.TB, k kind, mutant coherence.Mutant, w *window, verify float64) *lab {
+	t.Helper()
+	l := &lab{TB: t, kind: k, active: 3, history: &history{start: time.Now()}, verify: verify}
 	dsn := k.open(t)
 	l.cache = l.newCache(mutant)
 	l.bare = l.opened(sql.Open(k.driver, dsn))
@@ -162,7 +169,7 @@ func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
 
 func (l *lab) newCache(mutant coherence.Mutant) *Cache {
 	cache, err := New(&Options{MaxBytes: 8 << 20, Dialect: l.dialect, Lease: time.Second,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant})
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant, Verify: l.verify})
 	if err != nil {
 		l.Fatal(err)
 	}

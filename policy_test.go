@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"page":      {"coherence"},
 	".":         {"analyze", "store", "coherence", "catalog", "session", "feed", "page"},
 	"dash":      {"."},
+	"metrics":   {"."},
 	"sim":       {"coherence", "store"},
 	"dbtest":    {},
 	"fleet":     {".", "coherence", "store"},

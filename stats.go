@@ -19,6 +19,11 @@ type Stats struct {
 	WideWrites int64 // of these, those that announced all relations
 	Abandoned  int64 // writes whose outcome is unknown: a connection was lost
 
+	// Of hits that were checked, see Options.Verify: how many checks came to an answer, how many of these hits
+	// were wrong, and how many checks came to none because of a write meanwhile, an error, or a result that the
+	// database is free to choose.
+	Verified, Wrong, Unsure int64
+
 	// Unannounced is how many writes the store, which processes share, could not be told of yet. Until it was, this
 	// process reads nothing from it, and others may read what is older.
 	Unannounced int64
@@ -43,6 +48,7 @@ func (c *Cache) Stats() Stats {
 	t, kept := c.counters.Totals(), c.store.Stats()
 	return Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
+		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure,
 		Unannounced: session.Unannounced(c.store),
 		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,

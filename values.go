@@ -25,7 +25,7 @@ func (c *Cache) openValues() {
 
 // Made tells the cache's observer what became of a value, a fragment or a page.
 func (c *Cache) Made(ctx context.Context, m coherence.Made) {
-	if c.options.Observe != nil {
-		c.options.Observe(ctx, session.EventOf(m))
+	if c.watchers.Listening() {
+		c.watchers.Tell(ctx, session.EventOf(m))
 	}
 }

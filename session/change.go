@@ -13,6 +13,7 @@ import (
 type change struct {
 	relation catalog.Relation
 	known    bool            // rows are all that are changed; else they may be any
+	by       *query          // what wrote it last, if somebody watches
 	rows     []confine.Image // as they were and as they are then; a column that isn't there may have any value
 }
 
@@ -21,6 +22,9 @@ const maxImages = 1000
 
 // add makes c the change that it and another one of the same relation are.
 func (c *change) add(other change) {
+	if other.by != nil {
+		c.by = other.by
+	}
 	if !c.known || !other.known || len(c.rows)+len(other.rows) > maxImages {
 		c.known, c.rows = false, nil
 		return

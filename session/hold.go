@@ -103,6 +103,9 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		return
 	}
 	coherence.At(coherence.StepAnswered)
+	if err == nil {
+		s.trace(&h)
+	}
 	for _, db := range h.schemas {
 		db.epoch.Add(1)
 	}

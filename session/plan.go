@@ -16,6 +16,9 @@ type query struct {
 	text  string
 	st    *analyze.Statement
 	plans atomic.Pointer[[]*planned]
+
+	seenText atomic.Pointer[seenText] // nil until somebody watches
+	told     atomic.Int64             // hits that those were told of, until they are sampled
 }
 
 // A planned query is a query under given facts and a given state.
@@ -29,6 +32,7 @@ type planned struct {
 	base   []coherence.Tag  // of the whole database
 	whole  []coherence.Rows // the relations that the result depends on
 	by     []*confine.Plan  // how its references are sliced; nil: they aren't
+	reads  []string         // the relations that it reads, for those who watch
 	write  effect           // what it announces, as far as the text alone tells
 
 	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
@@ -89,7 +93,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 		return p
 	}
 	p := &planned{number: plans.Add(1), yield: new(yield), text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
-	p.base = db.allOnly
+	p.base, p.reads = db.allOnly, relationTexts(p.plan.Reads)
 	for _, r := range p.plan.Reads {
 		p.whole = append(p.whole, coherence.Rows{Relation: string(r)})
 	}
@@ -134,6 +138,7 @@ type effect struct {
 	shared   bool // all databases of the server
 
 	facts []*coherence.Reliance // by which this is told, where processes share a store
+	by    *query                // what writes it, if somebody watches
 }
 
 func (e *effect) none() bool { return len(e.changes) == 0 && !e.wide && !e.schema && !e.attached }

@@ -24,7 +24,7 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		return nil, err
 	}
 	c.rewritten()
-	o := s.observe()
+	o := s.observe(c.query)
 	if sideEffects(c.st) {
 		return s.queryWrite(ctx, c, &o)
 	}
@@ -54,6 +54,10 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		if wish == refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
+		var check *coherence.Check
+		if s.src.Verify > 0 && s.due() {
+			check = p.db.domain.Check(ctx, key, p.base, p.reads)
+		}
 		var read coherence.Read
 		value, hit := p.db.domain.Kept(ctx, key)
 		if !hit && s.passes(ctx, p, wish, key) {
@@ -68,6 +72,11 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 			if !ok {
 				p.db.domain.Forget(ctx, key)
 				continue
+			}
+			if check != nil {
+				began := time.Now()
+				o.check = s.verify(ctx, &c, p, &o, check, set)
+				o.start = o.start.Add(time.Since(began)) // it is no part of the hit
 			}
 			s.sawRead(ctx, &o, &c, coherence.Hit, analyze.Cacheable, p, set, nil)
 			return replay(ctx, set), nil
@@ -216,6 +225,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		return nil, true, nil
 	}
 	defer caller.End()
+	o.missed(r)
 	o.ask()
 	coherence.At(coherence.StepMissed)
 	asked := time.Now()
@@ -237,6 +247,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)
+	o.kept(r, reason, s.ttl(c.st))
 	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.set, result.failure())
 	return result, false, nil

@@ -43,7 +43,9 @@ type Config struct {
 	TTL           time.Duration // how long an entry may live
 	FailClosed    bool          // no write is made that the store can't be told of
 	Domain        coherence.Options
-	Observe       func(context.Context, Event) // nil: nobody listens
+	Watchers      *Watchers // nil: nobody listens
+	Verify        float64   // the share of hits that the database is asked for as well
+	LogValues     bool      // the log may be told values of arguments and results
 	Log           *slog.Logger
 	Counters      *Counters
 }

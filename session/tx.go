@@ -197,7 +197,7 @@ var commit = call{query: &query{text: "COMMIT", st: &analyze.Statement{Text: "CO
 // Commit makes the transaction's writes visible: hold, commit, release.
 func (t *Tx) Commit() error {
 	s, ctx := t.s, context.Background()
-	o := s.observe()
+	o := s.observe(commit.query)
 	e := s.tx.effect()
 	h, returned := s.hold(ctx, e), false
 	h.own = s.tx.writer

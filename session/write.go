@@ -22,7 +22,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 		return nil, err
 	}
 	c.rewritten()
-	o := s.observe()
+	o := s.observe(c.query)
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
@@ -174,6 +174,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	}
 	visible := s.ending(c.st)
 	w.plan, w.effect = s.effectOf(ctx, q, w)
+	s.sign(&w.effect, q)
 	if q == c.query {
 		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil {
 			return w, err

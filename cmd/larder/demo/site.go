@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/dash"
 )
 
 //go:embed assets
@@ -48,12 +51,28 @@ func (s *site) handler() http.Handler {
 	mux.Handle("GET /style.css", http.FileServerFS(static))
 	mux.Handle("GET /page.js", http.FileServerFS(static))
 	mux.Handle("GET /icon.svg", http.FileServerFS(static))
+	if cache, ok := larder.Of(s.here); ok {
+		mux.Handle("GET "+dashboard, s.ending(dash.New(cache, &dash.Options{Literals: true})))
+	}
 	mux.HandleFunc("POST /add", s.add)
 	mux.HandleFunc("POST /change", s.change)
 	mux.HandleFunc("POST /delete", s.remove)
 	mux.HandleFunc("POST /elsewhere", s.changeElsewhere)
 	mux.HandleFunc("POST /writer", s.setWriter)
 	return s.guard(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// dashboard is where the cache of this handle can be watched.
+const dashboard = "/larder/"
+
+// ending has requests end with the site, which streams outlive else.
+func (s *site) ending(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // policy lets the page load what it is made of, and nothing else.

@@ -1,0 +1,194 @@
+package prometheus
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+	_ "modernc.org/sqlite"
+
+	"github.com/larderdb/larder"
+)
+
+var update = flag.Bool("update", false, "write testdata/exposition.txt")
+
+// open opens a database whose hits are checked, with its collector.
+func open(t *testing.T, options *Options) (*sql.DB, *Collector) {
+	t.Helper()
+	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "metrics.db"), &larder.Options{MaxBytes: 1 << 20, Verify: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	cache, _ := larder.Of(db)
+	c := New(cache, options)
+	t.Cleanup(func() { c.Close() })
+	return db, c
+}
+
+func work(t *testing.T, db *sql.DB, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		rows, err := db.Query(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+		}
+		rows.Close()
+	}
+}
+
+const read, write = "SELECT name FROM stuff WHERE user_id = 42", "UPDATE stuff SET name = 'x' WHERE id = 1"
+
+// times are values that differ from run to run.
+var measured = regexp.MustCompile(`(?m)^(larder_\w+_duration_seconds_(?:bucket|sum)|larder_store_bytes)(\{[^}]*\})? .*$`)
+
+// TestExposition: what Prometheus reads, but for how long it took, is what testdata has.
+func TestExposition(t *testing.T) {
+	db, c := open(t, &Options{Labels: prometheus.Labels{"cache": "main"}})
+	work(t, db, "CREATE TABLE stuff (id INTEGER PRIMARY KEY, user_id INTEGER, name TEXT)", "INSERT INTO stuff VALUES (1, 42, 'bread')",
+		read, read, read, write, read, "SELECT random()")
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, family := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, family); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := measured.ReplaceAllString(b.String(), "$1$2 …")
+	if *update {
+		if err := os.WriteFile("testdata/exposition.txt", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/exposition.txt")
+	if err != nil || got != string(want) {
+		t.Errorf("%v; -update writes it\n%s", err, got)
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+}
+
+// TestTimes: histograms have what they were given, with its weight.
+func TestTimes(t *testing.T) {
+	_, c := open(t, nil)
+	for _, d := range []time.Duration{500 * time.Nanosecond, time.Microsecond, 3 * time.Millisecond, time.Minute} {
+		c.hear(context.Background(), larder.Event{Outcome: larder.OutcomeHit, Total: d, Weight: 16})
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			if family.GetName() != "larder_read_duration_seconds" || m.Label[0].GetValue() != "hit" {
+				continue
+			}
+			h := m.Histogram
+			if h.GetSampleCount() != 64 || h.Bucket[0].GetCumulativeCount() != 32 || h.Bucket[11].GetCumulativeCount() != 48 || h.Bucket[21].GetCumulativeCount() != 48 || h.GetSampleSum() < 960 {
+				t.Errorf("%v", h)
+			}
+			return
+		}
+	}
+	t.Error("there is no histogram of hits")
+}
+
+// TestBounded: series don't grow with relations or statements.
+func TestBounded(t *testing.T) {
+	_, c := open(t, &Options{Relations: 5})
+	before := testutil.CollectAndCount(c)
+	for i := range 1000 {
+		name := fmt.Sprint("t", i)
+		c.hear(context.Background(), larder.Event{Write: true, Writes: []string{name}, Fingerprint: name, Weight: 1})
+		c.hear(context.Background(), larder.Event{Outcome: larder.OutcomeMiss, Cause: larder.Cause{Why: larder.WhyChanged, Relation: name}, Fingerprint: name, Weight: 1})
+	}
+	if grown := testutil.CollectAndCount(c) - before; grown != 2*6 {
+		t.Errorf("%d series more", grown)
+	}
+}
+
+// TestClosed: a collector that was closed costs nothing more.
+func TestClosed(t *testing.T) {
+	db, c := open(t, nil)
+	work(t, db, "CREATE TABLE stuff (id INTEGER PRIMARY KEY, user_id INTEGER, name TEXT)", read)
+	if c.causes[larder.WhyNew].Load() != 1 {
+		t.Error("the miss was not heard")
+	}
+	c.Close()
+	work(t, db, "SELECT id FROM stuff")
+	if c.causes[larder.WhyNew].Load() != 1 {
+		t.Error("it hears still")
+	}
+}
+
+// TestGrafana: the dashboard is JSON that Grafana loads, and each of its queries is of a metric that there is.
+func TestGrafana(t *testing.T) {
+	text, err := os.ReadFile("grafana.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Title         string
+		UID           string
+		SchemaVersion int
+		Panels        []struct {
+			ID      int
+			Title   string
+			Type    string
+			GridPos struct{ H, W, X, Y int }
+			Targets []struct{ Expr, RefID string }
+		}
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		t.Fatal(err)
+	}
+	if board.Title == "" || board.UID == "" || board.SchemaVersion == 0 || len(board.Panels) < 8 {
+		t.Errorf("%+v", board)
+	}
+	d := describe(nil)
+	var known []string
+	for _, one := range d.all() {
+		known = append(known, regexp.MustCompile(`larder_\w+`).FindString(one.String()))
+	}
+	ids := map[int]bool{}
+	for _, p := range board.Panels {
+		if ids[p.ID] || p.Title == "" || p.Type == "" || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 {
+			t.Errorf("%+v", p)
+		}
+		ids[p.ID] = true
+		for _, target := range p.Targets {
+			names := regexp.MustCompile(`larder_\w+`).FindAllString(target.Expr, -1)
+			if len(names) == 0 || target.RefID == "" {
+				t.Errorf("%s asks for nothing: %q", p.Title, target.Expr)
+			}
+			for _, name := range names {
+				if !slices.Contains(known, regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")) {
+					t.Errorf("%s asks for %s, which isn't exported", p.Title, name)
+				}
+			}
+		}
+	}
+}
