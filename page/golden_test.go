@@ -86,7 +86,7 @@ func newCache(t testing.TB, o *larder.Options) (*larder.Cache, *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := cache.Open("sqlite", filepath.Join(t.TempDir(), "page.db"))
+	db, err := cache.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "page.db")+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")
 	if err != nil {
 		t.Fatal(err)
 	}
