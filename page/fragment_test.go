@@ -131,7 +131,10 @@ func TestTemplates(t *testing.T) {
 			`{{define "loaded"}}{{.}}{{end}}`))
 	loads := 0
 	templates, err := page.NewTemplates(cache, set, map[string]page.Loader{
-		"loaded": func(ctx context.Context, args ...any) (any, error) { loads++; return fmt.Sprint(args, row(ctx, t, db, "u")), nil },
+		"loaded": func(ctx context.Context, args ...any) (any, error) {
+			loads++
+			return fmt.Sprint(args, row(ctx, t, db, "u")), nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

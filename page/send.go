@@ -27,8 +27,8 @@ func (h *handler) page(ans *answer, rec *coherence.Recording, ready bool, route 
 // complete gives the header of an answer what its handler has left out.
 func (h *handler) complete(ans *answer, is flags, rec *coherence.Recording) {
 	header := ans.sent
-	if h.o.Edge != nil && is&isPersonal == 0 {
-		h.o.Edge.mark(header, rec.Tags(), ans.life)
+	if h.o.Edge != nil && h.o.Key == nil && is&(isPersonal|byCookie) == 0 {
+		h.o.Edge.mark(header, rec.Tags(), ans.life, is&isPublic != 0)
 	}
 	if _, has := header["Etag"]; !has && ans.status == http.StatusOK {
 		header["Etag"] = []string{tagOf(header, ans.body)}
