@@ -52,6 +52,13 @@ func (rec *Recording) Spoiled() string {
 	return rec.spoiled
 }
 
+// Tags returns what was recorded up to now; the caller must not change it.
+func (rec *Recording) Tags() []store.Tag {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.tags[:len(rec.tags):len(rec.tags)]
+}
+
 func (rec *Recording) spoil(reason string) {
 	for ; rec != nil; rec = rec.outer {
 		rec.mu.Lock()

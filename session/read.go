@@ -19,7 +19,18 @@ func (s *Session) Query(ctx context.Context, text string, args []driver.NamedVal
 	return s.queryCall(ctx, call{query: s.query(text), args: args})
 }
 
+// queryCall reads. What is made of a read that failed isn't kept: the next one may not fail.
 func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
+	rows, err := s.read(ctx, c)
+	if err != nil {
+		coherence.Spoil(ctx, readFailed)
+	}
+	return rows, err
+}
+
+const readFailed = "a read failed"
+
+func (s *Session) read(ctx context.Context, c call) (driver.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -255,15 +266,17 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 
 // fill keeps a result that is whole, and lets the driver's rows go.
 func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.Read, rows *Rows) analyze.Reason {
+	if s.live > 0 || s.tx.open && s.tx.wrote() {
+		coherence.Spoil(ctx, analyze.Isolation.String()) // see below; tokens of it were recorded
+	}
 	if !rows.ended() {
-		s.watch(rows)
+		s.until(rows, func(err error) error { s.failed(ctx, err); return nil })
 		return rows.ahead.unfit()
 	}
 	rows.closeLive()
-	s.doubtAfter(rows.failure())
+	s.failed(ctx, rows.failure())
 	switch {
 	case rows.failure() != nil:
-		s.doubtAfter(rows.failure())
 		return analyze.Cacheable
 	case s.tx.open && s.tx.wrote():
 		return analyze.Wrote
@@ -275,6 +288,14 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 	r.Fill(ctx, rows.set, rows.set.size, s.ttl(st))
 	coherence.At(coherence.StepFilled)
 	return analyze.Cacheable
+}
+
+// failed notes that a result can't be read to its end, if err isn't nil.
+func (s *Session) failed(ctx context.Context, err error) {
+	s.doubtAfter(err)
+	if err != nil {
+		coherence.Spoil(ctx, readFailed)
+	}
 }
 
 func (s *Session) ttl(st *analyze.Statement) time.Duration {

@@ -1,0 +1,339 @@
+package page
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+// A Purger removes pages from a cache in front of this program: all that have one of these tags. It may be asked for the same twice, and
+// is safe for concurrent use.
+type Purger interface {
+	Purge(ctx context.Context, tags []string) error
+}
+
+// EdgeOptions configure an Edge; the zero value is the default.
+type EdgeOptions struct {
+	// Header is the field that tells the edge the tags of a page: "Surrogate-Key" (Fastly, Varnish), which is the default, or
+	// "Cache-Tag" (Cloudflare), or "xkey".
+	Header string
+
+	// MaxAge is how long the edge may keep a page without asking, which it is told by Surrogate-Control and
+	// CDN-Cache-Control (RFC 9213); a page's own shorter life prevails. It is told so only of pages that all may have, for an edge doesn't
+	// tell users apart as this package does: handlers say "Cache-Control: public, no-cache". 0: what Cache-Control says.
+	MaxAge time.Duration
+
+	// MaxTags is how many tags a page has at most; one of more relations has the tag of all. 0 means 50.
+	MaxTags int
+
+	// Retry is how long to wait after a purge that failed, at first; each time it fails again, twice as long, up to a minute. 0 means 100 ms.
+	Retry time.Duration
+
+	// Again is how long after a purge it is repeated: a page that was made before the write may reach the edge after the
+	// purge. 0 means 2 s, and less than that not at all.
+	Again time.Duration
+
+	// Logger hears of purges that failed. Nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// An Edge is a cache in front of this program, as Varnish, Fastly or Cloudflare, which is told the relations that a page was read from, and which have
+// changed. It keeps pages without asking, so that what it serves may be older than a write: by the time a purge takes, and,
+// where a page was on its way meanwhile, by EdgeOptions.Again. Pages that are for one user, that vary by Cookie or by Options.Key
+// aren't marked.
+//
+// Changed is to be called after each commit, by whatever hears of changes. An Edge is safe for concurrent use.
+type Edge struct {
+	purger Purger
+	o      EdgeOptions
+
+	mu      sync.Mutex           // guards the rest
+	waiting map[string]time.Time // tags to be purged, since when
+	running bool                 // a goroutine purges
+	again   map[string]bool      // to be purged once more
+	idle    *sync.Cond           // signalled when nothing waits
+	stats   EdgeStats
+}
+
+// EdgeStats count what an Edge has done.
+type EdgeStats struct {
+	Changes   int64 // tags that have changed
+	Coalesced int64 // of these, those that waited already
+	Purges    int64 // requests that succeeded
+	Failures  int64 // requests that failed, and were repeated
+	Tags      int64 // tags that were purged
+	Waiting   int   // tags that wait now
+
+	Lag time.Duration // the longest time between a change and the end of its purge
+}
+
+// NewEdge returns an edge that is purged by purger. It panics if that is nil.
+func NewEdge(purger Purger, o *EdgeOptions) *Edge {
+	if purger == nil {
+		panic("page: NewEdge needs a Purger")
+	}
+	e := &Edge{purger: purger, waiting: map[string]time.Time{}, again: map[string]bool{}}
+	if o != nil {
+		e.o = *o
+	}
+	if e.o.Header == "" {
+		e.o.Header = "Surrogate-Key"
+	}
+	if e.o.MaxTags <= 0 {
+		e.o.MaxTags = 50
+	}
+	if e.o.Retry <= 0 {
+		e.o.Retry = 100 * time.Millisecond
+	}
+	if e.o.Again == 0 {
+		e.o.Again = 2 * time.Second
+	}
+	if e.o.Logger == nil {
+		e.o.Logger = slog.Default()
+	}
+	e.idle = sync.NewCond(&e.mu)
+	return e
+}
+
+// everything is the tag of all pages, and of changes that can't be told.
+const everything = "*"
+
+// TagOf is the tag of pages that were read from a relation; "*" stands for all of them. It is short, and of another relation
+// at most by chance.
+func TagOf(relation string) string {
+	if relation = bare(relation); relation == "" {
+		relation = everything
+	}
+	sum := sha256.Sum256([]byte(strings.ToLower(relation)))
+	return "l" + base64.RawURLEncoding.EncodeToString(sum[:6])
+}
+
+// bare is a relation's name as far as tags tell it.
+func bare(relation string) string {
+	if i := strings.IndexAny(relation, "?*({"); i >= 0 {
+		return relation[:i]
+	}
+	return relation
+}
+
+// relationOf is the relation of a domain's tag; "" if it is none.
+func relationOf(t coherence.Tag) string {
+	length, rest, ok := strings.Cut(string(t), ":")
+	n, err := strconv.Atoi(length)
+	if !ok || err != nil || n < 0 || n >= len(rest) {
+		return ""
+	}
+	name := bare(rest[n+1:])
+	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, urlPrefix) {
+		return ""
+	}
+	return name
+}
+
+// tagsOf are those by which a page with these dependencies is purged, that of everything first.
+func (e *Edge) tagsOf(tags []coherence.Tag) []string {
+	list := []string{}
+	for _, t := range tags {
+		if r := relationOf(t); r != "" {
+			list = append(list, TagOf(r))
+		}
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	if len(list) > e.o.MaxTags {
+		return []string{TagOf(everything), wideTag}
+	}
+	return append([]string{TagOf(everything)}, list...)
+}
+
+// wideTag is of pages with more relations than they have room for: every change removes them.
+const wideTag = "lwide"
+
+// mark tells the edge the tags of a page, and if all may have it how long it may be kept.
+func (e *Edge) mark(h http.Header, tags []coherence.Tag, life time.Duration, public bool) {
+	by := " "
+	if strings.EqualFold(e.o.Header, "Cache-Tag") {
+		by = ","
+	}
+	h[http.CanonicalHeaderKey(e.o.Header)] = []string{strings.Join(e.tagsOf(tags), by)}
+	age := e.o.MaxAge
+	if life > 0 {
+		age = min(age, life)
+	}
+	if e.o.MaxAge > 0 && public {
+		says := []string{"max-age=" + strconv.Itoa(int(age/time.Second))}
+		h["Surrogate-Control"], h["Cdn-Cache-Control"] = says, says
+	}
+}
+
+// Changed has the pages purged that were read from relations, by the names that events have; "*" stands for all. It waits for nothing:
+// what has changed while a purge runs is in the next one.
+func (e *Edge) Changed(_ context.Context, relations []string) {
+	if len(relations) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.addLocked(wideTag)
+	for _, r := range relations {
+		e.stats.Changes++
+		if !e.addLocked(TagOf(r)) {
+			e.stats.Coalesced++
+		}
+	}
+	if !e.running {
+		e.running = true
+		go e.run()
+	}
+}
+
+// addLocked adds a tag to those that wait, and reports whether it didn't.
+func (e *Edge) addLocked(tag string) bool {
+	if _, waits := e.waiting[tag]; waits {
+		return false
+	}
+	e.waiting[tag] = time.Now()
+	return true
+}
+
+// Wait returns when all changes up to now are purged, or with the error of ctx. Who has to acknowledge a write after that calls it after Changed.
+func (e *Edge) Wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.idle.Broadcast()
+	})
+	defer stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.running && ctx.Err() == nil {
+		e.idle.Wait()
+	}
+	if e.running {
+		return fmt.Errorf("page: wait for the edge: %w", ctx.Err())
+	}
+	return nil
+}
+
+// Stats tells what was done.
+func (e *Edge) Stats() EdgeStats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.stats
+	s.Waiting = len(e.waiting)
+	return s
+}
+
+const (
+	longestRetry = time.Minute
+	purgeWithin  = 30 * time.Second
+)
+
+// run purges what waits until nothing does.
+func (e *Edge) run() {
+	pause := e.o.Retry
+	for {
+		e.mu.Lock()
+		batch := e.waiting
+		if len(batch) == 0 {
+			e.running = false
+			e.idle.Broadcast()
+			e.mu.Unlock()
+			return
+		}
+		e.waiting = map[string]time.Time{}
+		e.mu.Unlock()
+		if err := e.purge(batch); err != nil {
+			e.o.Logger.Warn("page: purge the edge", "error", err, "tags", len(batch), "again in", pause)
+			e.back(batch)
+			time.Sleep(pause)
+			pause = min(2*pause, longestRetry)
+			continue
+		}
+		pause = e.o.Retry
+	}
+}
+
+// purge purges tags, and counts.
+func (e *Edge) purge(batch map[string]time.Time) error {
+	tags := make([]string, 0, len(batch))
+	since := time.Now()
+	for tag, at := range batch {
+		tags = append(tags, tag)
+		if at.Before(since) {
+			since = at
+		}
+	}
+	slices.Sort(tags)
+	err := e.once(tags)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.stats.Failures++
+		return err
+	}
+	e.stats.Purges++
+	e.stats.Tags += int64(len(tags))
+	e.stats.Lag = max(e.stats.Lag, time.Since(since))
+	e.repeatLocked(tags)
+	return nil
+}
+
+// once calls the purger, whose panic is an error.
+func (e *Edge) once(tags []string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("page: the purger panicked: %v", v)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), purgeWithin)
+	defer cancel()
+	return e.purger.Purge(ctx, tags)
+}
+
+// back puts tags back to those that wait, since they did.
+func (e *Edge) back(batch map[string]time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for tag, at := range batch {
+		e.waiting[tag] = at
+	}
+}
+
+// repeatLocked has tags purged once more, later. A repetition isn't repeated.
+func (e *Edge) repeatLocked(tags []string) {
+	if e.o.Again < 0 {
+		return
+	}
+	if len(e.again) == 0 {
+		time.AfterFunc(e.o.Again, e.repeat)
+	}
+	for _, tag := range tags {
+		e.again[tag] = true
+	}
+}
+
+// repeat purges what was purged before.
+func (e *Edge) repeat() {
+	e.mu.Lock()
+	tags := make([]string, 0, len(e.again))
+	for tag := range e.again {
+		tags = append(tags, tag)
+	}
+	clear(e.again)
+	e.mu.Unlock()
+	slices.Sort(tags)
+	if err := e.once(tags); err != nil {
+		e.o.Logger.Warn("page: purge the edge once more", "error", err)
+	}
+}

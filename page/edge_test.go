@@ -1,0 +1,257 @@
+package page_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/page"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// A purger notes what it is asked for. It fails as often as it is told to, and waits while it is held.
+type purger struct {
+	mu    sync.Mutex
+	fails int
+	asked [][]string
+	hold  chan bool
+}
+
+func (p *purger) Purge(ctx context.Context, tags []string) error {
+	if p.hold != nil {
+		<-p.hold
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, tags)
+	if p.fails > 0 {
+		p.fails--
+		return errors.New("not now")
+	}
+	return nil
+}
+
+var quietly = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// TestEdge: purges are retried, coalesced and counted.
+func TestEdge(t *testing.T) {
+	p := &purger{fails: 2, hold: make(chan bool)}
+	e := page.NewEdge(p, &page.EdgeOptions{Retry: time.Millisecond, Again: -1, Logger: quietly})
+	e.Changed(t.Context(), []string{"t"})
+	p.hold <- true // the first purge is under way, or over
+	for range 10 {
+		e.Changed(t.Context(), []string{"u", "t"})
+	}
+	short, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	if err := e.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it doesn't wait: %v", err)
+	}
+	close(p.hold)
+	if err := e.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := e.Stats()
+	if s.Changes != 21 || s.Coalesced < 18 || s.Failures != 2 || s.Purges < 1 || s.Purges > 2 || s.Waiting != 0 || s.Lag <= 0 {
+		t.Errorf("%+v", s)
+	}
+	if last := p.asked[len(p.asked)-1]; !slices.Contains(last, page.TagOf("u")) {
+		t.Errorf("purged %v", p.asked)
+	}
+}
+
+// TestEdgeAgain: a purge is repeated once, for what was on its way.
+func TestEdgeAgain(t *testing.T) {
+	p := &purger{}
+	e := page.NewEdge(p, &page.EdgeOptions{Again: 20 * time.Millisecond})
+	e.Changed(t.Context(), []string{"t"})
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		n := len(p.asked)
+		p.mu.Unlock()
+		if n == 2 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d purges", n)
+		}
+	}
+	if !slices.Equal(p.asked[0], p.asked[1]) {
+		t.Errorf("%q", p.asked)
+	}
+}
+
+// TestTags: which pages are marked, and how.
+func TestTags(t *testing.T) {
+	cache, db := newCache(t, nil)
+	edge := page.NewEdge(&purger{}, &page.EdgeOptions{MaxAge: time.Hour, MaxTags: 1})
+	cloud := page.NewEdge(&purger{}, &page.EdgeOptions{Header: "Cache-Tag"})
+	get := func(o page.Options, header http.Header, tables ...string) http.Header {
+		h := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for name, values := range header {
+				w.Header()[name] = values
+			}
+			for _, table := range tables {
+				fmt.Fprint(w, row(r.Context(), t, db, table))
+			}
+		}), &o)
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-User", "alice")
+		h.ServeHTTP(w, r)
+		return w.Header()
+	}
+	all, one := page.TagOf("*"), page.TagOf("main.t")
+	public := http.Header{"Cache-Control": {"public, no-cache"}}
+	user := func(r *http.Request) (string, bool) { return r.Header.Get("X-User"), true }
+	for i, c := range []struct {
+		got                 http.Header
+		field, tags, maxAge string
+	}{
+		{get(page.Options{Name: "1", Edge: edge}, public, "t"), "Surrogate-Key", all + " " + one, "max-age=3600"},
+		{get(page.Options{Name: "2", Edge: edge}, nil, "t"), "Surrogate-Key", all + " " + one, ""},
+		{get(page.Options{Name: "3", Edge: edge}, public, "t", "u"), "Surrogate-Key", all + " lwide", "max-age=3600"},
+		{get(page.Options{Name: "4", Edge: edge}, http.Header{"Cache-Control": {"public, max-age=60"}}, "t"), "Surrogate-Key", all + " " + one, "max-age=60"},
+		{get(page.Options{Name: "5", Edge: edge}, http.Header{"Vary": {"Cookie"}}, "t"), "Surrogate-Key", "", ""},
+		{get(page.Options{Name: "6", Edge: edge, User: user}, public, "t"), "Surrogate-Key", "", ""},
+		{get(page.Options{Name: "7", Edge: edge, Key: func(*http.Request) string { return "" }}, public, "t"), "Surrogate-Key", "", ""},
+		{get(page.Options{Name: "8", Edge: cloud}, public, "t"), "Cache-Tag", all + "," + one, ""},
+	} {
+		if got := c.got.Get(c.field); got != c.tags || c.got.Get("Surrogate-Control") != c.maxAge || c.got.Get("CDN-Cache-Control") != c.maxAge {
+			t.Errorf("%d: %v, want tags %q and %q", i+1, c.got, c.tags, c.maxAge)
+		}
+	}
+}
+
+// TestForms: what Fastly, Cloudflare and Varnish are asked, and what comes of their refusal.
+func TestForms(t *testing.T) {
+	var got []string
+	status := 200
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, fmt.Sprintf("%s %s %s%s%s %s%s %s", r.Method, r.URL.Path, r.Header.Get("Surrogate-Key"), r.Header.Get("Surrogate-Key-Ban"),
+			r.Header.Get("xkey-purge"), r.Header.Get("Fastly-Key"), r.Header.Get("Authorization"), body))
+		w.WriteHeader(status)
+		io.WriteString(w, "as it says")
+	}))
+	defer server.Close()
+	for want, p := range map[string]*page.HTTPPurger{
+		"POST /service/s/purge a b token ":                                     page.Fastly("s", "token"),
+		`POST /client/v4/zones/z/purge_cache  Bearer token {"tags":["a","b"]}`: page.Cloudflare("z", "token"),
+		"BAN / (^|[[:space:],])(a|b)($|[[:space:],])  ":                        page.Varnish(server.URL),
+		"PURGE / a b  ": page.VarnishXkey(server.URL),
+	} {
+		got = nil
+		p.URLs[0] = strings.NewReplacer("https://api.fastly.com", server.URL, "https://api.cloudflare.com", server.URL).Replace(p.URLs[0])
+		if err := p.Purge(t.Context(), []string{"a", "b"}); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("asked %q, %v; want %q", got, err, want)
+		}
+		status = 500
+		if err := p.Purge(t.Context(), []string{"a"}); err == nil || !strings.Contains(err.Error(), "as it says") {
+			t.Errorf("refused: %v", err)
+		}
+		status = 200
+		got, p.Most = nil, 2
+		if err := p.Purge(t.Context(), []string{"a", "b", "c"}); err != nil || len(got) != 2 {
+			t.Errorf("in parts: %q, %v", got, err)
+		}
+	}
+}
+
+// TestVarnish: a real Varnish keeps a page, answers by itself, and has a new one after a write and its purge; a page of
+// another relation stays there.
+func TestVarnish(t *testing.T) {
+	cache, db := newCache(t, nil)
+	purger := page.Varnish()
+	edge := page.NewEdge(purger, &page.EdgeOptions{MaxAge: time.Hour, Again: -1, Retry: time.Millisecond, Logger: quietly})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, no-cache")
+		if r.Method == http.MethodGet {
+			fmt.Fprint(w, row(r.Context(), t, db, r.URL.Path[1:]))
+		}
+	}), &page.Options{Edge: edge}))
+	server.Listener.Close()
+	server.Listener = l
+	server.Start()
+	defer server.Close()
+	vcl, err := os.ReadFile("varnish.vcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	varnish := dbtest.NewVarnish(t, strings.Replace(string(vcl), `"8080"`, `"`+port+`"`, 1))
+	purger.URLs = []string{"http://" + varnish.Addr() + "/"}
+	get := func(path string) (body string, kept bool, header http.Header) {
+		t.Helper()
+		response, err := http.Get("http://" + varnish.Addr() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		b, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != 200 {
+			t.Fatal(response.Status, err)
+		}
+		return string(b), len(strings.Fields(response.Header.Get("X-Varnish"))) == 2, response.Header
+	}
+	for i := range 3 {
+		for _, path := range []string{"/t", "/u"} {
+			if body, kept, h := get(path); body != "1" || kept != (i > 0) || h.Get("Surrogate-Key") != "" || h.Get("Cache-Control") != "public, no-cache" {
+				t.Fatalf("%s: %s, kept %t, %v", path, body, kept, h)
+			}
+		}
+	}
+	var longest time.Duration
+	for v := 2; v < 30; v++ {
+		if _, err := db.Exec("UPDATE t SET v = ? WHERE id = 1", v); err != nil {
+			t.Fatal(err)
+		}
+		if body, kept, _ := get("/t"); v == 2 && (body != "1" || !kept) {
+			t.Errorf("without a purge Varnish has %s, kept %t: the test sees nothing", body, kept)
+		}
+		began := time.Now()
+		edge.Changed(t.Context(), []string{"main.t"})
+		if err := edge.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, time.Since(began))
+		if body, kept, _ := get("/t"); body != fmt.Sprint(v) || kept {
+			t.Errorf("after write %d: %s, kept %t", v, body, kept)
+		}
+		if body, kept, _ := get("/u"); body != "1" || !kept {
+			t.Errorf("another page: %s, kept %t", body, kept)
+		}
+	}
+	t.Logf("a purge took %v at most; %+v", longest, edge.Stats())
+
+	if err := varnish.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	edge.Changed(t.Context(), []string{"*"})
+	for edge.Stats().Failures == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := varnish.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := edge.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

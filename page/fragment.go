@@ -1,0 +1,75 @@
+package page
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+)
+
+// Fragment writes to w what render writes, from the cache if what render read for it is as it was. key names it in the cache, for whoever
+// it is made: two fragments that may differ must have different ones. What is read under the context that render is
+// given is what the fragment depends on, and the page or fragment around it as well, whether it is made or found.
+//
+// Nothing is written before render has returned. Its error, and its panic, go to the caller, and nothing is kept then; nor is it
+// if nothing was read through the cache. What w says is returned as it is.
+func Fragment(ctx context.Context, cache Cache, w io.Writer, key string, render func(ctx context.Context, w io.Writer) error) error {
+	b, err := fragments{cache: cache, version: versionOf(cache.Values(), "")}.get(ctx, "func", key, key, render)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// fragments are kept in a cache, for one version of what makes them.
+type fragments struct {
+	cache   Cache
+	version string
+}
+
+// get returns a fragment, which its caller must not change. name is for those who watch.
+func (f fragments) get(ctx context.Context, kind, name, of string, render func(ctx context.Context, w io.Writer) error) (text, error) {
+	began, d := time.Now(), f.cache.Values()
+	var room [256]byte
+	k := key{room[:0]}
+	k.add(f.version)
+	k.add(kind)
+	k.add(name)
+	k.add(of)
+	key := k.sum(d.Prefix() + "fragment:")
+	inside, _ := ctx.Value(fragmentKey{}).(bool)
+	r := d.Lookup(ctx, key, nil, !inside) // one within another waits for nobody: that may wait for it
+	defer r.Done()
+	if r.Outcome == coherence.Hit {
+		if found, ok := decode(r.Value).(text); ok {
+			f.saw(ctx, name, coherence.Hit, "", len(found), nil, began)
+			return found, nil
+		}
+		d.Forget(ctx, key)
+	}
+	within, rec := coherence.Record(context.WithValue(ctx, fragmentKey{}, true))
+	var b bytes.Buffer
+	if err := render(within, &b); err != nil {
+		coherence.Spoil(ctx, "a fragment failed")
+		r.Done()
+		f.saw(ctx, name, coherence.Bypass, "it failed", 0, err, began)
+		return nil, fmt.Errorf("page: fragment %s: %w", name, err)
+	}
+	why := rec.Spoiled()
+	if made := text(b.Bytes()); why == "" && !d.FillRecorded(ctx, key, rec, made, cap(made)+64, 0) {
+		why = "the store didn't take it"
+	}
+	r.Done()
+	f.saw(ctx, name, outcomeOf(why), why, b.Len(), nil, began)
+	return b.Bytes(), nil
+}
+
+type fragmentKey struct{}
+
+func (f fragments) saw(ctx context.Context, name string, o coherence.Outcome, why string, size int, err error, began time.Time) {
+	f.cache.Made(ctx, coherence.Made{Kind: coherence.Fragment, Name: name, Outcome: o, Why: why, Total: time.Since(began), Bytes: size, Err: err})
+}
