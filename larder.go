@@ -152,6 +152,7 @@ type Cache struct {
 	counters session.Counters
 	handles  handles
 	values   *coherence.Domain
+	signals  signals
 }
 
 // New returns a cache. It fails if options contradict each other.
@@ -277,8 +278,9 @@ func Bypass(ctx context.Context) context.Context { return session.WithBypass(ctx
 // Refresh returns a context whose reads ask the database and keep what it says.
 func Refresh(ctx context.Context) context.Context { return session.WithRefresh(ctx) }
 
-// Close lets go of a store of the cache's own. Handles still open read their databases.
+// Close ends receivers of changes and lets go of a store of the cache's own. Handles still open read their databases.
 func (c *Cache) Close() error {
+	c.signals.stop()
 	c.values.Close()
 	if c.own {
 		return c.store.Close()

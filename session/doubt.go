@@ -15,7 +15,7 @@ func (s *Session) settle(ctx context.Context) {
 	switch {
 	case !known:
 	case open:
-		s.tx.open, s.tx.doubt = true, false
+		s.tx.open, s.tx.doubt, s.tx.noted.released = true, false, false
 		if s.tx.level == "" {
 			s.tx.level = unknownLevel
 		}
@@ -23,6 +23,7 @@ func (s *Session) settle(ctx context.Context) {
 		h := s.hold(ctx, s.tx.effect())
 		h.own = s.tx.writer
 		s.release(ctx, h, nil)
+		s.tellSettled()
 		s.ended(nil)
 	}
 }
