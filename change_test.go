@@ -318,7 +318,13 @@ func TestReceiverSeesChange(t *testing.T) {
 		defer stop()
 		for i := range 20 {
 			h.texts(h.db, name)
-			h.exec(h.db, "UPDATE stuff SET name = ? WHERE id = 1", fmt.Sprint(i))
+			if i%2 == 0 {
+				h.exec(h.db, "UPDATE stuff SET name = ? WHERE id = 1", fmt.Sprint(i))
+			} else {
+				tx := h.begin(h.db, 0)
+				h.exec(tx, "UPDATE stuff SET name = ? WHERE id = 1", fmt.Sprint(i))
+				h.commit(tx)
+			}
 			h.idle()
 		}
 		for i, got := range seen {

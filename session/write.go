@@ -77,6 +77,9 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		s.sawWrite(ctx, &seen, &c, &w.effect, err)
 	}
 	if !rows.ended() {
+		if w.imaging != nil { // nothing else can be asked before the end of the rows
+			w.imaging.whole = nil
+		}
 		if w.imaging != nil && !w.imaging.own { // a COMMIT may come before the end of the rows
 			w.unknown()
 			s.gather(w)
