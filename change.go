@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,7 +116,12 @@ func (s *signals) start(r *receiver) (stop func()) {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	hub := session.AcquireHub(r.cache.store)
 	unlisten := hub.Listen(&session.Listener{Rows: r.wantsRows, Hear: r.hear})
+	unhear := func() {}
+	if r.cache.relay != nil {
+		unhear = r.cache.relay.Hear()
+	}
 	r.leave = sync.OnceFunc(func() {
+		unhear()
 		unlisten()
 		hub.Release()
 		s.mu.Lock()
@@ -186,16 +192,10 @@ func (r *receiver) hear(notices []session.Notice) {
 	if r.stopped {
 		return
 	}
-	before := len(r.waiting)
-	for _, n := range notices {
-		if r.matches(n.Relation) {
-			r.keepLocked(n)
-		}
-	}
-	for _, n := range notices {
-		if n.Relation == "*" && r.relation != "*" && len(r.waiting) == before {
-			r.keepLocked(n)
-		}
+	if lost := notices[0].Lost; lost != 0 {
+		r.loseLocked(lost)
+	} else {
+		r.keepLocked(notices)
 	}
 	if r.running == nil && len(r.waiting) > 0 {
 		r.running = make(chan struct{})
@@ -203,19 +203,32 @@ func (r *receiver) hear(notices []session.Notice) {
 	}
 }
 
-// keepLocked keeps a change, or that one was lost.
-func (r *receiver) keepLocked(n session.Notice) {
+// keepLocked keeps the notices of the receiver's relation or, if there is none, that of relations that can't be told.
+func (r *receiver) keepLocked(notices []session.Notice) {
+	named := slices.ContainsFunc(notices, func(n session.Notice) bool { return r.matches(n.Relation) })
+	for _, n := range notices {
+		switch {
+		case !r.matches(n.Relation) && (named || n.Relation != "*"):
+		case len(r.waiting) >= maxBehind:
+			r.loseLocked(1)
+		default:
+			r.waiting = append(r.waiting, heard{notice: n})
+		}
+	}
+}
+
+// loseLocked notes that n changes were lost, some if n is below 0.
+func (r *receiver) loseLocked(n int) {
+	r.cache.signals.lost.Add(int64(max(n, 0)))
 	last := len(r.waiting) - 1
 	switch {
-	case last < maxBehind-1:
-		r.waiting = append(r.waiting, heard{notice: n})
-		return
-	case r.waiting[last].lost == 0:
-		r.waiting = append(r.waiting, heard{})
-		last++
+	case last < 0 || r.waiting[last].lost == 0:
+		r.waiting = append(r.waiting, heard{lost: n})
+	case n < 0 || r.waiting[last].lost < 0:
+		r.waiting[last].lost = -1
+	default:
+		r.waiting[last].lost += n
 	}
-	r.waiting[last].lost++
-	r.cache.signals.lost.Add(1)
 }
 
 // run tells what waits.

@@ -270,6 +270,12 @@ func TestImplicitCommit(t *testing.T) {
 		h.ok(err)
 		e.want("BEGIN in a transaction", "update stuff 1")
 		h.rollback(tx)
+		h.exec(conn, "BEGIN")
+		h.exec(conn, "UPDATE stuff SET name = 'c' WHERE id = 1")
+		if _, err := conn.ExecContext(h.Context(), "CREATE TABLE stuff (id INTEGER)"); err == nil {
+			h.Error("a table is made twice")
+		}
+		e.want("DDL that fails after its commit", "update stuff 1 perhaps")
 	}, "mysql")
 }
 

@@ -44,7 +44,7 @@ func (c *Cache) Stats() Stats {
 	return Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
 		Changes:     c.signals.told.Load(),
-		ChangesLost: c.signals.lost.Load(),
+		ChangesLost: c.lostChanges(),
 		Unannounced: session.Unannounced(c.store),
 		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,

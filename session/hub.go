@@ -52,6 +52,8 @@ type Notice struct {
 	Whole bool
 
 	Perhaps bool // it isn't known whether it was committed
+
+	Lost int // so many notices could not be told, or some if it is below 0; nothing else is known then
 }
 
 // A Row is one row that was changed, by the names of its columns as the database folds them.
@@ -75,7 +77,8 @@ type Hub struct {
 	listeners atomic.Pointer[[]*Listener]
 	order     sync.Mutex // so that all listeners hear in one order
 
-	refs int // guarded by hubs.mu
+	refs  int    // guarded by hubs.mu
+	relay *Relay // nil: there is none; guarded by hubs.mu
 }
 
 // hubs holds those in use by this process.
