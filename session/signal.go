@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +55,7 @@ func (s *Session) note(w *write, err error) {
 		return
 	}
 	perhaps := err != nil
-	if err != nil && answered(s.src.Dialect, s.inner, err) && !mayKeepSome(w.st) {
+	if perhaps && !s.unknownEnd(err) && !mayKeepSome(w.st) {
 		return
 	}
 	list := s.notices(w, perhaps)
@@ -63,6 +65,11 @@ func (s *Session) note(w *write, err error) {
 	if inside {
 		s.tx.noted.add(list)
 	}
+}
+
+// unknownEnd reports whether what has failed may have become visible, or may yet.
+func (s *Session) unknownEnd(err error) bool {
+	return !errors.Is(err, ErrNotHeld) && !answered(s.src.Dialect, s.inner, err)
 }
 
 // mayKeepSome reports whether a statement that failed may have changed something all the same: the first rows of
@@ -125,20 +132,20 @@ func (n *noted) find(name string) int {
 	return -1
 }
 
-// savepointName is the last word of a statement, in lower case; "" if it isn't a plain name.
+// plainSavepoint is how savepoints are named that can be followed.
+var plainSavepoint = regexp.MustCompile(`(?i)^\s*(?:SAVEPOINT|RELEASE(?:\s+SAVEPOINT)?|ROLLBACK(?:\s+WORK|\s+TRANSACTION)?\s+TO(?:\s+SAVEPOINT)?)\s+([a-z_][a-z0-9_]*)\s*;?\s*$`)
+
+// savepointName is the name in a statement, in lower case; "" if it isn't a plain word.
 func savepointName(st *analyze.Statement) string {
-	words := strings.Fields(strings.TrimRight(st.Text, "; \t\r\n"))
-	name := strings.ToLower(words[len(words)-1])
-	plain := func(r rune) bool { return r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' }
-	if strings.Contains(st.Text, "--") || strings.Contains(st.Text, "/*") || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
-		return ""
+	if found := plainSavepoint.FindStringSubmatch(st.Text); found != nil {
+		return strings.ToLower(found[1])
 	}
-	return name
+	return ""
 }
 
 // tellEnd tells what the transaction did, by how its COMMIT has ended. If the database has refused that, nothing is told.
 func (s *Session) tellEnd(err error) {
-	if err == nil || !answered(s.src.Dialect, s.inner, err) {
+	if err == nil || s.unknownEnd(err) {
 		s.tellGathered(err != nil)
 	}
 }
