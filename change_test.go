@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/dbtest"
+	"github.com/larderdb/larder/store/redis"
 )
 
 // An ear keeps what a receiver was told.
@@ -521,4 +522,42 @@ func TestWrongReceivers(t *testing.T) {
 			f()
 		}()
 	}
+}
+
+// TestListenLate: of what a transaction wrote before anybody listened it is told that it was written.
+func TestListenLate(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		tx := h.begin(h.db, 0)
+		h.exec(tx, "UPDATE stuff SET name = 'a' WHERE id = 1")
+		e := h.listen("*")
+		h.exec(tx, "UPDATE users SET name = 'b' WHERE id = 42")
+		h.commit(tx)
+		e.want("COMMIT", "update|unknown users", "unknown stuff")
+	}, "sqlite", "postgres")
+}
+
+// TestRefusedWrite: a write that isn't made because the store can't be told is told to nobody.
+func TestRefusedWrite(t *testing.T) {
+	server := dbtest.NewRedis(t)
+	s, err := redis.Open(redis.Options{Addresses: []string{server.Addr()}, Settle: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h := newHouse(t, kinds[0], &Options{Store: s, FailClosed: true, Logger: slog.New(slog.DiscardHandler)})
+	h.prepare(base)
+	e := h.listen("*")
+	tx := h.begin(h.db, 0)
+	h.exec(tx, "UPDATE stuff SET name = 'a' WHERE id = 1")
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); !errors.Is(err, ErrNotHeld) {
+		t.Fatal(err)
+	}
+	if _, err := h.db.Exec("UPDATE stuff SET name = 'b' WHERE id = 1"); !errors.Is(err, ErrNotHeld) {
+		t.Fatal(err)
+	}
+	e.want("refused")
 }

@@ -145,7 +145,10 @@ func savepointName(st *analyze.Statement) string {
 
 // tellEnd tells what the transaction did, by how its COMMIT has ended. If the database has refused that, nothing is told.
 func (s *Session) tellEnd(err error) {
-	if err == nil || s.unknownEnd(err) {
+	switch {
+	case errors.Is(err, ErrNotHeld): // it was rolled back
+		s.tx.noted = noted{}
+	case err == nil || s.unknownEnd(err):
 		s.tellGathered(err != nil)
 	}
 }
@@ -196,7 +199,7 @@ func (s *Session) gathered() []Notice {
 		return list
 	}
 	list = slices.Clip(list)
-	for r := range maps.Keys(s.tx.changes) {
+	for _, r := range slices.Sorted(maps.Keys(s.tx.changes)) {
 		list = append(list, Notice{Relation: string(r), Ops: OpUnknown, Count: unknownCount})
 	}
 	if s.tx.wide {
