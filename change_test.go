@@ -359,7 +359,7 @@ func receiversInside(h *house) {
 	users := h.listen("users")
 	var later *ear
 	var stop func()
-	n := 0
+	n, stopped := 0, make(chan struct{})
 	stop = h.cache.OnChange("stuff", func(ctx context.Context, c Change) {
 		switch n++; n {
 		case 1:
@@ -376,6 +376,7 @@ func receiversInside(h *house) {
 			if ctx.Err() != nil {
 				h.Error("the context of a receiver that stops itself has ended")
 			}
+			close(stopped)
 		default:
 			h.Error("told after it was stopped")
 		}
@@ -384,6 +385,11 @@ func receiversInside(h *house) {
 	for i := range 5 {
 		h.exec(h.db, "UPDATE stuff SET name = ? WHERE id = 1", fmt.Sprint(i))
 		h.idle()
+	}
+	select {
+	case <-stopped:
+	case <-time.After(10 * time.Second):
+		h.Error("a receiver that stops itself waits for itself")
 	}
 	after.want("beside one that panics", slices.Repeat([]string{"update stuff 1"}, 5)...)
 	later.want("from the fourth on", "update stuff 1", "update stuff 1")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -293,4 +294,81 @@ func TestOnRowUndecoded(t *testing.T) {
 			wrong()
 		}()
 	}
+}
+
+// TestOnRowReplica: who applies what is told has the table. What is told without rows has it read again.
+func TestOnRowReplica(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(things)
+		r := rand.New(rand.NewPCG(1, 2))
+		copied, again := map[int64]string{}, 0
+		load := func() {
+			clear(copied)
+			rows, err := h.bare.Query("SELECT id, name FROM things")
+			h.ok(err)
+			defer rows.Close()
+			for rows.Next() {
+				var id int64
+				var name string
+				h.ok(rows.Scan(&id, &name))
+				copied[id] = name
+			}
+		}
+		load()
+		defer OnRow(h.cache, "things", func(_ context.Context, old, new *thing) {
+			if old != nil {
+				if copied[old.Key] != old.Name {
+					h.Errorf("told that %d was %s, it was %s", old.Key, old.Name, copied[old.Key])
+				}
+				delete(copied, old.Key)
+			}
+			if new != nil {
+				copied[new.Key] = new.Name
+			}
+		}, OnUnknown(func(context.Context, Change) { again++; load() }))()
+		write := func(on handle) {
+			id, text := r.IntN(12), fmt.Sprint(r.IntN(100))
+			switch r.IntN(6) {
+			case 0:
+				on.ExecContext(h.Context(), h.marks("INSERT INTO things (id, user_id, name) VALUES (?, ?, ?)"), id, r.IntN(3), text)
+			case 1:
+				h.exec(on, "DELETE FROM things WHERE id = ?", id)
+			case 2:
+				h.exec(on, "UPDATE things SET name = ? WHERE user_id = ?", text, r.IntN(3))
+			case 3:
+				h.exec(on, "UPDATE things SET id = ? WHERE id = ?", id+100, id)
+			default:
+				h.exec(on, "UPDATE things SET name = ?, user_id = ? WHERE id = ?", text, r.IntN(3), id)
+			}
+		}
+		conn := h.conn(h.db)
+		for range 60 {
+			switch r.IntN(3) {
+			case 0:
+				write(h.db)
+			default:
+				h.exec(conn, "BEGIN")
+				for range r.IntN(3) {
+					h.exec(conn, "UPDATE things SET name = ? WHERE id = ?", fmt.Sprint(r.IntN(100)), r.IntN(12))
+				}
+				h.exec(conn, "SAVEPOINT s")
+				h.exec(conn, "DELETE FROM things WHERE id = ?", r.IntN(12))
+				if r.IntN(2) == 0 {
+					h.exec(conn, "ROLLBACK TO SAVEPOINT s")
+				}
+				h.exec(conn, "UPDATE things SET user_id = ? WHERE id = ?", r.IntN(3), r.IntN(12))
+				h.exec(conn, []string{"COMMIT", "ROLLBACK"}[r.IntN(2)])
+			}
+			h.query(h.db, "SELECT id FROM things WHERE user_id = ?", r.IntN(3))
+		}
+		h.idle()
+		told := fmt.Sprint(copied)
+		load()
+		if want := fmt.Sprint(copied); told != want {
+			h.Errorf("told\n%s, want\n%s", told, want)
+		}
+		if again > 15 {
+			h.Errorf("rows weren't known %d times", again)
+		}
+	})
 }
