@@ -567,3 +567,74 @@ func TestRefusedWrite(t *testing.T) {
 	}
 	e.want("refused")
 }
+
+// TestRefusedCommit: a COMMIT that the database refuses tells nothing; SQLite's may be tried again.
+func TestRefusedCommit(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{
+			"CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+			"CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
+		})
+		e, conn := h.listen("*"), h.conn(h.db)
+		if h.dialect == "sqlite" {
+			h.exec(conn, "PRAGMA foreign_keys = 1")
+		}
+		h.query(conn, "SELECT id FROM child")
+		tx, err := conn.BeginTx(h.Context(), nil)
+		h.ok(err)
+		h.exec(tx, "INSERT INTO child VALUES (1, 5)")
+		if tx.Commit() == nil {
+			h.Fatal("a child without a parent")
+		}
+		h.query(conn, "ROLLBACK")
+		h.query(conn, "SELECT id FROM child")
+		e.want("driver's COMMIT")
+		h.exec(conn, "BEGIN")
+		h.exec(conn, "INSERT INTO child VALUES (1, 5)")
+		if _, err := conn.ExecContext(h.Context(), "COMMIT"); err == nil {
+			h.Fatal("a child without a parent")
+		}
+		e.want("COMMIT")
+		if h.dialect == "sqlite" {
+			h.exec(conn, "INSERT INTO parent VALUES (5)")
+			h.exec(conn, "COMMIT")
+			e.want("COMMIT once more", "insert child 1", "insert parent 1")
+		}
+	}, "sqlite", "postgres")
+}
+
+// TestWaysToWrite: prepared statements, queries that return what they write, and several statements in one text.
+func TestWaysToWrite(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		e := h.listen("*")
+		stmt, err := h.db.Prepare(h.marks("UPDATE stuff SET name = ? WHERE id = ?"))
+		h.ok(err)
+		defer stmt.Close()
+		for range 2 {
+			_, err = stmt.Exec("a", 1)
+			h.ok(err)
+		}
+		e.want("prepared", "update stuff 1", "update stuff 1")
+		h.query(h.db, "INSERT INTO stuff (id, name) VALUES (?, 'b') RETURNING name", 10)
+		e.want("RETURNING", "insert stuff 1")
+		h.exec(h.db, "DELETE FROM stuff WHERE id = 10; UPDATE users SET name = 'c' WHERE id = 42")
+		e.want("two statements", "delete stuff", "update users")
+		h.exec(h.db, "BEGIN; UPDATE stuff SET name = 'd' WHERE id = 1; COMMIT")
+		e.want("a transaction in one text", "update stuff")
+		conn := h.conn(h.db)
+		h.exec(conn, "PREPARE p AS UPDATE stuff SET name = 'e' WHERE id = $1")
+		h.exec(conn, "EXECUTE p(1)")
+		e.want("EXECUTE", "update stuff")
+	}, "postgres")
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		e := h.listen("*")
+		h.exec(h.db, "INSERT INTO stuff (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = excluded.name")
+		e.want("upsert", "insert|update stuff")
+		h.exec(h.db, "REPLACE INTO stuff (id, name) VALUES (1, 'y')")
+		e.want("REPLACE", "insert|delete stuff")
+		h.exec(h.db, "DELETE FROM stuff WHERE id = 1; UPDATE users SET name = 'c' WHERE id = 42")
+		e.want("two statements", "delete stuff", "update users")
+	}, "sqlite")
+}

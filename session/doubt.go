@@ -15,7 +15,8 @@ func (s *Session) settle(ctx context.Context) {
 	switch {
 	case !known:
 	case open:
-		s.tx.open, s.tx.doubt, s.tx.noted.released = true, false, false
+		s.tx.open, s.tx.doubt = true, false
+		s.tx.noted.refused, s.tx.noted.released = false, false
 		if s.tx.level == "" {
 			s.tx.level = unknownLevel
 		}

@@ -24,6 +24,7 @@ type noted struct {
 	saves   []savepoint
 
 	aborted  bool // PostgreSQL has: a COMMIT rolls it back
+	refused  bool // SQLite has refused a COMMIT: if no transaction is open after that, it was rolled back
 	released bool // SQLite: a savepoint was released that may have been the outermost, and so has committed
 }
 
@@ -150,6 +151,8 @@ func (s *Session) tellEnd(err error) {
 		s.tx.noted = noted{}
 	case err == nil || s.unknownEnd(err):
 		s.tellGathered(err != nil)
+	default:
+		s.tx.noted.refused = true
 	}
 }
 
@@ -173,7 +176,11 @@ func (s *Session) settleReleased(ctx context.Context) {
 }
 
 // tellSettled tells what a transaction did that has ended, it isn't known how.
-func (s *Session) tellSettled() { s.tellGathered(!s.tx.noted.released) }
+func (s *Session) tellSettled() {
+	if !s.tx.noted.refused {
+		s.tellGathered(!s.tx.noted.released)
+	}
+}
 
 func (s *Session) tellGathered(perhaps bool) {
 	n := &s.tx.noted
