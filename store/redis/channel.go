@@ -17,7 +17,7 @@ var _ store.Channel = (*Store)(nil)
 // channel is where messages are published. Redis doesn't tell those of its databases apart.
 func (s *Store) channel() string { return s.names.prefix + "m:" + strconv.Itoa(s.opts.DB) }
 
-// Publish is as store.Channel has it.
+// Publish is as store.Channel has it. In a cluster the node that the channel's name belongs to is always asked, or messages would overtake each other.
 func (s *Store) Publish(ctx context.Context, message []byte) error {
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
@@ -25,7 +25,8 @@ func (s *Store) Publish(ctx context.Context, message []byte) error {
 	if err != nil {
 		return err
 	}
-	return wrap("publish", c.Do(ctx, c.B().Publish().Channel(s.channel()).Message(rueidis.BinaryString(message)).Build()).Error())
+	publish := c.B().Arbitrary("PUBLISH").Keys(s.channel()).Args(rueidis.BinaryString(message)).Build()
+	return wrap("publish", c.Do(ctx, publish).Error())
 }
 
 // Subscribe is as store.Channel has it. It has a connection of its own, which it makes anew when that is lost.
