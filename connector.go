@@ -125,7 +125,9 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 	if c.options.watch > 0 {
 		config.Domain.Watch = coherence.WatchEvery(c.options.watch)
 	}
-	handle := &connector{cache: c, inner: inner, source: session.NewSource(config)}
+	handle := &connector{cache: c, inner: inner}
+	config.Owner = handle
+	handle.source = session.NewSource(config)
 	c.handles.add(handle)
 	return handle
 }

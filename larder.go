@@ -71,6 +71,11 @@ type Options struct {
 	// be told, and other processes may read what is older for that time.
 	FailClosed bool
 
+	// Signals has receivers of OnChange in other processes told of what is written through this cache, and those in this process of what is written
+	// in others that have it set, over the channel of a store that processes share: Redis and Valkey have one, memcached has none. A user
+	// of the server must be allowed the channel "larder:m:*". Writers don't wait for it.
+	Signals bool
+
 	// Compress is from which size on, in bytes, results are compressed in a store that processes share. 0 means never.
 	Compress int
 
@@ -172,11 +177,14 @@ type Cache struct {
 	handles  handles
 	values   *coherence.Domain
 	spaces   spaces // of plain values
+	signals  signals
+	relay    *session.Relay // nil: other processes aren't told
+	endRelay func()
 }
 
 // New returns a cache. It fails if options contradict each other.
 func New(options *Options) (*Cache, error) {
-	c := &Cache{}
+	c := &Cache{endRelay: func() {}}
 	if options != nil {
 		c.options = *options
 	}
@@ -212,7 +220,7 @@ func New(options *Options) (*Cache, error) {
 		o.TTL = defaultTTL
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(heard)})
+		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(silences)})
 	}
 	if err := c.chooseReads(); err != nil {
 		return nil, err
@@ -222,6 +230,9 @@ func New(options *Options) (*Cache, error) {
 	}
 	if o.Observe != nil {
 		c.watchers.Add(o.Observe)
+	}
+	if err := c.openRelay(); err != nil {
+		return nil, err
 	}
 	c.openValues()
 	return c, nil
@@ -309,8 +320,10 @@ func Bypass(ctx context.Context) context.Context { return session.WithBypass(ctx
 // Refresh returns a context whose reads ask the database and keep what it says.
 func Refresh(ctx context.Context) context.Context { return session.WithRefresh(ctx) }
 
-// Close lets go of a store of the cache's own. Handles still open read their databases.
+// Close ends receivers of changes and lets go of a store of the cache's own. Handles still open read their databases.
 func (c *Cache) Close() error {
+	c.signals.stop()
+	c.endRelay()
 	c.values.Close()
 	if c.own {
 		return c.store.Close()

@@ -11,11 +11,11 @@ import (
 // store is away every write has something to say.
 type seldom struct {
 	slog.Handler
-	heard *heard
+	heard *silences
 }
 
-// heard is what was passed on. Messages are few texts of this module's.
-type heard struct {
+// silences are what was passed on. Messages are few texts of this module's.
+type silences struct {
 	mu sync.Mutex
 	of map[string]*silence // by message; guarded by mu
 }
@@ -50,7 +50,7 @@ func (s *seldom) WithGroup(name string) slog.Handler {
 	return &seldom{s.Handler.WithGroup(name), s.heard}
 }
 
-func (h *heard) next(message string, at time.Time) (skipped int, pass bool) {
+func (h *silences) next(message string, at time.Time) (skipped int, pass bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.of == nil {

@@ -17,7 +17,7 @@ func TestSeldom(t *testing.T) {
 				return slog.Attr{}
 			}
 			return a
-		}}), new(heard)})
+		}}), new(silences)})
 		for range 3 {
 			log.Warn("away", "n", 1)
 			log.With("n", 2).Warn("away")

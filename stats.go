@@ -28,6 +28,9 @@ type Stats struct {
 	// process reads nothing from it, and others may read what is older.
 	Unannounced int64
 
+	Changes     int64 // that receivers were told of, each once for a receiver
+	ChangesLost int64 // that they were not, as they were slow or the store's channel was cut; each time they were told that some were lost
+
 	Entries   int   // in the store
 	Bytes     int64 // in memory, entries with their keys and tags
 	MaxBytes  int64
@@ -49,6 +52,8 @@ func (c *Cache) Stats() Stats {
 	return Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
 		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure,
+		Changes:     c.signals.told.Load(),
+		ChangesLost: c.lostChanges(),
 		Unannounced: session.Unannounced(c.store),
 		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,

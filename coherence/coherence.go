@@ -24,6 +24,9 @@ type (
 	// Shared is a Store that other processes use, too.
 	Shared = store.Shared
 
+	// A Channel is what a Shared store may offer besides.
+	Channel = store.Channel
+
 	// Bytes is what a Shared store has kept of a value.
 	Bytes = store.Bytes
 

@@ -75,6 +75,34 @@ func (c Class) Stored(d analyze.Dialect, v any) (form string, ok bool) {
 	return c.value(d, v, row)
 }
 
+// Plain is the value for which a form stands, as a program knows it: nil, int64, string, []byte or bool. Text is as the
+// database compares it (in lower case, say), whole numbers that no int64 has and UUIDs are text. possible is false if no row has it.
+func Plain(form string) (value any, possible bool) {
+	if form == "" {
+		return nil, false
+	}
+	switch kind, rest := form[:1], form[1:]; kind {
+	case formNull:
+		return nil, true
+	case formNumber:
+		if n, err := strconv.ParseInt(rest, 10, 64); err == nil {
+			return n, true
+		}
+		return rest, true
+	case formText:
+		return rest, true
+	case formBytes:
+		return []byte(rest), true
+	case formTrue, formFalse:
+		return kind == formTrue, true
+	case formUUID:
+		if len(rest) == 32 {
+			return rest[:8] + "-" + rest[8:12] + "-" + rest[12:16] + "-" + rest[16:20] + "-" + rest[20:], true
+		}
+	}
+	return nil, false
+}
+
 func (c Class) value(d analyze.Dialect, v any, from origin) (form string, ok bool) {
 	switch v := v.(type) {
 	case nil:

@@ -198,6 +198,7 @@ func (e engine) report(t testing.TB, seed uint64, f *failure) {
 func (c *tally) log(t *testing.T, took time.Duration) {
 	t.Logf("%d steps in %.1f s: %d reads compared, %.0f%% hits at first, %.0f%% at second; %d refused for locks; %.0f%% of the steps failed",
 		c.steps, took.Seconds(), c.reads, percent(c.hits, c.reads), percent(c.again, c.reads), c.refused, percent(c.failed, c.steps))
+	t.Logf("receivers were told of %d rows, and of %d changes without them", c.rows.Load(), c.unknown.Load())
 	for _, feature := range features {
 		t.Logf("  %-16q hits %5d, others %5d", feature, c.hitsOn[feature], c.missesOn[feature])
 	}

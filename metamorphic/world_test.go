@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/larderdb/larder"
@@ -48,6 +49,8 @@ type tally struct {
 	took             map[string]int // microseconds, by kind of step
 	reasons          map[string]int // why compared reads were not hits the second time
 	hitsOn, missesOn map[string]int // by feature of the text
+
+	rows, unknown atomic.Int64 // told to receivers: rows, and changes without them
 }
 
 func newTally() *tally {
@@ -84,6 +87,9 @@ func newWorld(p place, o *larder.Options, count *tally) (*world, error) {
 	if w.cache, err = larder.New(o); err != nil {
 		return nil, err
 	}
+	if o.MaxEntryBytes > 0 {
+		w.listen()
+	}
 	if w.handle, err = w.cache.Open(p.driver, p.dsn); err != nil {
 		return nil, err
 	}
@@ -97,6 +103,14 @@ func newWorld(p place, o *larder.Options, count *tally) (*world, error) {
 		return nil, err
 	}
 	return w, w.openOther(p)
+}
+
+// listen has receivers of rows, for which writes are asked for more.
+func (w *world) listen() {
+	for _, table := range []string{"t1", "t2", "t3"} {
+		larder.OnRow(w.cache, table, func(context.Context, *struct{ ID any }, *struct{ ID any }) { w.count.rows.Add(1) },
+			larder.OnUnknown(func(context.Context, larder.Change) { w.count.unknown.Add(1) }))
+	}
 }
 
 func (w *world) openOther(p place) (err error) {

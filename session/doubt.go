@@ -16,6 +16,7 @@ func (s *Session) settle(ctx context.Context) {
 	case !known:
 	case open:
 		s.tx.open, s.tx.doubt = true, false
+		s.tx.noted.refused, s.tx.noted.released = false, false
 		if s.tx.level == "" {
 			s.tx.level = unknownLevel
 		}
@@ -23,6 +24,7 @@ func (s *Session) settle(ctx context.Context) {
 		h := s.hold(ctx, s.tx.effect())
 		h.own = s.tx.writer
 		s.release(ctx, h, nil)
+		s.tellSettled()
 		s.ended(nil)
 	}
 }

@@ -26,7 +26,8 @@ type imaging struct {
 	own     bool              // the transaction is the write's own
 	columns []*confine.Column // of UPDATE and DELETE: what is asked for
 	found   []confine.Image
-	more    bool // there are more than are asked for
+	more    bool       // there are more than are asked for
+	whole   *wholeRows // if listeners want all of the rows
 
 	number   *confine.Column // of an INSERT: the column that the database numbers
 	returned *query          // … and the statement with RETURNING for it, if it has none
@@ -55,7 +56,8 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	}
 	target.known, target.rows = true, []confine.Image{{}} // somehow
 	shapes := s.db.domain.Shapes(detached(ctx), string(p.plan.Target))
-	if len(shapes) == 0 {
+	whole := s.wantWhole(p, c)
+	if len(shapes) == 0 && whole == nil {
 		return nil // nothing need be known
 	}
 	if !countable(c.args) {
@@ -63,16 +65,16 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	}
 	target.rows = p.rowsByText(c.args)
 	missing := target.missing(shapes)
-	if len(missing) == 0 || s.live > 0 || p.unseen.Load() || s.locks && !s.tx.open {
+	if len(missing) == 0 && whole == nil || s.live > 0 || p.unseen.Load() || s.locks && !s.tx.open {
 		return nil
 	}
-	if !returnsRows && s.guess(ctx, w, c, target, missing) {
+	if whole == nil && !returnsRows && s.guess(ctx, w, c, target, missing) {
 		return nil
 	}
 	if p.change.Op == analyze.Insert {
-		w.imaging = s.numbering(ctx, p, c, missing, returnsRows)
-	} else if columns := p.change.Columns(columnsOf(shapes)); len(columns) > 0 && p.tellsFound() && s.mayLook(ctx, p) {
-		w.imaging = &imaging{columns: columns} // none: the shapes are of columns that it had once
+		w.imaging = s.imagingInsert(ctx, w, c, target, missing, returnsRows, whole)
+	} else if columns := p.lookedAt(shapes, whole); len(columns) > 0 && p.tellsFound() && s.mayLook(ctx, p) {
+		w.imaging = &imaging{columns: columns, whole: whole} // none: the shapes are of columns that it had once
 	}
 	if w.imaging == nil {
 		return nil
@@ -81,6 +83,14 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 		return s.lookFailed(ctx, w, err)
 	}
 	return nil
+}
+
+// lookedAt are the columns that are asked for of rows which are found.
+func (p *planned) lookedAt(shapes []string, whole *wholeRows) []*confine.Column {
+	if whole != nil {
+		return whole.columns
+	}
+	return p.change.Columns(columnsOf(shapes))
 }
 
 // tellsFound reports whether the rows that the condition finds tell what is changed. A trigger of PostgreSQL's may keep
@@ -132,11 +142,13 @@ func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected in
 	im := w.imaging
 	if err == nil && s.agrees(w, c, affected) {
 		target := w.effect.of(w.plan.plan.Target)
-		if im.number != nil {
+		switch {
+		case im.number != nil:
 			target.rows = confine.Numbered(target.rows, im.number, im.numbers)
-		} else {
+		case w.plan.change.Op != analyze.Insert:
 			target.rows = w.plan.change.Changed(im.found, c.args)
 		}
+		err = s.readWhole(ctx, w, affected)
 	} else {
 		w.unknown()
 	}
@@ -194,6 +206,8 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 func (s *Session) agrees(w *write, c *call, affected int64) bool {
 	im, change := w.imaging, w.plan.change
 	switch {
+	case im.number == nil && change.Op == analyze.Insert: // its text tells all
+		return true
 	case im.number != nil:
 		return affected == int64(len(im.numbers)) || affected == 0
 	case im.more:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,11 +55,11 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 			return err
 		}
 	}
-	if im.number != nil {
+	if w.plan.change.Op == analyze.Insert {
 		return nil
 	}
 	if s.src.Dialect == analyze.SQLite { // what a reader has seen before it writes may be too old to write
-		column := quote(s.src.Dialect, im.columns[0].Name)
+		column := quote(s.src.Dialect, im.columns[max(slices.IndexFunc(im.columns, func(c *confine.Column) bool { return !c.Generated }), 0)].Name)
 		lock := "UPDATE " + change.From + " SET " + column + " = " + column + " WHERE 0"
 		if _, err := execConn(ctx, s.inner, lock, nil); err != nil {
 			return err
@@ -78,6 +79,9 @@ func (s *Session) look(ctx context.Context, w *write, c *call) error {
 	im.more = ahead.set.rows > maxFound
 	for i := range min(ahead.set.rows, maxFound) {
 		im.found = append(im.found, confine.ImageOf(s.src.Dialect, im.columns, ahead.set.row(i)))
+		if im.whole != nil {
+			im.whole.old = append(im.whole.old, ahead.set.row(i))
+		}
 	}
 	return nil
 }

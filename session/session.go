@@ -117,6 +117,7 @@ func (s *Session) identify(ctx context.Context) {
 // acquire returns a database of the source's store. It has one lease, which is said by who opens
 // it first; a source that asked for another says so, once.
 func (s *Source) acquire(ctx context.Context, identity string, private bool) *database {
+	s.met(identity)
 	db := acquire(databaseKey{store: s.Store, identity: identity}, private, s.Domain)
 	if kept := db.domain.Lease(); s.Domain.Lease > 0 && s.Domain.Lease != kept && s.warned.CompareAndSwap(false, true) {
 		s.Log.WarnContext(ctx, "larder: another cache of this database in this store has said the lease already, it stays",
@@ -336,6 +337,7 @@ func (s *Session) takeBack(ctx context.Context) {
 		}
 	}
 	s.handed = nil
+	s.tellAny(true)
 }
 
 // databases are all that a statement of this session may write to. While it can't be

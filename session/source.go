@@ -36,6 +36,7 @@ type Config struct {
 	Steady bool
 
 	Store         coherence.Store
+	Owner         any // whose it is, for those who hear from it
 	Statements    *analyze.Cache
 	MaxEntryBytes int           // the largest result that is kept
 	WritesOnly    bool          // every read is a bypass
@@ -53,6 +54,7 @@ type Config struct {
 // A Source makes the sessions of one connector.
 type Source struct {
 	Config
+	hub     *Hub
 	queries *otter.Cache[string, *query]
 	clock   clock
 	base    atomic.Pointer[base]
@@ -61,6 +63,8 @@ type Source struct {
 	mu     sync.Mutex
 	states map[string][]*catalog.State // guarded by mu: by Key, each different from the others
 	closed bool                        // guarded by mu
+
+	identities map[string]bool // of the databases that its sessions were on; guarded by mu
 }
 
 // A base is what is known of a connection before it is opened.
@@ -82,6 +86,7 @@ const queriesLimit = 32 << 20
 func NewSource(c Config) *Source {
 	return &Source{
 		Config: c,
+		hub:    AcquireHub(c.Store),
 		queries: otter.Must(&otter.Options[string, *query]{
 			MaximumWeight: queriesLimit,
 			Weigher:       func(text string, _ *query) uint32 { return uint32(min(len(text), 1<<30)) + 1024 },
@@ -94,6 +99,9 @@ func NewSource(c Config) *Source {
 // Close lets go of what the source knows. Sessions still open go on.
 func (s *Source) Close() error {
 	s.mu.Lock()
+	if !s.closed {
+		s.hub.Release()
+	}
 	s.closed = true
 	s.mu.Unlock()
 	if b := s.base.Swap(nil); b != nil {
@@ -161,4 +169,31 @@ func (s *Source) setBase(db *database, state *catalog.State, epoch int64) {
 	if old := s.base.Swap(&base{db.again(), state, epoch}); old != nil {
 		old.db.release()
 	}
+}
+
+// Knows reports whether a session of the source was on the database of an identity, and whether the source has been on any.
+func (s *Source) Knows(identity string) (is, any bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.identities[identity], len(s.identities) > 0
+}
+
+// Identify connects to the database, so that it is known.
+func (s *Source) Identify(ctx context.Context) error {
+	session := s.New()
+	defer session.Close()
+	return session.bind(ctx)
+}
+
+// met notes that a session is on a database.
+func (s *Source) met(identity string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.identities) >= maxStates { // of databases that one connection has to itself
+		clear(s.identities)
+	}
+	if s.identities == nil {
+		s.identities = make(map[string]bool)
+	}
+	s.identities[identity] = true
 }

@@ -46,6 +46,7 @@ type transaction struct {
 	facts []*coherence.Reliance // by which that is told, where processes share a store
 
 	writer *coherence.Writer // since the first write
+	noted  noted             // what listeners will be told
 }
 
 // unknownLevel is no level that a read could be answered under.
@@ -166,6 +167,9 @@ func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error)
 	defer s.doubtUnless(&returned, &ends)
 	inner, err := begin(ctx, s.inner, opts)
 	s.release(ctx, ends, err)
+	if !ends.effect.none() {
+		s.tellEnd(err)
+	}
 	returned = true
 	if err != nil {
 		return nil, err
@@ -206,6 +210,7 @@ func (t *Tx) Commit() error {
 	err := s.commitHeld(ctx, t.inner, &h)
 	o.answered()
 	s.release(ctx, h, err)
+	s.tellEnd(err)
 	s.ended(err)
 	returned = true
 	s.sawWrite(ctx, &o, &commit, &e, err)
@@ -245,6 +250,7 @@ func (s *Session) doubtUnless(returned *bool, h *holds) {
 	h.abandon()
 	if len(h.marks) > 0 {
 		s.count.abandoned.Add(1)
+		s.tellAny(true)
 	}
 	if s.tx.wrote() { // a later commit announces it, whatever has become of the schema meanwhile
 		e := wideEffect(&analyze.Statement{})

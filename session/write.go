@@ -33,6 +33,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 		var changed int64
 		result, changed, err = s.execHeld(ctx, c, w)
 		if w.guess != nil && w.guess.proven(changed, err) {
+			w.void = true
 			s.after(ctx, w, nil)
 			c.failed = w.guess
 			return s.execCall(ctx, c)
@@ -76,6 +77,9 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		s.sawWrite(ctx, &seen, &c, &w.effect, err)
 	}
 	if !rows.ended() {
+		if w.imaging != nil { // nothing else can be asked before the end of the rows
+			w.imaging.whole = nil
+		}
 		if w.imaging != nil && !w.imaging.own { // a COMMIT may come before the end of the rows
 			w.unknown()
 			s.gather(w)
@@ -89,7 +93,8 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		return rows, nil
 	}
 	rows.closeLive()
-	if err := s.imaged(ctx, w, &c, w.counted(rows.set.rows), rows.failure()); err != nil && rows.failure() == nil {
+	w.changed = w.counted(rows.set.rows)
+	if err := s.imaged(ctx, w, &c, w.changed, rows.failure()); err != nil && rows.failure() == nil {
 		end(err) // the COMMIT failed: the statement has
 		return nil, err
 	}
@@ -107,6 +112,7 @@ func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver
 	defer s.abandonUnless(&returned, w)
 	result, err = s.execImaged(ctx, c, w)
 	changed = w.affected(result)
+	w.changed = changed
 	s.counts = s.counts || changed != unknownCount
 	returned = true
 	return result, changed, err
@@ -142,6 +148,14 @@ type write struct {
 
 	imaging *imaging // nil if nothing is asked beside the statement
 	guess   *guess   // what is run in its place, if not nil
+
+	// What signals are told from: see note.
+	changed        int64 // how many rows, unknownCount if that isn't known
+	args           []driver.NamedValue
+	rows           []Row // all rows of its target that were changed, nil if they weren't asked for
+	inside, atOnce bool  // a transaction is open before it, or may be; its changes may be visible after it
+	ends           bool  // it commits what was gathered before it
+	void           bool  // it is done again
 }
 
 // abandonUnless ends the write if its call panicked (a Value method of an argument
@@ -155,6 +169,9 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 		s.abandonImaging(w)
 	}
 	w.holds.abandon()
+	if !w.effect.none() {
+		s.tellAny(true)
+	}
 	if w.writer != nil {
 		w.writer.End()
 	}
@@ -167,15 +184,17 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write, error) {
 	coherence.Spoil(ctx, "a statement was run that may do more than read")
 	q := s.executed(c.query)
-	w := &write{st: c.st}
+	w := &write{st: c.st, changed: unknownCount}
 	s.refreshForRead(ctx)
 	if slices.Contains(c.st.Settings, "attach") {
 		s.identStale = s.src.Dialect == analyze.SQLite
 	}
 	visible := s.ending(c.st)
+	w.inside, w.atOnce, w.ends = s.tx.open || s.tx.doubt, s.visibleAtOnce(c.st), !visible.none()
 	w.plan, w.effect = s.effectOf(ctx, q, w)
 	s.sign(&w.effect, q)
 	if q == c.query {
+		w.args = c.args
 		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil {
 			return w, err
 		}
@@ -302,11 +321,16 @@ func (s *Session) joinWriters(w *write) {
 // after ends what before began, once the database has answered.
 func (s *Session) after(ctx context.Context, w *write, err error) {
 	s.release(ctx, w.holds, err)
+	if w.ends {
+		s.tellEnded(w, err)
+	}
 	if unknownObject(s.src.Dialect, err) && w.plan != nil {
 		w.plan.db.distrust(w.plan.facts)
 	}
 	s.afterStatement(w, err)
 	s.doubtAfter(err)
+	s.settleReleased(ctx)
+	s.note(w, err)
 	if w.writer != nil {
 		w.writer.End()
 	}

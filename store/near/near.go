@@ -72,6 +72,9 @@ func New(far store.Shared, o Options) *Store {
 // Far is the store that the copies are of.
 func (s *Store) Far() store.Shared { return s.far }
 
+// Channel is that of the far store.
+func (s *Store) Channel() (store.Channel, bool) { return store.ChannelOf(s.far) }
+
 func (s *Store) now() int64 { return int64(time.Since(s.start)) + 1 }
 
 // Lookup is as store.Store has it. If there is a copy the far store is asked for its tags only; and if
