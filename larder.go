@@ -152,6 +152,7 @@ type Cache struct {
 	counters session.Counters
 	handles  handles
 	values   *coherence.Domain
+	remembering
 }
 
 // New returns a cache. It fails if options contradict each other.

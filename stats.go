@@ -20,6 +20,9 @@ type Stats struct {
 	// process reads nothing from it, and others may read what is older.
 	Unannounced int64
 
+	// LateReads is how many remembered values were dropped because their loads left goroutines behind that went on reading.
+	LateReads int64
+
 	Entries   int   // in the store
 	Bytes     int64 // in memory, entries with their keys and tags
 	MaxBytes  int64
@@ -41,7 +44,7 @@ func (c *Cache) Stats() Stats {
 	return Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
 		Unannounced: session.Unannounced(c.store),
-		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
+		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned, LateReads: c.lateReads.Load(),
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,
 	}
 }
