@@ -67,7 +67,7 @@ func Remember[T any](ctx context.Context, c *Cache, key string, load func(contex
 	if bypass || refresh || c.options.Observe != nil || ctx.Err() != nil {
 		return remember(ctx, c, key, load, o, len(options))
 	}
-	if kept, ok := c.values.Kept(ctx, c.valuePrefix+key); ok {
+	if kept, ok := c.kept(ctx, key); ok {
 		if b, ok := kept.(*box[T]); ok && b.plain && (o == nil || o.Clone == nil) {
 			return b.value, nil
 		}
