@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,9 @@ type lab struct {
 	cancels bool // some statements are cancelled
 	kills   bool // some connections are cut by the server
 	several int  // how many registers a read tells of; 0: one
+
+	reads func(ctx context.Context, db *sql.DB, i int) (int64, error) // outside of transactions; nil: read
+	hits  atomic.Int64                                                // how often reads has loaded nothing
 }
 
 // newLab opens a database with two cached handles; w, if not nil, slows their connections down.
@@ -255,7 +259,11 @@ func (c *labClient) stepRead() {
 		defer cancel()
 	}
 	called := c.history.now()
-	if value, err := c.read(ctx, c.db, i); err == nil {
+	read := func() (int64, error) { return c.read(ctx, c.db, i) }
+	if c.reads != nil {
+		read = func() (int64, error) { return c.reads(ctx, c.db, i) }
+	}
+	if value, err := read(); err == nil {
 		c.history.noteRead(c.id, i, called, value)
 	}
 }
