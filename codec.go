@@ -23,8 +23,8 @@ type Codec interface {
 	// another name isn't read.
 	Name() string
 
-	// Append appends a value, of type T where Remember is of T, to dst. If it fails the value isn't kept.
-	Append(dst []byte, value any) ([]byte, error)
+	// Append appends the value that from points to, a *T where Remember is of T, to dst. If it fails the value isn't kept.
+	Append(dst []byte, from any) ([]byte, error)
 
 	// Decode reads what Append has written into the value that into, a *T, points to. If it fails there is no value. It must not keep data.
 	Decode(data []byte, into any) error
@@ -46,18 +46,19 @@ var simple = func() *codec.SimpleHandle {
 
 func (exact) Name() string { return "exact/1" }
 
-func (exact) Append(dst []byte, value any) (_ []byte, err error) {
+func (exact) Append(dst []byte, from any) (_ []byte, err error) {
 	defer recovered(&err)
 	var form []byte
-	if err := codec.NewEncoderBytes(&form, simple).Encode(value); err != nil {
+	if err := codec.NewEncoderBytes(&form, simple).Encode(from); err != nil {
 		return dst, err
 	}
-	read := reflect.New(reflect.TypeOf(value))
+	value := reflect.ValueOf(from).Elem()
+	read := reflect.New(value.Type())
 	if err := codec.NewDecoderBytes(form, simple).Decode(read.Interface()); err != nil {
 		return dst, err
 	}
-	if at, same := sameValue(reflect.ValueOf(value), read.Elem()); !same {
-		return dst, fmt.Errorf("%v%s would not come back as it is; give ValueOptions a Codec that keeps it", reflect.TypeOf(value), at)
+	if at, same := sameValue(value, read.Elem()); !same {
+		return dst, fmt.Errorf("%v%s would not come back as it is; give ValueOptions a Codec that keeps it", value.Type(), at)
 	}
 	return append(dst, form...), nil
 }
@@ -101,7 +102,7 @@ func (b *box[T]) write(c Codec) (err error) {
 	form = binary.BigEndian.AppendUint64(form, uint64(milliseconds(b.expires)))
 	form = binary.BigEndian.AppendUint64(form, uint64(b.renew.Load()/int64(time.Millisecond)))
 	if !b.absent {
-		if form, err = c.Append(form, any(b.value)); err != nil {
+		if form, err = c.Append(form, &b.value); err != nil {
 			return fmt.Errorf("it can't be written: %w", err)
 		}
 	}
