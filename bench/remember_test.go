@@ -56,6 +56,34 @@ func listed(ctx context.Context, db *sql.DB) ([]listedThing, error) {
 	return all, rows.Err()
 }
 
+// BenchmarkRememberHit is a hit of a remembered list of 20 rows in the process against a sync.Map that holds the same list, in turn: "key" under a
+// text that is there already, "computed" under one that is put together for each call, as programs do.
+func BenchmarkRememberHit(b *testing.B) {
+	cache, db := openRemembered(b)
+	load := func(ctx context.Context) ([]listedThing, error) { return listed(ctx, db) }
+	kept, err := load(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var plain sync.Map
+	plain.Store("stuff:42", kept)
+	remembered := func(key string) int { v, _ := larder.Remember(context.Background(), cache, key, load); return len(v) }
+	held := func(key string) int { v, _ := plain.Load(key); return len(v.([]listedThing)) }
+	for name, key := range map[string]func() string{
+		"key":      func() string { return "stuff:42" },
+		"computed": func() string { return fmt.Sprintf("stuff:%d", 42) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			pair(b, held, remembered, 500, func(get func(string) int, _ int) {
+				if get(key()) != 20 {
+					b.Fatal("another list")
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkRemember is a hit of a remembered list of 20 rows in the process, beside maps that hold the same list and are never
 // told of a write: sync.Map, and the cache otter. "computed" has the key put together for each call, as programs do.
 func BenchmarkRemember(b *testing.B) {

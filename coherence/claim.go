@@ -88,6 +88,8 @@ func (d *Domain) Await(ctx context.Context, key string, wait time.Duration) (fou
 		switch {
 		case err != nil:
 			return Read{Outcome: Miss}, done
+		case !first && d.isFenced(): // what another makes isn't for this process
+			return Read{Outcome: Held}, done
 		case first:
 			// Who has given the claim back may have filled since the caller looked.
 			return d.Lookup(ctx, key, nil, false), done
