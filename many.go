@@ -24,6 +24,9 @@ func RememberMany[K comparable, T any](ctx context.Context, c *Cache, key func(K
 	if err := o.check(len(options)); err != nil {
 		return nil, err
 	}
+	if c == nil {
+		return nil, errNoCache
+	}
 	if key == nil || load == nil {
 		return nil, errors.New("larder: RememberMany: key and load must not be nil")
 	}

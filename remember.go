@@ -14,6 +14,8 @@ import (
 // ErrRecursive is what a value's load gets that asks, by itself or through other values, for the value that it is to make.
 var ErrRecursive = errors.New("larder: the load of a remembered value asks for that value")
 
+var errNoCache = errors.New("larder: Remember and RememberMany need a cache: larder.New makes one, larder.Of finds that of a handle")
+
 // ValueOptions say how values are remembered. Nil and the zero value are the defaults.
 type ValueOptions[T any] struct {
 	// TTL is how long a value may live at most. 0 means that of the cache. What is made from things that Larder doesn't see, such
@@ -62,6 +64,10 @@ func Remember[T any](ctx context.Context, c *Cache, key string, load func(contex
 	var o *ValueOptions[T]
 	if len(options) > 0 {
 		o = options[0]
+	}
+	if c == nil {
+		var none T
+		return none, errNoCache
 	}
 	bypass, refresh := session.Wish(ctx)
 	if bypass || refresh || c.options.Observe != nil || ctx.Err() != nil {
@@ -323,8 +329,12 @@ func (q *question[T]) joinBox(ctx context.Context, f *flight) (b *box[T], what j
 	case f.err != nil:
 		return nil, answered, f.err
 	}
-	b, ok := f.made(q.name).(*box[T])
-	if !ok {
+	made := f.made(q.name)
+	b, ok := made.(*box[T])
+	switch {
+	case made == nil: // it was kept already
+		return nil, again, nil
+	case !ok:
 		return nil, leave, nil
 	}
 	return b, answered, nil

@@ -455,6 +455,9 @@ func TestWrongValueOptions(t *testing.T) {
 	if _, err := Remember[int](t.Context(), h.cache, "k", nil); err == nil {
 		t.Error("a load that is nil")
 	}
+	if _, err := Remember(t.Context(), nil, "k", load); err == nil {
+		t.Error("a cache that is nil")
+	}
 }
 
 // TestLateReads: what a goroutine reads that a load has left behind drops the value.
