@@ -180,6 +180,7 @@ type Cache struct {
 	signals  signals
 	relay    *session.Relay // nil: other processes aren't told
 	endRelay func()
+	remembering
 }
 
 // New returns a cache. It fails if options contradict each other.

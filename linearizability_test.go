@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,6 +132,9 @@ type lab struct {
 	kills   bool // some connections are cut by the server
 	verify  float64
 	several int // how many registers a read tells of; 0: one
+
+	reads func(ctx context.Context, db *sql.DB, i int) (int64, error) // outside of transactions; nil: read
+	hits  atomic.Int64                                                // how often reads has loaded nothing
 }
 
 // newLab opens a database with two cached handles; w, if not nil, slows their connections down.
@@ -262,7 +266,11 @@ func (c *labClient) stepRead() {
 		defer cancel()
 	}
 	called := c.history.now()
-	if value, err := c.read(ctx, c.db, i); err == nil {
+	read := func() (int64, error) { return c.read(ctx, c.db, i) }
+	if c.reads != nil {
+		read = func() (int64, error) { return c.reads(ctx, c.db, i) }
+	}
+	if value, err := read(); err == nil {
 		c.history.noteRead(c.id, i, called, value)
 	}
 }

@@ -97,7 +97,7 @@ func (c *Cache) chooseStore() error {
 }
 
 func (c *Cache) nearOptions() near.Options {
-	return near.Options{MaxBytes: c.options.MaxBytes, Bounded: c.options.Bounded, Timeout: c.options.StoreTimeout, Decode: session.Decode}
+	return near.Options{MaxBytes: c.options.MaxBytes, Bounded: c.options.Bounded, Timeout: c.options.StoreTimeout, Decode: decodeEntry}
 }
 
 // enveloped is a store whose entries are compressed and encrypted as the options, and the environment, say.

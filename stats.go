@@ -31,6 +31,9 @@ type Stats struct {
 	Changes     int64 // that receivers were told of, each once for a receiver
 	ChangesLost int64 // that they were not, as they were slow or the store's channel was cut; each time they were told that some were lost
 
+	// LateReads is how many remembered values were dropped because their loads left goroutines behind that went on reading.
+	LateReads int64
+
 	Entries   int   // in the store
 	Bytes     int64 // in memory, entries with their keys and tags
 	MaxBytes  int64
@@ -55,7 +58,7 @@ func (c *Cache) Stats() Stats {
 		Changes:     c.signals.told.Load(),
 		ChangesLost: c.lostChanges(),
 		Unannounced: session.Unannounced(c.store),
-		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned,
+		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned, LateReads: c.lateReads.Load(),
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/session"
+	"github.com/larderdb/larder/store"
 )
 
 // Values is the domain of what is made from reads: remembered values, fragments and pages. Its entries
@@ -20,7 +21,19 @@ func (c *Cache) openValues() {
 		name = "unnamed:" + rand.Text()
 	}
 	c.spaces.store, c.spaces.name = c.store, name
-	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Lease: c.options.Lease, Mutant: c.options.mutant})
+	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Longest: maxTTL, Lease: c.options.Lease,
+		Fenced: c.fencedValues(), Mutant: c.options.mutant})
+	c.valuePrefix = c.values.Prefix() + "value:"
+	c.renewals = make(chan struct{}, maxRenewals)
+}
+
+// fencedValues tells whether values must not be read because a write to a database that they were made from could not be
+// announced; nil where that doesn't happen.
+func (c *Cache) fencedValues() func() bool {
+	if _, shared := c.store.(store.Shared); !shared {
+		return nil
+	}
+	return func() bool { return session.Fenced(c.store) }
 }
 
 // Made tells the cache's observer what became of a value, a fragment or a page.

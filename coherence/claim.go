@@ -76,3 +76,42 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
+
+// Await has one process of those that share a store make what is kept under key, of which no dependencies are known before. It
+// reports whether the caller is the one, who must call done whatever happens; or what another has made, as Lookup does; or
+// neither, when the wait or ctx has come to its end, or the store failed. A claim is of a key alone: it is given back by who is done,
+// and a write that comes meanwhile leaves nothing valid to find.
+func (d *Domain) Await(ctx context.Context, key string, wait time.Duration) (found Read, done func()) {
+	until := d.now() + wait
+	for gap := firstLook; ; gap = min(2*gap, longestGap) {
+		first, done, err := d.Claim(ctx, key, wait)
+		switch {
+		case err != nil:
+			return Read{Outcome: Miss}, done
+		case !first && d.isFenced(): // what another makes isn't for this process
+			return Read{Outcome: Held}, done
+		case first:
+			// Who has given the claim back may have filled since the caller looked.
+			return d.Lookup(ctx, key, nil, false), done
+		case d.now() >= until || !d.sleep(ctx, gap):
+			return Read{Outcome: Miss}, done
+		}
+		if r := d.Lookup(ctx, key, nil, false); r.Outcome == Hit {
+			return r, nothing
+		}
+	}
+}
+
+// Claim is Await for who doesn't wait: it reports whether the caller is the one. In a store of this process's own everybody is.
+func (d *Domain) Claim(ctx context.Context, key string, ttl time.Duration) (first bool, done func(), err error) {
+	if d.shared == nil {
+		return true, nothing, nil
+	}
+	name := key + "\x00made"
+	if first, err = d.shared.Claim(ctx, name, ttl); !first || err != nil {
+		return false, nothing, err
+	}
+	return true, func() { _ = d.shared.Unclaim(context.WithoutCancel(ctx), name) }, nil // or it ends by itself
+}
+
+func nothing() {}

@@ -67,10 +67,17 @@ const (
 
 // Options of a domain; the zero value is the default.
 type Options struct {
-	TTL    time.Duration // how long an entry may live at most; 0 means one hour
+	TTL    time.Duration // how long an entry may live, if its Fill doesn't say; 0 means one hour
 	Lease  time.Duration // how long an abandoned hold lasts; 0 means 30 seconds
 	Shapes int           // how many shapes of a relation are in use at most; 0 means 8
 	Mutant Mutant        // for tests only: the protocol step to leave out
+
+	// Longest is how long an entry may live at most, whatever its Fill says; 0 means TTL.
+	Longest time.Duration
+
+	// Fenced reports whether this process must not read entries although the domain itself knows of nothing: another
+	// domain in the store, whose tags they carry too, has a write that the store was not told of. Nil means never.
+	Fenced func() bool
 
 	// Now is the time by which shapes that nobody uses give way to others, and by which a hold, a
 	// reliance or an unknown outcome is too old; it never goes back. Nil means the time since the domain was made.
@@ -94,8 +101,10 @@ type Domain struct {
 	store   store.Store
 	prefix  string
 	ttl     time.Duration
+	longest time.Duration
 	lease   time.Duration
 	mutant  Mutant
+	beside  func() bool // see Options.Fenced
 	flights flights
 	writers writers
 	usage   usage
@@ -119,15 +128,20 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if o.TTL <= 0 {
 		o.TTL = defaultTTL
 	}
+	if o.Longest <= 0 {
+		o.Longest = o.TTL
+	}
 	if o.Lease <= 0 {
 		o.Lease = defaultLease
 	}
 	d := &Domain{
-		store:  s,
-		prefix: strconv.Itoa(len(identity)) + ":" + identity + ":",
-		ttl:    o.TTL,
-		lease:  o.Lease,
-		mutant: o.Mutant,
+		store:   s,
+		prefix:  strconv.Itoa(len(identity)) + ":" + identity + ":",
+		ttl:     o.TTL,
+		longest: o.Longest,
+		lease:   o.Lease,
+		mutant:  o.Mutant,
+		beside:  o.Fenced,
 	}
 	if d.now = o.Now; d.now == nil {
 		start := time.Now()

@@ -32,7 +32,9 @@ type fence struct {
 // maxUntold bounds the tags that gather; then all are told of.
 const maxUntold = 10_000
 
-func (d *Domain) isFenced() bool { return d.fence.writes.Load() > 0 && d.mutant != NoFence }
+func (d *Domain) isFenced() bool {
+	return (d.fence.writes.Load() > 0 || d.beside != nil && d.beside()) && d.mutant != NoFence
+}
 
 // Unannounced is how many writes of this process the store could not be told of yet.
 func (d *Domain) Unannounced() int64 { return d.fence.writes.Load() }

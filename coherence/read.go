@@ -174,7 +174,7 @@ func (d *Domain) read(ctx context.Context, key string, n need, v store.View, err
 		rec.add(d.store, v.Entry.Tags, v.Entry.Tokens)
 		return Read{Outcome: Hit, Value: v.Entry.Value}
 	case v.Held:
-		rec.spoil("a write was in flight")
+		rec.spoil(WhyHeld)
 		return Read{Outcome: Held}
 	case n.tags == nil:
 		return Read{Outcome: Miss}
@@ -192,7 +192,7 @@ func (d *Domain) Forget(ctx context.Context, key string) {
 }
 
 // Fill keeps value under the tokens that were seen before the database was read,
-// for at most ttl (0: the domain's, which is also the longest), and reports
+// for at most ttl (0: the domain's), and reports
 // whether the store took it; it may have kept nothing all the same. size is the
 // memory that value takes. value is shared from now on and must not change.
 func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration) bool {
@@ -222,9 +222,10 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 }
 
 func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
-	if ttl <= 0 || ttl > d.ttl {
+	if ttl <= 0 {
 		ttl = d.ttl
 	}
+	ttl = min(ttl, d.longest)
 	if d.isFenced() {
 		return false
 	}

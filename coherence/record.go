@@ -2,6 +2,7 @@ package coherence
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,15 @@ type Recording struct {
 	index   map[store.Tag]int // of tags
 	looked  bool
 	spoiled string
+	until   time.Time // when the first of its parts expires by its own TTL; zero: none does
+	late    func()    // see Seal
 }
+
+// Why a recording can't be kept, where others tell it from the rest.
+const (
+	WhyHeld    = "a write was in flight"
+	WhyNothing = "nothing was read through the cache"
+)
 
 type recordingKey struct{}
 
@@ -34,6 +43,11 @@ func Record(ctx context.Context) (context.Context, *Recording) {
 	return context.WithValue(ctx, recordingKey{}, rec), rec
 }
 
+// Unrecorded returns a context that adds to no Recording: for what goes on when that has ended.
+func Unrecorded(ctx context.Context) context.Context {
+	return context.WithValue(ctx, recordingKey{}, (*Recording)(nil))
+}
+
 func recordingOf(ctx context.Context) *Recording {
 	rec, _ := ctx.Value(recordingKey{}).(*Recording)
 	return rec
@@ -42,12 +56,34 @@ func recordingOf(ctx context.Context) *Recording {
 // Spoil marks the recording, if ctx has one, as not cacheable, for the given reason; the first reason stays.
 func Spoil(ctx context.Context, reason string) { recordingOf(ctx).spoil(reason) }
 
+// Expire says that what is computed under ctx must not be kept for longer than until t.
+func Expire(ctx context.Context, t time.Time) {
+	for rec := recordingOf(ctx); rec != nil; rec = rec.outer {
+		rec.mu.Lock()
+		rec.expireLocked(t)
+		rec.mu.Unlock()
+	}
+}
+
+func (rec *Recording) expireLocked(t time.Time) {
+	if !t.IsZero() && (rec.until.IsZero() || t.Before(rec.until)) {
+		rec.until = t
+	}
+}
+
+// Expires returns until when what was computed may be kept; zero if nothing of it expires by itself.
+func (rec *Recording) Expires() time.Time {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.until
+}
+
 // Spoiled returns why what was computed can't be kept, or "".
 func (rec *Recording) Spoiled() string {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	if rec.spoiled == "" && !rec.looked {
-		return "nothing was read through the cache"
+		return WhyNothing
 	}
 	return rec.spoiled
 }
@@ -59,12 +95,17 @@ func (rec *Recording) Tags() []store.Tag {
 	return rec.tags[:len(rec.tags):len(rec.tags)]
 }
 
+// Seal says that what was computed has been kept. If something is read under the recording's context after that, by a
+// goroutine that outlived the computation, late is called, once: what was kept may be made from it.
+func (rec *Recording) Seal(late func()) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	var once sync.Once
+	rec.late = func() { once.Do(late) }
+}
+
 func (rec *Recording) spoil(reason string) {
-	for ; rec != nil; rec = rec.outer {
-		rec.mu.Lock()
-		rec.spoilLocked(reason)
-		rec.mu.Unlock()
-	}
+	rec.each(func(rec *Recording) { rec.spoilLocked(reason) })
 }
 
 func (rec *Recording) spoilLocked(reason string) {
@@ -73,12 +114,23 @@ func (rec *Recording) spoilLocked(reason string) {
 	}
 }
 
-// add adds tags of s with the tokens that were seen before what depends on them was read.
-func (rec *Recording) add(s store.Store, tags []store.Tag, tokens []store.Token) {
+// each does something to the recording and to those around it, each under its lock; one that is sealed hears that it is late.
+func (rec *Recording) each(do func(*Recording)) {
 	for ; rec != nil; rec = rec.outer {
 		rec.mu.Lock()
-		rec.addLocked(s, tags, tokens)
+		do(rec)
+		late := rec.late
 		rec.mu.Unlock()
+		if late != nil {
+			late()
+		}
+	}
+}
+
+// add adds tags of s with the tokens that were seen before what depends on them was read.
+func (rec *Recording) add(s store.Store, tags []store.Tag, tokens []store.Token) {
+	if rec != nil {
+		rec.each(func(rec *Recording) { rec.addLocked(s, tags, tokens) })
 	}
 }
 
@@ -100,16 +152,109 @@ func (rec *Recording) addLocked(s store.Store, tags []store.Tag, tokens []store.
 	}
 }
 
-// FillRecorded keeps value, which was computed under rec, as Read.Fill does. It
-// keeps nothing if rec is spoiled, has seen no read, or is of another store. A
+// of returns what was gathered, which doesn't change any more.
+func (rec *Recording) of() (s store.Store, tags []store.Tag, tokens []store.Token) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	n := len(rec.tags)
+	return rec.store, rec.tags[:n:n], rec.tokens[:n:n]
+}
+
+// Depend adds tags to the recording of ctx, as they are now, before what depends on them is read. With none
+// what is computed may be kept although it reads nothing.
+func (d *Domain) Depend(ctx context.Context, tags []store.Tag) {
+	rec := recordingOf(ctx)
+	if rec == nil {
+		return
+	}
+	if _, up := d.fenced(ctx); up {
+		return
+	}
+	var tokens []store.Token
+	if len(tags) > 0 {
+		v, err := d.store.Lookup(ctx, "", tags)
+		switch {
+		case err != nil:
+			rec.spoil("the store failed")
+			return
+		case v.Held:
+			rec.spoil(WhyHeld)
+			return
+		}
+		tokens = v.Tokens
+	}
+	rec.add(d.store, tags, tokens)
+}
+
+// Stands reports whether what was computed under rec is what it would be now: nothing of what it depends on has changed, or
+// is being changed. It reports false where that isn't known.
+func (d *Domain) Stands(ctx context.Context, rec *Recording) bool {
+	if rec.Spoiled() != "" || d.isFenced() {
+		return false
+	}
+	s, tags, tokens := rec.of()
+	if len(tags) == 0 {
+		return true
+	}
+	if s != d.store {
+		return false
+	}
+	v, err := s.Lookup(ctx, "", tags)
+	return err == nil && !v.Held && slices.Equal(v.Tokens, tokens)
+}
+
+// Adopt adds what rec has gathered to the recording of ctx: what was computed under it, by another, is used under ctx.
+func Adopt(ctx context.Context, rec *Recording) {
+	into := recordingOf(ctx)
+	if into == nil {
+		return
+	}
+	if why := rec.Spoiled(); why != "" {
+		into.spoil(why)
+		return
+	}
+	s, tags, tokens := rec.of()
+	into.add(s, tags, tokens)
+	Expire(ctx, rec.Expires())
+}
+
+// FillRecorded keeps value, which was computed under rec, as Read.Fill does, and not for longer than its parts
+// may be. It keeps nothing if rec is spoiled, has seen no read, or is of another store. A
 // Lookup of the key with nil tags finds it.
 func (d *Domain) FillRecorded(ctx context.Context, key string, rec *Recording, value any, size int, ttl time.Duration) bool {
 	if rec.Spoiled() != "" {
 		return false
 	}
-	rec.mu.Lock()
-	e := &store.Entry{Value: value, Size: size, Tags: rec.tags[:len(rec.tags):len(rec.tags)], Tokens: rec.tokens}
-	other := rec.store != d.store
-	rec.mu.Unlock()
-	return !other && d.fill(ctx, key, e, ttl)
+	if until := rec.Expires(); !until.IsZero() {
+		if ttl <= 0 {
+			ttl = d.ttl
+		}
+		if ttl = min(ttl, time.Until(until)); ttl <= 0 {
+			return false
+		}
+	}
+	s, tags, tokens := rec.of()
+	if s != d.store {
+		return false
+	}
+	if d.mutant == TokensAfterRead && len(tags) > 0 {
+		v, err := d.store.Lookup(ctx, "", tags)
+		if err != nil {
+			return false
+		}
+		tokens = v.Tokens
+	}
+	return d.fill(ctx, key, &store.Entry{Value: value, Size: size, Tags: tags, Tokens: tokens}, ttl)
+}
+
+// Entry returns the valid entry under key, and nil if there is none. It is shared.
+func (d *Domain) Entry(ctx context.Context, key string) *store.Entry {
+	if d.isFenced() {
+		return nil
+	}
+	v, err := d.store.Lookup(ctx, key, nil)
+	if err != nil {
+		return nil
+	}
+	return v.Entry
 }

@@ -96,6 +96,8 @@ type fleet struct {
 
 	watching sync.WaitGroup
 	watched  chan struct{} // closed when the witness is to stop
+
+	values, loads int64 // of remembered values, as stats has told last
 }
 
 // A file is a history with whose it is.
@@ -430,8 +432,11 @@ func (f *fleet) hits() (n int64) {
 
 // stats are those of the processes that run now.
 func (f *fleet) stats() (all larder.Stats) {
+	f.values, f.loads = 0, 0
 	for _, m := range f.members {
-		s := m.tell("stats", "stats").Stats
+		r := m.tell("stats", "stats")
+		f.values, f.loads = f.values+r.Values, f.loads+r.Loads
+		s := r.Stats
 		all.Hits += s.Hits
 		all.Misses += s.Misses
 		all.Held += s.Held

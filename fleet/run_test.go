@@ -17,6 +17,9 @@ func TestCalm(t *testing.T) {
 		begun := now()
 		f.until(int64(*readsFlag / len(sites)))
 		f.mustBeFresh()
+		if f.loads > f.values*9/10 || f.loads == 0 {
+			f.Errorf("of %d remembered values %d were made", f.values, f.loads)
+		}
 		f.checkSample(f.calls(), begun+int64(500*time.Millisecond))
 	})
 }
@@ -53,6 +56,7 @@ func (f *fleet) mustBeFresh() Verdict {
 	v := f.finish()
 	f.report(v, fmt.Sprintf("%d hits, %d misses, %d held, %d bypasses, %d abandoned, %d wide; judged in %v",
 		stats.Hits, stats.Misses, stats.Held, stats.Bypasses, stats.Abandoned, stats.WideWrites, time.Since(began).Round(time.Millisecond)))
+	f.Logf("%d remembered values were asked for, %d made", f.values, f.loads)
 	if v.Stale > 0 {
 		f.Errorf("%d stale; seed %d", v.Stale, *seedFlag)
 	}

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -70,6 +71,8 @@ type Report struct {
 	Text  string
 	Final map[string][]sight // by question and argument
 	Stats larder.Stats
+
+	Values, Loads int64 // remembered values that were asked for, and those that were made
 }
 
 // A Worker is one process.
@@ -80,6 +83,8 @@ type Worker struct {
 	cache   *larder.Cache
 	aside   *aside
 	steps   steps
+
+	values, loads atomic.Int64 // see Report
 
 	quiet sync.RWMutex // held by calls for reading, and for writing while nothing is to happen
 	out   sync.Mutex
@@ -143,7 +148,7 @@ func (w *Worker) openCached(driver, dsn string) error {
 		return err
 	}
 	w.cache, err = larder.New(&larder.Options{
-		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded,
+		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded, Name: "fleet",
 		Logger: slog.New(&lapses{w: w}),
 	})
 	if err != nil {
@@ -198,6 +203,7 @@ func (w *Worker) obey(command []string) error {
 		r := Report{Kind: "stats"}
 		if w.cache != nil {
 			r.Stats = w.cache.Stats()
+			r.Values, r.Loads = w.values.Load(), w.loads.Load()
 		}
 		w.say(r)
 	case "step": // step NAME N SIGNAL

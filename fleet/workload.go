@@ -37,7 +37,20 @@ func (w *Worker) read(r *rand.Rand) {
 		w.readTx(ctx, q, arg)
 		return
 	}
+	if r.IntN(5) == 0 {
+		w.noteRead(func() ([]sight, error) { return w.remembered(ctx, q, arg) })
+		return
+	}
 	w.noteRead(func() ([]sight, error) { return ask(ctx, w.db, w.Dialect, q, arg) })
+}
+
+// remembered is what a question was answered, as a value that all processes share.
+func (w *Worker) remembered(ctx context.Context, q question, arg int) ([]sight, error) {
+	w.values.Add(1)
+	return larder.Remember(ctx, w.cache, fmt.Sprint("question:", q, ":", arg), func(ctx context.Context) ([]sight, error) {
+		w.loads.Add(1)
+		return ask(ctx, w.db, w.Dialect, q, arg)
+	}, &larder.ValueOptions[[]sight]{Wait: time.Second})
 }
 
 // readTx reads twice in a transaction of which each statement sees what is committed.

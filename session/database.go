@@ -100,6 +100,18 @@ func Unannounced(in coherence.Store) (n int64) {
 	return n
 }
 
+// Fenced reports whether a store could not be told of a write yet.
+func Fenced(in coherence.Store) bool {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	for key, db := range registry.m {
+		if key.store == in && db.domain.Unannounced() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // again takes one more reference to db.
 func (db *database) again() *database {
 	registry.mu.Lock()

@@ -27,6 +27,12 @@ func WithRefresh(ctx context.Context) context.Context {
 	return context.WithValue(ctx, wishKey{}, refreshed)
 }
 
+// Wish is what a context asks for: to read the database and keep nothing, or to read it and keep what it says.
+func Wish(ctx context.Context) (bypass, refresh bool) {
+	w, _ := ctx.Value(wishKey{}).(wish)
+	return w == bypassed, w == refreshed
+}
+
 // wishOf is what the context asks for or, if it doesn't ask, the statement's comment.
 func wishOf(ctx context.Context, st *analyze.Statement) wish {
 	if w, ok := ctx.Value(wishKey{}).(wish); ok {
