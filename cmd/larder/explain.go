@@ -12,14 +12,7 @@ import (
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/analyze"
-
-	_ "github.com/go-sql-driver/mysql" // drivers of --driver
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
 )
-
-// dialects are what drivers speak, by their name.
-var dialects = map[string]analyze.Dialect{"sqlite": analyze.SQLite, "pgx": analyze.Postgres, "mysql": analyze.MySQL}
 
 // explainTimeout is how long a database may take to be asked for its catalog.
 const explainTimeout = 30 * time.Second

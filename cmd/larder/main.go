@@ -79,6 +79,6 @@ command line was not understood.`,
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(demoCommand(), explainCommand(), versionCommand())
+	root.AddCommand(demoCommand(), explainCommand(), analyzeCommand(), versionCommand())
 	return root
 }
