@@ -127,7 +127,7 @@ func (a *analysis) live(ctx context.Context) (*predict.Live, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	live, err := predict.OpenLive(ctx, db, a.dialect())
+	live, err := predict.OpenLive(ctx, db, a.speaks())
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("read the catalog: %w", a.redact(err))
@@ -164,8 +164,8 @@ func (a *analysis) replay(c *cobra.Command, files []string, live *predict.Live) 
 	}
 	o := predict.Options{Dialect: dialect, MaxBytes: a.memory << 20, EntryBytes: a.entry, Database: a.database, Worst: a.worst, Live: live}
 	if live != nil {
-		if a.dialect() != dialect {
-			return nil, usagef("the log is of %s, but the driver %s speaks %s", dialect, a.driver, a.dialect())
+		if a.speaks() != dialect {
+			return nil, usagef("the log is of %s, but the driver %s speaks %s", dialect, a.driver, a.speaks())
 		}
 		if o.Database == "" {
 			o.Database = live.Name

@@ -56,7 +56,7 @@ func (c *connection) check() error {
 	return nil
 }
 
-func (c *connection) dialect() analyze.Dialect { return dialects[c.driver] }
+func (c *connection) speaks() analyze.Dialect { return dialects[c.driver] }
 
 // exists fails for an SQLite file that isn't there: opening it would make it.
 func (c *connection) exists() error {

@@ -91,16 +91,20 @@ func TestVersion(t *testing.T) {
 
 func TestVersionOf(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26.8"}
-	if got := versionOf(info); got != "larder unknown go1.26.8" {
-		t.Error(got)
+	for _, c := range []struct{ main, stamp, want string }{
+		{"", "", "larder v" + version + "-dev 0123456789ab (modified) go1.26.8"},
+		{"(devel)", "", "larder v" + version + "-dev 0123456789ab (modified) go1.26.8"},
+		{"v0.1.0", "", "larder v0.1.0 0123456789ab (modified) go1.26.8"},
+		{"v0.1.0", "v0.1.1", "larder v0.1.1 0123456789ab (modified) go1.26.8"},
+		{"v0.1.1-0.20260101000000-0123456789ab", "", "larder v0.1.1-0.20260101000000-0123456789ab go1.26.8"},
+	} {
+		info.Main.Version = c.main
+		info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
+		if got := buildOf(info, c.stamp).String(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
 	}
-	info.Main.Version = "v0.1.0"
-	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
-	if got := versionOf(info); got != "larder v0.1.0 0123456789ab (modified) go1.26.8" {
-		t.Error(got)
-	}
-	info.Main.Version = "v0.1.1-0.20260101000000-0123456789ab"
-	if got := versionOf(info); got != "larder v0.1.1-0.20260101000000-0123456789ab go1.26.8" {
+	if got := buildOf(&debug.BuildInfo{GoVersion: "go1.26.8"}, "").String(); got != "larder v"+version+"-dev go1.26.8" {
 		t.Error(got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/cmd/larder/logs"
+	"github.com/larderdb/larder/cmd/larder/sqltext"
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/confine"
 	"github.com/larderdb/larder/store/memory"
@@ -108,7 +109,7 @@ func (m *Model) Learn(r logs.Record) {
 		return
 	}
 	if n, is := w.facts.(*names); is {
-		n.learn(ShapeOf(r.Text), r, m.statements)
+		n.learn(sqltext.Shape(m.options.Dialect, r.Text), r, m.statements)
 	}
 }
 

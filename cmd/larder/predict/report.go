@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/cmd/larder/sqltext"
 )
 
 // A tally is what a model counts.
@@ -96,7 +97,7 @@ type Report struct {
 const maxShapes = 10_000
 
 func (m *Model) shape(text string) *Shape {
-	text = ShapeOf(text)
+	text = sqltext.Shape(m.options.Dialect, text)
 	s := m.shapes[text]
 	switch {
 	case s != nil:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/cmd/larder/sqltext"
 )
 
 // Statements is what pg_stat_statements tells: how often statements were run and how long they took, but not in which order.
@@ -67,7 +68,7 @@ func (l *Live) Statements(ctx context.Context) (*Statements, error) {
 		}
 		p := l.plan(analyze.Analyze(l.dialect, text))
 		plans = append(plans, p)
-		s.add(p, StatementsOf{Text: ShapeOf(text), Calls: calls, Took: time.Duration(ms * float64(time.Millisecond))})
+		s.add(p, StatementsOf{Text: sqltext.Shape(l.dialect, text), Calls: calls, Took: time.Duration(ms * float64(time.Millisecond))})
 		for _, relation := range p.writes {
 			writes[relation] += calls
 		}
@@ -91,7 +92,7 @@ func (s *Statements) add(p *planned, of StatementsOf) {
 	case p.acts():
 		of.Write = true
 		s.Writes += of.Calls
-	case p.st.Kind != analyze.Read && !p.st.ReturnsRows:
+	case p.st.Kind != analyze.Read && !p.st.ReturnsRows, len(p.reads) == 0, p.reason == analyze.SystemCatalog: // of the server, not its data
 	case p.reason == analyze.Cacheable:
 		s.Reads, s.TookReads = s.Reads+of.Calls, s.TookReads+of.Took
 		s.Cacheable, s.TookAsked = s.Cacheable+of.Calls, s.TookAsked+of.Took

@@ -1,14 +1,19 @@
-package predict
+// Package sqltext takes SQL texts apart without understanding them: what they have in common, and where one ends.
+package sqltext
 
-import "strings"
+import (
+	"strings"
 
-// ShapeOf is a text without its values, comments and spaces: what statements that differ in their values only have
+	"github.com/larderdb/larder/analyze"
+)
+
+// Shape is a text without its values, comments and spaces: what statements that differ in their values only have
 // in common. Lists of values are one.
-func ShapeOf(text string) string {
+func Shape(d analyze.Dialect, text string) string {
 	var b strings.Builder
 	last := ""
 	for at := 0; at < len(text); {
-		word, next := token(text, at)
+		word, next := token(d, text, at)
 		at = next
 		if word == "" {
 			continue
@@ -23,6 +28,29 @@ func ShapeOf(text string) string {
 		b.WriteString(word)
 	}
 	return lists(strings.TrimSuffix(b.String(), ";"))
+}
+
+// Split takes a text of several statements apart at the semicolons between them. What holds semicolons itself, like the
+// body of a trigger, is taken apart as well; what is empty, and comments before a statement, are left out.
+func Split(d analyze.Dialect, text string) (list []string) {
+	from, empty := 0, true
+	for at := 0; at < len(text); {
+		word, next := token(d, text, at)
+		switch {
+		case word == ";":
+			if !empty {
+				list = append(list, strings.TrimSpace(text[from:at]))
+			}
+			from, empty = next, true
+		case word != "" && empty:
+			from, empty = at, false
+		}
+		at = next
+	}
+	if !empty {
+		list = append(list, strings.TrimSpace(text[from:]))
+	}
+	return list
 }
 
 // spaced reports whether a space stands between two words.
@@ -43,19 +71,19 @@ func keywordBefore(text string) bool {
 }
 
 // token returns the word at a place, "?" for a value and "" for what says nothing, and where the next begins.
-func token(text string, at int) (word string, next int) {
+func token(d analyze.Dialect, text string, at int) (word string, next int) {
 	c := text[at]
 	switch {
 	case c <= ' ':
 		return "", at + 1
-	case strings.HasPrefix(text[at:], "--"), c == '#':
+	case strings.HasPrefix(text[at:], "--"), c == '#' && d == analyze.MySQL:
 		return "", after(text, at, "\n")
 	case strings.HasPrefix(text[at:], "/*"):
 		return "", after(text, at+2, "*/")
 	case c == '\'':
-		return "?", quoted(text, at)
+		return "?", quoted(text, at, d == analyze.MySQL)
 	case c == '"' || c == '`':
-		end := quoted(text, at)
+		end := quoted(text, at, d == analyze.MySQL)
 		return text[at:end], end
 	case c == '$' && dollar(text[at:]) != "":
 		mark := dollar(text[at:])
@@ -67,7 +95,7 @@ func token(text string, at int) (word string, next int) {
 	case letter(c):
 		end := at + span(text[at:], func(c byte) bool { return letter(c) || digit(c) || c == '$' })
 		if end < len(text) && text[end] == '\'' && end-at == 1 { // E'…', x'…', N'…'
-			return "?", quoted(text, end)
+			return "?", quoted(text, end, true)
 		}
 		return text[at:end], end
 	}
@@ -86,11 +114,11 @@ func after(text string, at int, mark string) int {
 }
 
 // quoted is the place behind what stands in quotes.
-func quoted(text string, at int) int {
+func quoted(text string, at int, escapes bool) int {
 	quote := text[at]
 	for i := at + 1; i < len(text); i++ {
 		switch {
-		case text[i] == '\\' && quote == '\'':
+		case text[i] == '\\' && escapes && quote != '`':
 			i++
 		case text[i] == quote && i+1 < len(text) && text[i+1] == quote:
 			i++
