@@ -53,6 +53,7 @@ func TestUsage(t *testing.T) {
 		{"demo --for 1s --workers 0", "--workers must be at least 1"},
 		{"demo --for 1s --addr :0", "--addr is for the web page"},
 		{"demo --workers 2", "--workers is for --for"},
+		{"demo --json", "--json is for --for"},
 	} {
 		status, stdout, stderr := larderCommand(t, " \n\t", strings.Fields(c.args)...)
 		if status != exitUsage || stdout != "" {
@@ -233,6 +234,24 @@ func TestDemoFor(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, stderr)
 	}
 	wants(t, stdout, "1,000 users, 100,000 things", "hit ratio", "\n0 stale reads of ")
+}
+
+func TestDemoJSON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a whole shop")
+	}
+	status, stdout, stderr := larderCommand(t, "", "demo", "--for", "500ms", "--json")
+	var r struct {
+		Users  int
+		Cached struct {
+			Judged   int64   `json:"reads_judged"`
+			Stale    *int64  `json:"stale"`
+			HitRatio float64 `json:"hit_ratio"`
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK || r.Users != 1000 || r.Cached.Judged == 0 || r.Cached.Stale == nil || *r.Cached.Stale != 0 || r.Cached.HitRatio <= 0 {
+		t.Errorf("exit status %d, %v: %s%s", status, err, stdout, stderr)
+	}
 }
 
 func TestDemoEndsWhenInterrupted(t *testing.T) {
