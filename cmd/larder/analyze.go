@@ -84,7 +84,7 @@ func (a *analysis) run(c *cobra.Command, files []string) error {
 		if err != nil {
 			return a.redact(err)
 		}
-		return print(c, a.json, r, func(w io.Writer) error { return writeStatements(w, r, a.top) })
+		return output(c, a.json, r, func(w io.Writer) error { return writeStatements(w, r, a.top) })
 	}
 	files, cleanup, err := spooled(files, c.InOrStdin())
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *analysis) run(c *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	return print(c, a.json, r, func(w io.Writer) error { return writePrediction(w, r, a.top) })
+	return output(c, a.json, r, func(w io.Writer) error { return writePrediction(w, r, a.top) })
 }
 
 func (a *analysis) checkAnalysis(files []string) error {

@@ -80,7 +80,7 @@ func (b *comparison) run(c *cobra.Command, file string) error {
 	if err != nil {
 		return b.redactAll(err)
 	}
-	return print(c, b.json, m, m.write)
+	return output(c, b.json, m, m.write)
 }
 
 // maxTurn is how long one handle is measured before the other's turn, so that a machine whose speed drifts drifts for both.

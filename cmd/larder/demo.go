@@ -66,7 +66,7 @@ func tryDemo(c *cobra.Command, trial demo.Trial, asJSON bool) error {
 	}
 	report, err := trial.Run(c.Context())
 	if report != nil {
-		if err := print(c, asJSON, report, report.Write); err != nil {
+		if err := output(c, asJSON, report, report.Write); err != nil {
 			return err
 		}
 	}

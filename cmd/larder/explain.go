@@ -111,7 +111,7 @@ func (q *question) answerFile(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return print(c, q.json, list, func(w io.Writer) error {
+	return output(c, q.json, list, func(w io.Writer) error {
 		s := styleOf(w)
 		for i, e := range list {
 			if i > 0 {

@@ -79,7 +79,7 @@ func (s *shared) announce(c *cobra.Command, relations []string, asJSON bool) err
 		Invalidated []string `json:"invalidated"`
 		Store       string   `json:"store"`
 	}{relations, hidden(s.store)}
-	return print(c, asJSON, result, func(w io.Writer) error {
+	return output(c, asJSON, result, func(w io.Writer) error {
 		what := strings.Join(relations, ", ")
 		if what == "*" {
 			what = "all relations"

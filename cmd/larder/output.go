@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// print prints a result as JSON or as text.
-func print(c *cobra.Command, asJSON bool, v any, text func(io.Writer) error) error {
+// output prints a result as JSON or as text.
+func output(c *cobra.Command, asJSON bool, v any, text func(io.Writer) error) error {
 	if asJSON {
 		return writeJSON(c.OutOrStdout(), v)
 	}

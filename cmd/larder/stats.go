@@ -44,7 +44,7 @@ func statsOfProcess(c *cobra.Command, address string, asJSON bool) error {
 	if err := p.read(c.Context(), "/api/stats", &s); err != nil {
 		return err
 	}
-	return print(c, asJSON, &s, s.write)
+	return output(c, asJSON, &s, s.write)
 }
 
 func (s *remoteStats) write(w io.Writer) error {
@@ -89,7 +89,7 @@ func statsOfStore(c *cobra.Command, address string, asJSON bool) error {
 	}
 	of := s.Stats()
 	result := storeStats{hidden(address), of.Entries, of.Bytes, of.MaxBytes, of.Evictions}
-	return print(c, asJSON, result, result.write)
+	return output(c, asJSON, result, result.write)
 }
 
 // storeAt opens the store that a URL names.

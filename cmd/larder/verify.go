@@ -75,7 +75,7 @@ func (v *verification) run(c *cobra.Command, file string) error {
 	if err != nil {
 		return v.redactAll(err)
 	}
-	if err := print(c, v.json, found, func(w io.Writer) error { return found.write(w) }); err != nil {
+	if err := output(c, v.json, found, func(w io.Writer) error { return found.write(w) }); err != nil {
 		return err
 	}
 	if found.Wrong > 0 {

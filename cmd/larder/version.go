@@ -29,7 +29,7 @@ func versionCommand() *cobra.Command {
 				info = &debug.BuildInfo{GoVersion: runtime.Version()}
 			}
 			b := buildOf(info, stamped)
-			return print(c, asJSON, b, func(w io.Writer) error {
+			return output(c, asJSON, b, func(w io.Writer) error {
 				_, err := fmt.Fprintln(w, b)
 				return err
 			})

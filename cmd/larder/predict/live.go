@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 type Live struct {
 	Name     string // as its server's log calls it
 	dialect  analyze.Dialect
+	db       *sql.DB
 	conn     *sql.Conn
 	snapshot *catalog.Snapshot
 	state    *catalog.State
@@ -27,9 +29,9 @@ type Live struct {
 // maxAsked is how many rows a database is asked for.
 const maxAsked = 20_000
 
-// OpenLive reads the catalog of a database, on a connection that is the Live's until Close.
+// OpenLive reads the catalog of a database. The handle is the Live's, which closes it, unless it fails.
 func OpenLive(ctx context.Context, db *sql.DB, d analyze.Dialect) (l *Live, err error) {
-	l = &Live{dialect: d}
+	l = &Live{dialect: d, db: db}
 	if l.conn, err = db.Conn(ctx); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -56,8 +58,8 @@ func OpenLive(ctx context.Context, db *sql.DB, d analyze.Dialect) (l *Live, err 
 	return l, nil
 }
 
-// Close gives the connection back.
-func (l *Live) Close() error { return l.conn.Close() }
+// Close closes the handle.
+func (l *Live) Close() error { return errors.Join(l.conn.Close(), l.db.Close()) }
 
 // Query implements catalog.Querier.
 func (l *Live) Query(ctx context.Context, query string) ([][]driver.Value, error) {

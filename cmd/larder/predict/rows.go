@@ -66,8 +66,8 @@ func (w *world) see(relation string, s confine.Slice) {
 	}
 }
 
-// draw returns one of the slices that were read; any is false if there is none.
-func (w *world) draw(r *rand.Rand, relation, shape string) (form string, any bool) {
+// draw returns one of the slices that were read; ok is false if there is none.
+func (w *world) draw(r *rand.Rand, relation, shape string) (form string, ok bool) {
 	of := w.slices[relation+"\x00"+shape]
 	if of == nil {
 		return "", false

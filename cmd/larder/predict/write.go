@@ -170,7 +170,7 @@ func (m *Model) slicesOf(w *world, p *planned, list []changedRow, shape string, 
 				return nil, false
 			}
 			m.assume(assumeDrawn)
-			if form, any := w.draw(m.random, p.target, shape); any {
+			if form, ok := w.draw(m.random, p.target, shape); ok {
 				forms = append(forms, form)
 			}
 		}
