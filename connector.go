@@ -109,6 +109,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		Store:         c.store,
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,
+		NotAdaptive:   c.options.NotAdaptive,
 		TTL:           c.options.TTL,
 		FailClosed:    c.options.FailClosed,
 		Observe:       c.options.Observe,

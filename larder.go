@@ -101,11 +101,15 @@ type Options struct {
 	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
+	// NotAdaptive keeps the results of every statement that can be kept. Without it those of statements whose
+	// results are hardly ever used before they are removed are kept only if they are asked for again.
+	NotAdaptive bool
+
 	// Observe, if not nil, is called once for every statement, in the goroutine that
 	// runs it: it must be quick. It is told no values of arguments.
 	Observe func(context.Context, Event)
 
-	// Logger hears of what needs attention. Nil means slog.Default.
+	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
 	Logger *slog.Logger
 
 	mutant coherence.Mutant // for tests
@@ -186,7 +190,7 @@ func New(options *Options) (*Cache, error) {
 		o.TTL = defaultTTL
 	}
 	if o.Logger == nil {
-		o.Logger = slog.Default()
+		o.Logger = slog.New(&seldom{Handler: slog.Default().Handler(), heard: new(heard)})
 	}
 	if err := c.chooseStore(); err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package larder
 
-import "github.com/larderdb/larder/session"
+import (
+	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/session"
+)
 
 // Stats is what a cache did since it was made, and what its store keeps now.
 type Stats struct {
@@ -28,7 +31,7 @@ type Stats struct {
 
 // HitRatio is the share of hits in the reads that the cache could have answered.
 func (s Stats) HitRatio() float64 {
-	asked := s.Hits + s.Misses + s.Held
+	asked := s.Hits + s.Misses + s.Held + s.Reasons[analyze.Unprofitable]
 	if asked == 0 {
 		return 0
 	}

@@ -42,6 +42,7 @@ const (
 	TooLarge           // the result is larger than MaxEntryBytes
 	Asked              // the caller asked for it: Bypass, Refresh or a directive
 	StoreDown          // the store doesn't answer
+	Unprofitable       // results of its kind were hardly ever used before they were removed: it is kept when it comes again
 )
 
 var reasonTexts = [...]string{
@@ -79,6 +80,7 @@ var reasonTexts = [...]string{
 	TooLarge:           "result too large",
 	Asked:              "asked for",
 	StoreDown:          "store down",
+	Unprofitable:       "unprofitable",
 }
 
 func (r Reason) String() string {

@@ -22,17 +22,17 @@ func postgresPair(b *testing.B) (bare, cached *sql.DB) {
 
 func pairOn(b *testing.B, server *dbtest.Server) (bare, cached *sql.DB) {
 	b.Helper()
-	return pairOf(b, server.Database(b).DSN())
+	return pairOf(b, server.Database(b).DSN(), nil)
 }
 
 // pairOf is postgresPair for the database of a data source name.
-func pairOf(b *testing.B, dsn string) (bare, cached *sql.DB) {
+func pairOf(b *testing.B, dsn string, o *larder.Options) (bare, cached *sql.DB) {
 	b.Helper()
 	bare, err := sql.Open("pgx", dsn)
 	if err != nil {
 		b.Fatal(err)
 	}
-	cached, err = larder.Open("pgx", dsn, nil)
+	cached, err = larder.Open("pgx", dsn, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -101,6 +101,31 @@ func BenchmarkWriteDurable(b *testing.B) {
 			d.write(b, conn, d.id(i))
 		})
 	})
+}
+
+// BenchmarkUseless compares a cache with none where it is of no use: a list is read once for each time that a row is
+// written, and is never read again before that. It is the time of both.
+func BenchmarkUseless(b *testing.B) {
+	b.Setenv("TMPDIR", "/var/tmp") // not in memory
+	server := dbtest.NewPostgres(b, "-c", "fsync=on", "-c", "full_page_writes=on")
+	for name, notAdaptive := range map[string]bool{"adaptive": false, "not": true} {
+		b.Run(name, func(b *testing.B) {
+			bare, cached := pairOf(b, server.Database(b).DSN(), &larder.Options{MaxBytes: 64 << 20, NotAdaptive: notAdaptive})
+			d := durable{kept: byUser, id: inNoOrder}
+			d.warm(b, bare, cached)
+			op := func(db *sql.DB, i int) {
+				id := d.id(i % 200)
+				if _, err := readAll(b.Context(), db, listPostgres, id-1000); err != nil {
+					b.Fatal(err)
+				}
+				d.write(b, db, id)
+			}
+			for i := range 4000 {
+				op(cached, i)
+			}
+			pair(b, bare, cached, 10, op)
+		})
+	}
 }
 
 // warm makes the rows, and has the results kept.

@@ -30,6 +30,7 @@ type Hold struct {
 
 	made     time.Duration // when it was made, or renewed, at the latest
 	loose    bool          // the store may not have the marks: see fence
+	lapsed   bool          // they may have been gone when the change became visible
 	schema   bool          // of a change of the schema
 	facts    []*Reliance   // by which its tags were told
 	reliance *Reliance     // whose hold of #facts it is
@@ -136,9 +137,14 @@ func (h *Hold) doubt(ctx context.Context) {
 		return
 	}
 	if sure, err := h.stands(context.WithoutCancel(ctx), 0); !sure || err != nil {
+		h.lapsed = true
 		h.loosen()
 	}
 }
+
+// Lapsed reports, of a hold that was released or abandoned, whether its marks may have been gone when the change became
+// visible, though they were in force when it was ready: others may have read what is older, until the release.
+func (h *Hold) Lapsed() bool { return h != nil && h.lapsed }
 
 // widen makes the hold one of everything in the domain.
 func (h *Hold) widen() {

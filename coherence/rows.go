@@ -75,6 +75,14 @@ func (d *Domain) Kept(ctx context.Context, key string) (value any, ok bool) {
 	return v.Entry.Value, true
 }
 
+// Again reports whether a key without an entry was asked for before, not long ago, or had one that was found, and notes
+// that it was asked for now. It reports true as well where that isn't known, or ctx is recorded: what is
+// made of the result can be kept only if the result is.
+func (d *Domain) Again(ctx context.Context, key string) bool {
+	noting, ok := d.store.(interface{ Again(key string) bool })
+	return !ok || recordingOf(ctx) != nil || noting.Again(key)
+}
+
 // LookupRows is Lookup for a result that depends on base and on rows. A relation
 // whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
 // use for the next. rows is called after it is known that there is no entry; in a shared
@@ -258,6 +266,14 @@ func (d *Domain) propose(ctx context.Context, wide store.Tag, token store.Token,
 	}
 	is, err := d.store.Join(ctx, wide, token, shape+proposed)
 	return is && err == nil
+}
+
+// Retire puts a shape of a relation out of use, until a reader wants it again. What is kept of the relation by any
+// shape goes with it.
+func (d *Domain) Retire(ctx context.Context, relation, shape string) {
+	if slices.Contains(d.Shapes(ctx, relation), shape) {
+		d.drop(ctx, d.wideTag(relation), shape)
+	}
 }
 
 // drop puts a shape out of use. The entries that rely on shapes of the relation

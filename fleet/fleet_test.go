@@ -415,17 +415,9 @@ func (f *fleet) finish() Verdict {
 	}
 	close(f.watched)
 	f.watching.Wait()
-	v := judge(f.calls(), f.tries())
+	v := judge(f.calls())
 	f.each((*member).kill)
 	return v
-}
-
-// tries is how often a write may have been made.
-func (f *fleet) tries() int64 {
-	if f.down {
-		return 3
-	}
-	return 1
 }
 
 // hits are those of the processes that run now.

@@ -14,9 +14,7 @@ import (
 //	write, version unknown   … at least by more than when it began; and at least the sum of all that were acknowledged
 //	read                     … at least what it saw
 //
-// And no read sees more than the sum of all writes that had begun when it ended, but for those that were refused. Where
-// connections to the database are lost each write may have been made up to three times: PostgreSQL's drivers say of statements
-// that were sent that they were not, and database/sql sends them again.
+// And no read sees more than the sum of all writes that had begun when it ended, but for those that were refused.
 //
 // In a lapse some processes could not tell the store of their writes. There others have a lower floor, of
 // writes that the store was told of, or that are their own: see Lapse.
@@ -76,7 +74,7 @@ type Verdict struct {
 const maxFindings = 3
 
 // judge judges the calls of all processes.
-func judge(calls []call, tries int64) Verdict {
+func judge(calls []call) Verdict {
 	rows, lapses := make(map[int16][]call), []Lapse(nil)
 	for _, c := range calls {
 		if c.kind == lapsed {
@@ -87,7 +85,7 @@ func judge(calls []call, tries int64) Verdict {
 	}
 	v := Verdict{Lapses: len(lapses)}
 	for row, of := range rows {
-		j := &sweep{row: int(row), calls: of, lapses: lapses, tries: tries}
+		j := &sweep{row: int(row), calls: of, lapses: lapses}
 		j.run(&v)
 	}
 	slices.SortFunc(v.Findings, func(a, b Finding) int { return cmp.Compare(a.Begin, b.Begin) })
@@ -100,7 +98,6 @@ type sweep struct {
 	calls  []call
 	lapses []Lapse
 
-	tries     int64 // how often a write may have been made
 	floor     int64
 	own       []int64 // by lapse and process: the floor for others than those whose writes aren't told
 	processes int
@@ -226,7 +223,7 @@ func (j *sweep) saw(c *call, floor, lower int64, v *Verdict) {
 	v.Reads++
 	f := Finding{Row: j.row, Process: c.process, Begin: c.begin, End: c.end, Saw: c.version}
 	switch {
-	case c.version > j.begun*j.tries:
+	case c.version > j.begun:
 	case c.version >= floor:
 		return
 	case c.version >= lower:

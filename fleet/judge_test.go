@@ -70,7 +70,7 @@ func TestJudge(t *testing.T) {
 		{"… of a row that moves", 0, 2, []call{of(50, lapse(0, 1, 19)), of(50, wrote(0, 2, 3, 0)), of(50, saw(1, 4, 5, 0)), of(50, wrote(2, 6, 7, 0)), of(50, saw(1, 8, 9, 1))}},
 		{"untold by two", 0, 1, []call{lapse(0, 1, 9), lapse(2, 1, 9), wrote(2, 2, 3, 1), saw(1, 4, 5, 0)}},
 	} {
-		if v := judge(c.calls, 1); v.Stale != c.stale || v.Excused != c.excused {
+		if v := judge(c.calls); v.Stale != c.stale || v.Excused != c.excused {
 			t.Errorf("%s: %d stale, %d excused, want %d, %d: %v", c.name, v.Stale, v.Excused, c.stale, c.excused, v.Findings)
 		}
 	}
@@ -107,7 +107,7 @@ func TestJudgeAgreesWithPorcupine(t *testing.T) {
 	verdicts := map[bool]int{}
 	for range 3000 {
 		calls := someCalls(r)
-		fresh := judge(calls, 1).Stale == 0
+		fresh := judge(calls).Stale == 0
 		if want := byPorcupine(calls); fresh != want {
 			t.Fatalf("the judge says %t, porcupine %t: %v", fresh, want, calls)
 		}

@@ -10,7 +10,7 @@ import (
 
 // lapses listens to what the cache says, and notes when the store could not be told of a write: from when it
 // says so, which is before the write is made, until it could be told of all. Where it says that a hold could not be
-// renewed, or a write not announced, the hold may have lapsed while the statement was under way: at most a lease before.
+// renewed, or a write not announced, or that a hold has lapsed, the hold may have lapsed while the statement was under way: at most a lease before.
 type lapses struct {
 	slog.Handler // there is none
 	w            *Worker
@@ -23,7 +23,7 @@ func (l *lapses) Enabled(_ context.Context, level slog.Level) bool { return leve
 
 // Handle implements slog.Handler.
 func (l *lapses) Handle(_ context.Context, r slog.Record) error {
-	for _, what := range []string{"a write can't be held", "a hold can't be renewed", "a write can't be announced"} {
+	for _, what := range []string{"a write can't be held", "a hold can't be renewed", "a write can't be announced", "a hold has lapsed under its statement"} {
 		if strings.Contains(r.Message, what) && !l.w.FailClosed {
 			from := now()
 			if what != "a write can't be held" {

@@ -79,7 +79,7 @@ func TestAside(t *testing.T) {
 		f.each((*member).rest)
 		close(f.watched)
 		f.watching.Wait()
-		v := judge(f.calls(), 1)
+		v := judge(f.calls())
 		f.report(v, "by hand")
 		if v.Stale == 0 {
 			t.Error("the judge finds nothing")

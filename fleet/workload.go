@@ -187,9 +187,25 @@ func (w *Worker) write(r *rand.Rand) {
 
 // exec runs a statement outside of transactions.
 func (w *Worker) exec(ctx context.Context, of []touch, text string, args ...any) {
+	conn := w.once(ctx)
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
 	records := w.begin(of)
-	_, err := w.db.ExecContext(ctx, places(w.Dialect, text), args...)
+	_, err := conn.ExecContext(ctx, places(w.Dialect, text), args...)
 	w.end(records, err)
+}
+
+// once is a connection for a write outside of transactions, nil if there is none. On the pool database/sql sends
+// such a write again if a driver says that it wasn't sent; PostgreSQL's say so of some that were, and are made.
+func (w *Worker) once(ctx context.Context) *sql.Conn {
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		w.failedWrite(err)
+		return nil
+	}
+	return conn
 }
 
 // writeItem: the text tells the row's slice by its key, but not that by its owner.
@@ -212,9 +228,14 @@ func (w *Worker) writeOwner(ctx context.Context, owner int) {
 
 // writeReturning: a write that is asked for its version.
 func (w *Worker) writeReturning(ctx context.Context, id int) {
+	conn := w.once(ctx)
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
 	records := w.begin(touched(touch{id, 0, 1}))
 	var v int64
-	err := w.db.QueryRowContext(ctx, places(w.Dialect, "UPDATE item SET v = v + 1 WHERE id = ? RETURNING v"), id).Scan(&v)
+	err := conn.QueryRowContext(ctx, places(w.Dialect, "UPDATE item SET v = v + 1 WHERE id = ? RETURNING v"), id).Scan(&v)
 	if err == nil {
 		records[0].version = v
 	}

@@ -24,6 +24,9 @@ func (p *planned) rows(ctx context.Context, args []driver.NamedValue) []coherenc
 	if len(p.by) == 0 || !countable(args) {
 		return p.whole
 	}
+	if p.yield.verdict.Load() == overwritten { // slices cost each write more than they save
+		return p.whole
+	}
 	rows := make([]coherence.Rows, 0, len(p.by))
 	for i := range p.by {
 		rows = p.appendRows(ctx, rows, i, args)

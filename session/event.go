@@ -13,14 +13,14 @@ import (
 type Event struct {
 	Kind     coherence.Kind
 	Text     string // the statement, or the name of what was made
-	Args     int // how many arguments it had; their values are not told
+	Args     int    // how many arguments it had; their values are not told
 	Write    bool
 	Outcome  coherence.Outcome // of a read
 	Reason   analyze.Reason    // why a read was a bypass or wasn't kept
 	Detail   string            // more of the Reason; of what was made, why it wasn't kept
-	Reads    []string      // the relations it depends on
-	Writes   []string      // the relations it announced; "*" is all of them
-	Database time.Duration // spent in the database; 0 for a hit
+	Reads    []string          // the relations it depends on
+	Writes   []string          // the relations it announced; "*" is all of them
+	Database time.Duration     // spent in the database; 0 for a hit
 	Total    time.Duration
 	Rows     int // rows read ahead or replayed
 	Bytes    int // their size in memory
@@ -43,7 +43,7 @@ const stripes = 8
 
 type stripe struct {
 	outcomes  [coherence.Held + 1]atomic.Int64
-	reasons   [analyze.StoreDown + 1]atomic.Int64
+	reasons   [analyze.Unprofitable + 1]atomic.Int64
 	writes    atomic.Int64
 	wide      atomic.Int64
 	abandoned atomic.Int64

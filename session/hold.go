@@ -117,6 +117,9 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		if err := releaseOne(ctx, hold, h, err); err != nil {
 			s.warn(ctx, "a write can't be announced", err)
 		}
+		if hold.Lapsed() {
+			s.src.Log.WarnContext(ctx, "larder: a hold has lapsed under its statement: others may have read what is older until now")
+		}
 	}
 	coherence.At(coherence.StepReleased)
 }

@@ -38,7 +38,8 @@ type planned struct {
 
 	direct, prepared string // what keys begin with
 
-	habit habit // of its results
+	habit habit  // of its results
+	yield *yield // of those that are kept
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
@@ -87,7 +88,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	if p := q.find(f, state); p != nil {
 		return p
 	}
-	p := &planned{number: plans.Add(1), text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
+	p := &planned{number: plans.Add(1), yield: new(yield), text: q.st, facts: f, state: state, db: db, plan: f.snapshot.Plan(q.st, state)}
 	p.base = db.allOnly
 	for _, r := range p.plan.Reads {
 		p.whole = append(p.whole, coherence.Rows{Relation: string(r)})

@@ -56,6 +56,9 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		}
 		var read coherence.Read
 		value, hit := p.db.domain.Kept(ctx, key)
+		if !hit && s.passes(ctx, p, wish, key) {
+			return s.bypass(ctx, c, &o, p, analyze.Unprofitable)
+		}
 		if !hit {
 			read = p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
 			value, hit = read.Value, read.Outcome == coherence.Hit
@@ -75,6 +78,17 @@ func (s *Session) queryCall(ctx context.Context, c call) (driver.Rows, error) {
 		}
 	}
 	return s.bypass(ctx, c, &o, nil, analyze.CatalogUnavailable)
+}
+
+// passes reports whether a result that isn't in the cache isn't worth keeping either.
+func (s *Session) passes(ctx context.Context, p *planned, w wish, key string) bool {
+	if !p.yield.lean() || w != cached || s.src.NotAdaptive || p.db.domain.Again(ctx, key) {
+		return false
+	}
+	if p.yield.skip() {
+		p.retire(ctx)
+	}
+	return true
 }
 
 // resultOf returns the result that an entry has. It reports false if the entry was written
@@ -204,6 +218,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	defer caller.End()
 	o.ask()
 	coherence.At(coherence.StepMissed)
+	asked := time.Now()
 	live, err := s.rows(ctx, c)
 	p.understood(caller)
 	if err != nil {
@@ -218,7 +233,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	}
 	result := driverRows(ctx, live)
 	result.readAhead(read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()))
-	p.habit.learn(result.set)
+	p.learn(result.set, time.Since(asked))
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, r, result)

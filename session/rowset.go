@@ -17,8 +17,9 @@ type rowSet struct {
 	typeChanges []typeChange
 	values      []driver.Value // row by row
 	rows        int
-	bytes       int // the sum of the lengths of all []byte values
-	size        int // bytes of memory that all this takes, as near as can be told
+	bytes       int    // the sum of the lengths of all []byte values
+	size        int    // bytes of memory that all this takes, as near as can be told
+	yield       *yield // of its text; nil if that isn't judged
 }
 
 // A shape is how a driver describes a result before its first row. It never changes, so that

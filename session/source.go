@@ -38,6 +38,7 @@ type Config struct {
 	Store         coherence.Store
 	Statements    *analyze.Cache
 	MaxEntryBytes int           // the largest result that is kept
+	NotAdaptive   bool          // results are kept whether or not that pays; see yield
 	TTL           time.Duration // how long an entry may live
 	FailClosed    bool          // no write is made that the store can't be told of
 	Domain        coherence.Options

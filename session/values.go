@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // values are the values of a result while it is read. Those of as many rows as are expected
@@ -109,4 +110,11 @@ func (h *habit) learn(s *rowSet) {
 	if h.alike.Load() != alike {
 		h.alike.Store(alike)
 	}
+}
+
+// learn notes what a result of the plan is like that took so long, and is to be kept.
+func (p *planned) learn(set *rowSet, took time.Duration) {
+	p.habit.learn(set)
+	p.yield.kept(took, len(set.values))
+	set.yield = p.yield
 }

@@ -61,6 +61,11 @@ type Bytes []byte
 // AppendBinary makes Bytes a Value that can be filled again.
 func (b Bytes) AppendBinary(dst []byte) ([]byte, error) { return append(dst, b...), nil }
 
+// A Leaver is a Value that is told when its entry leaves a store of this process: how often it was found, of which any number
+// above a few may be told as those few, and whether what it was read from had changed or it was replaced; else
+// it made room for others. It is called once, under a lock: it must be quick and must not call the store.
+type Leaver interface{ Left(uses int, removed bool) }
+
 // A View is what a reader sees of a key and its tags.
 type View struct {
 	// Entry is set if the key has an entry, each tag of it has the token it was

@@ -101,7 +101,7 @@ func (t *entries) evictLocked() {
 				it.uses.Store(0)
 			}
 			from.pull(it)
-			it.main = true
+			it.main, it.kept = true, true
 			t.main.push(it)
 			continue
 		}
@@ -111,6 +111,27 @@ func (t *entries) evictLocked() {
 		t.dropLocked(it, true)
 		steps = 0
 	}
+}
+
+// again is Store.Again. An item that is no longer valid leaves.
+func (t *entries) again(key string, s *Store) bool {
+	hash := t.hash(key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if it := t.findLocked(key, hash); it != nil {
+		found := it.found() > 0
+		if !it.valid(s) {
+			t.dropLocked(it, false)
+			return found
+		}
+		return true
+	}
+	ghost := &t.ghosts[int(hash)&(len(t.ghosts)-1)]
+	if *ghost == hash {
+		return true
+	}
+	*ghost = hash
+	return false
 }
 
 // remove takes the item of a key out, if there is one.

@@ -17,6 +17,7 @@ type item struct {
 	uses    atomic.Uint32 // since it came, or came to the end of its queue
 	cost    uint32
 	main    bool // which queue it is in; guarded by the mu of entries
+	kept    bool // it was found, and so went to main, or round once more; guarded by the mu of entries
 	expires time.Duration
 	states  []*state
 	entry   store.Entry
@@ -63,10 +64,8 @@ func (it *item) name() {
 // that is found held is looked at again under its lock, for its hold may have
 // lapsed; the entry is invalid either way, since a hold brings a new token.
 func (it *item) valid(s *Store) bool {
-	for i, st := range it.states {
-		if st.token.Load() != uint64(it.entry.Tokens[i]) {
-			return false
-		}
+	if !it.unchanged() {
+		return false
 	}
 	for _, st := range it.states {
 		if st.held.Load() != 0 {
@@ -75,6 +74,24 @@ func (it *item) valid(s *Store) bool {
 		}
 	}
 	return s.now() < it.expires
+}
+
+// unchanged reports whether all tags have the tokens that the item was filled under.
+func (it *item) unchanged() bool {
+	for i, st := range it.states {
+		if st.token.Load() != uint64(it.entry.Tokens[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// found is how often the item was found, as far as that is known. Guarded by the mu of entries.
+func (it *item) found() int {
+	if uses := int(it.uses.Load()); uses > 0 || !it.kept {
+		return uses
+	}
+	return 1
 }
 
 // What the parts of an entry take in memory, found by measuring the heap.

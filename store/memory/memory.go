@@ -69,6 +69,10 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 	return store.View{Tokens: tokens, Held: held}, nil
 }
 
+// Again reports whether key was asked for before, not long ago, or had an entry that was found; it has one that is valid
+// if another has filled it meanwhile. Otherwise it notes that key was asked for now.
+func (s *Store) Again(key string) bool { return s.entries.again(key, s) }
+
 // Fill keeps e if it isn't larger than the store. An entry that is no longer
 // valid isn't kept: it would only drive out others.
 func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Duration) error {
@@ -123,6 +127,9 @@ func (s *Store) share() {
 func (s *Store) gone(it *item, evicted bool) {
 	if evicted {
 		s.evictions.Add(1)
+	}
+	if v, ok := it.entry.Value.(store.Leaver); ok {
+		v.Left(it.found(), !evicted || !it.unchanged())
 	}
 	s.tags.unrefer(it.states)
 }
