@@ -92,6 +92,6 @@ names are better given by the environment (` + dsnVariable + `) than by --dsn, w
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(demoCommand(), explainCommand(), analyzeCommand(), benchCommand(), verifyCommand(),
-		watchCommand(), statsCommand(), invalidateCommand(), flushCommand(), versionCommand(), manualCommand())
+		watchCommand(), statsCommand(), invalidateCommand(), flushCommand(), versionCommand(), manualCommand(), sbomCommand())
 	return root
 }

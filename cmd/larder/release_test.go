@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"regexp"
@@ -23,6 +24,27 @@ func TestNoCgo(t *testing.T) {
 	out, err := command.CombinedOutput()
 	if text := strings.TrimSpace(string(out)); err != nil || text != "" {
 		t.Errorf("%v: these packages need C: %s", err, text)
+	}
+}
+
+// A binary tells what it consists of.
+func TestSBOM(t *testing.T) {
+	status, stdout, stderr := larderCommand(t, "", "sbom")
+	var b bill
+	if err := json.Unmarshal([]byte(stdout), &b); err != nil || status != exitOK || b.Format != "CycloneDX" || len(b.Components) < 10 {
+		t.Fatalf("exit status %d, %v: %s%s", status, err, stdout, stderr)
+	}
+	seen := map[string]string{}
+	for _, c := range b.Components {
+		seen[c.Name] = c.URL
+	}
+	for _, name := range []string{"std", "github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/spf13/cobra"} {
+		if !strings.HasPrefix(seen[name], "pkg:golang/"+name+"@") {
+			t.Errorf("%s is missing: %q", name, seen[name])
+		}
+	}
+	if status, _, stderr := larderCommand(t, "", "sbom", "../../go.mod"); status != exitFailed || !strings.Contains(stderr, "read the binary") {
+		t.Errorf("exit status %d, %s", status, stderr)
 	}
 }
 
