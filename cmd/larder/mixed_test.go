@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/cmd/larder/predict"
@@ -121,6 +122,24 @@ func loggedServers(t *testing.T) []logged {
 	}
 }
 
+// written waits until the logs have all that was done: PostgreSQL's are written by a process of their own.
+func written(t *testing.T, db *sql.DB, paths []string, mark string) {
+	t.Helper()
+	if _, err := db.Exec("SELECT '" + mark + "'"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), mark) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s has no %s", path, mark)
+			}
+		}
+	}
+}
+
 // recorded returns files with what the logs have got since they were so long.
 func recorded(t *testing.T, paths []string, since []int64) (files []string) {
 	t.Helper()
@@ -191,8 +210,10 @@ func TestAnalyzePredictsTheMixedWorkload(t *testing.T) {
 		fillMixed(t, db, l.driver)
 		for _, s := range saves {
 			t.Run(l.name+"/"+s.name, func(t *testing.T) {
+				written(t, db, l.logs, "before "+s.name)
 				since := lengths(t, l.logs)
 				runMixed(t, db, l.driver, s)
+				written(t, db, l.logs, "after "+s.name)
 				files := recorded(t, l.logs, since)
 				want := measured(t, l, s)
 				for _, file := range files {
