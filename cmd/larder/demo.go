@@ -15,6 +15,7 @@ func demoCommand() *cobra.Command {
 		addr    string
 		dir     string
 		workers int
+		asJSON  bool
 	)
 	command := &cobra.Command{
 		Use:   "demo",
@@ -35,7 +36,10 @@ database may answer. The exit status is 1 if one of them was stale or wrong.`,
 				if c.Flags().Changed("addr") {
 					return usagef("--addr is for the web page, which --for does without")
 				}
-				return tryDemo(c, demo.Trial{Size: demo.DefaultSize, For: length, Dir: dir, Workers: workers})
+				return tryDemo(c, demo.Trial{Size: demo.DefaultSize, For: length, Dir: dir, Workers: workers}, asJSON)
+			}
+			if asJSON {
+				return usagef("--json is for --for")
 			}
 			if c.Flags().Changed("workers") {
 				return usagef("--workers is for --for")
@@ -46,13 +50,14 @@ database may answer. The exit status is 1 if one of them was stale or wrong.`,
 	flags := command.Flags()
 	flags.DurationVar(&length, "for", 0, "run the workload for so long, without a browser")
 	flags.IntVar(&workers, "workers", 4, "goroutines of the workload")
+	flags.BoolVar(&asJSON, "json", false, "print JSON, with --for")
 	flags.StringVar(&addr, "addr", "127.0.0.1:0", "address of the web page; port 0 is any that is free")
 	flags.StringVar(&dir, "dir", "", "keep the database in this directory (larder-demo*.db there are replaced)")
 	return command
 }
 
 // tryDemo runs the workload and prints what was found.
-func tryDemo(c *cobra.Command, trial demo.Trial) error {
+func tryDemo(c *cobra.Command, trial demo.Trial, asJSON bool) error {
 	if trial.For <= 0 {
 		return usagef("--for must be longer than nothing, like 10s")
 	}
@@ -61,7 +66,7 @@ func tryDemo(c *cobra.Command, trial demo.Trial) error {
 	}
 	report, err := trial.Run(c.Context())
 	if report != nil {
-		if err := report.Write(c.OutOrStdout()); err != nil {
+		if err := output(c, asJSON, report, report.Write); err != nil {
 			return err
 		}
 	}

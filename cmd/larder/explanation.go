@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -87,13 +86,6 @@ func names(list []analyze.Name) []string {
 		texts[i] = n.String()
 	}
 	return texts
-}
-
-func (e *explanation) writeJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(e)
 }
 
 // writeText prints the explanation for a person.

@@ -1,12 +1,19 @@
-// Command larder shows Larder at work, and says what it makes of a statement.
+// Command larder shows Larder at work, says what it makes of statements, and what it does for a database.
 //
 //	larder demo              a web page on a cached database
 //	larder demo --for 10s    a workload without a browser, every read judged
 //	larder explain 'SELECT'  what a statement reads and writes, and whether it can be cached
+//	larder analyze LOG       what Larder would save, by a log of the database
+//	larder bench FILE        your queries on your database, bare and cached
+//	larder verify FILE       what the cache answers, compared with the database
+//	larder watch URL         what a running process's cache does, live
+//	larder stats URL         figures of a running process, or of a store
+//	larder invalidate TABLE  tell a shared store of changes past Larder
+//	larder flush             remove all results of a database from a shared store
 //	larder version
 //
-// The exit status is 0 if all went well, 1 if something failed or a read was stale, and
-// 2 if the command was not understood.
+// The exit status is 0 if all went well, 1 if something failed or was stale or wrong, and
+// 2 if the command line was not understood.
 package main
 
 import (
@@ -16,6 +23,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,7 +58,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "larder:", err)
+	fmt.Fprintln(stderr, "larder:", strings.TrimPrefix(err.Error(), "larder: "))
 	if usage := new(usageError); !understood || errors.As(err, usage) {
 		return exitUsage
 	}
@@ -70,15 +78,20 @@ func rootCommand() *cobra.Command {
 		Short: "A cache for SQL results that is never stale",
 		Long: `Larder is a cache for SQL results that is never stale: a drop-in *sql.DB for Go.
 
-This command shows it at work (demo), and says what it makes of a statement (explain).
+This command shows it at work (demo), says what it makes of statements (explain), what it would do for
+your database (analyze, bench) and whether it is right (verify); it looks into running programs and the stores that they
+share (watch, stats), and tells these what was changed past Larder (invalidate, flush).
 
-Exit status: 0 if all went well, 1 if something failed or a read was stale, 2 if the
-command line was not understood.`,
+Exit status: 0 if all went well, 1 if something failed or an answer was stale or wrong, 2 if the
+command line was not understood. Results go to standard output (with --json for programs), errors to
+standard error. Colours and progress are for terminals, and NO_COLOR turns colours off. Data source
+names are better given by the environment (` + dsnVariable + `) than by --dsn, which other users of the machine see.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(demoCommand(), explainCommand(), versionCommand())
+	root.AddCommand(demoCommand(), explainCommand(), analyzeCommand(), benchCommand(), verifyCommand(),
+		watchCommand(), statsCommand(), invalidateCommand(), flushCommand(), versionCommand(), manualCommand(), sbomCommand())
 	return root
 }

@@ -53,6 +53,7 @@ func TestUsage(t *testing.T) {
 		{"demo --for 1s --workers 0", "--workers must be at least 1"},
 		{"demo --for 1s --addr :0", "--addr is for the web page"},
 		{"demo --workers 2", "--workers is for --for"},
+		{"demo --json", "--json is for --for"},
 	} {
 		status, stdout, stderr := larderCommand(t, " \n\t", strings.Fields(c.args)...)
 		if status != exitUsage || stdout != "" {
@@ -91,16 +92,20 @@ func TestVersion(t *testing.T) {
 
 func TestVersionOf(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26.8"}
-	if got := versionOf(info); got != "larder unknown go1.26.8" {
-		t.Error(got)
+	for _, c := range []struct{ main, stamp, want string }{
+		{"", "", "larder v" + version + "-dev 0123456789ab (modified) go1.26.8"},
+		{"(devel)", "", "larder v" + version + "-dev 0123456789ab (modified) go1.26.8"},
+		{"v0.1.0", "", "larder v0.1.0 0123456789ab (modified) go1.26.8"},
+		{"v0.1.0", "v0.1.1", "larder v0.1.1 0123456789ab (modified) go1.26.8"},
+		{"v0.1.1-0.20260101000000-0123456789ab", "", "larder v0.1.1-0.20260101000000-0123456789ab go1.26.8"},
+	} {
+		info.Main.Version = c.main
+		info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
+		if got := buildOf(info, c.stamp).String(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
 	}
-	info.Main.Version = "v0.1.0"
-	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
-	if got := versionOf(info); got != "larder v0.1.0 0123456789ab (modified) go1.26.8" {
-		t.Error(got)
-	}
-	info.Main.Version = "v0.1.1-0.20260101000000-0123456789ab"
-	if got := versionOf(info); got != "larder v0.1.1-0.20260101000000-0123456789ab go1.26.8" {
+	if got := buildOf(&debug.BuildInfo{GoVersion: "go1.26.8"}, "").String(); got != "larder v"+version+"-dev go1.26.8" {
 		t.Error(got)
 	}
 }
@@ -229,6 +234,24 @@ func TestDemoFor(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, stderr)
 	}
 	wants(t, stdout, "1,000 users, 100,000 things", "hit ratio", "\n0 stale reads of ")
+}
+
+func TestDemoJSON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a whole shop")
+	}
+	status, stdout, stderr := larderCommand(t, "", "demo", "--for", "500ms", "--json")
+	var r struct {
+		Users  int
+		Cached struct {
+			Judged   int64   `json:"reads_judged"`
+			Stale    *int64  `json:"stale"`
+			HitRatio float64 `json:"hit_ratio"`
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK || r.Users != 1000 || r.Cached.Judged == 0 || r.Cached.Stale == nil || *r.Cached.Stale != 0 || r.Cached.HitRatio <= 0 {
+		t.Errorf("exit status %d, %v: %s%s", status, err, stdout, stderr)
+	}
 }
 
 func TestDemoEndsWhenInterrupted(t *testing.T) {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,41 @@ func (r *Report) Write(w io.Writer) error {
 		return err
 	}
 	return r.writeVerdict(w)
+}
+
+// A side is one half of a report, for programs.
+type side struct {
+	ReadsPerSecond  float64       `json:"reads_per_second"`
+	ReadP50         time.Duration `json:"read_p50_ns"`
+	ReadP99         time.Duration `json:"read_p99_ns"`
+	WritesPerSecond float64       `json:"writes_per_second"`
+	WriteP50        time.Duration `json:"write_p50_ns"`
+	HitRatio        float64       `json:"hit_ratio"`
+	StatementsPerOp float64       `json:"database_statements_per_op"`
+	Judged          int64         `json:"reads_judged"`
+	Stale           int64         `json:"stale"`
+	Wrong           int64         `json:"wrong"`
+	Complaints      []string      `json:"complaints,omitempty"`
+}
+
+func sideOf(r Result) side {
+	return side{
+		r.perSecond(r.reads.count), r.reads.quantile(0.5), r.reads.quantile(0.99), r.perSecond(r.writes.count), r.writes.quantile(0.5),
+		r.hitRatio(), r.statementsPerOp(), r.Reads, r.Stale, r.Wrong, r.Complaints,
+	}
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Users       int  `json:"users"`
+		Rows        int  `json:"rows"`
+		Workers     int  `json:"workers"`
+		Handles     int  `json:"handles"`
+		Bare        side `json:"bare"`
+		Cached      side `json:"cached"`
+		Interrupted bool `json:"interrupted"`
+	}{r.Size.Users, r.Size.Rows, r.Workers, r.Handles, sideOf(r.Bare), sideOf(r.Cached), r.Interrupted})
 }
 
 // rows gives the table's rows, a cell each for bare, cached and how they compare.
