@@ -24,7 +24,7 @@ import (
 var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "log": "log", "slog": "log/slog", "http": "net/http", "os": "os", "strings": "strings",
 	"sql": "database/sql", "driver": "database/sql/driver", "time": "time",
-	"larder": "github.com/larderdb/larder", "memcached": "github.com/larderdb/larder/store/memcached", "redis": "github.com/larderdb/larder/store/redis",
+	"larder": "github.com/larderdb/larder", "page": "github.com/larderdb/larder/page", "dash": "github.com/larderdb/larder/dash", "io": "io", "memcached": "github.com/larderdb/larder/store/memcached", "redis": "github.com/larderdb/larder/store/redis",
 	"stdlib": "github.com/jackc/pgx/v5/stdlib", "pgx": "github.com/jackc/pgx/v5", "pgxpool": "github.com/jackc/pgx/v5/pgxpool",
 	"sqlx": "github.com/jmoiron/sqlx", "gorm": "gorm.io/gorm", "sqlite": "gorm.io/driver/sqlite", "postgres": "gorm.io/driver/postgres",
 	"bun": "github.com/uptrace/bun", "sqlitedialect": "github.com/uptrace/bun/dialect/sqlitedialect", "pgdialect": "github.com/uptrace/bun/dialect/pgdialect",
@@ -37,6 +37,7 @@ var imports = map[string]string{
 var given = map[string]string{
 	"ctx": "context.Context", "db": "*sql.DB", "cache": "*larder.Cache", "connector": "driver.Connector",
 	"dsn": "string", "path": "string", "query": "string", "storeURL": "string", "args": "[]any", "user": "int64", "id": "int64",
+	"mux": "*http.ServeMux", "list": "http.Handler", "topTen": "func(context.Context, *sql.DB) ([]string, error)",
 }
 
 // documents are the pages whose Go code is checked.
