@@ -152,7 +152,7 @@ func (c *checker) parse(b block) (*ast.File, error) {
 
 // header imports what a fragment names, and declares what it is given.
 func header(file *ast.File) (imported, declared string) {
-	named := map[string]bool{"context": true, "sql": true, "driver": true, "larder": true}
+	named := map[string]bool{"context": true, "sql": true, "driver": true, "http": true, "larder": true}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok {
 			if x, ok := s.X.(*ast.Ident); ok && imports[x.Name] != "" {
