@@ -6,6 +6,7 @@ replace github.com/larderdb/larder => ../
 
 require (
 	entgo.io/ent v0.14.5
+	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jmoiron/sqlx v1.4.0
