@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -273,12 +272,11 @@ func (m *batch[K, T]) runOf(ctx context.Context, f *flight, names []string) erro
 		b := f.made(name).(*box[T])
 		m.one(name).tell(ctx, outcomeOf(whys[i]), whys[i], b.size, nil)
 	}
-	asked := make(map[K]bool)
-	for _, k := range m.keys(names) {
-		asked[k] = true
+	for _, k := range m.keys(names) { // loaded is the program's, and may have more
+		if v, ok := loaded[k]; ok {
+			m.found[k] = v
+		}
 	}
-	maps.DeleteFunc(loaded, func(k K, _ T) bool { return !asked[k] })
-	maps.Copy(m.found, loaded)
 	m.open(answered)
 	return nil
 }

@@ -67,7 +67,7 @@ func (b *Bucket[T]) encode(value T) ([]byte, error) {
 	case asString:
 		return []byte(v.String()), nil
 	case asBytes:
-		return v.Bytes(), nil
+		return append([]byte{}, v.Bytes()...), nil // the value is its owner's, who may change it
 	}
 	data, err := b.codec.Marshal(value)
 	if err != nil {

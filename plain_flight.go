@@ -15,6 +15,8 @@ import (
 // kept, or its panic. If the context of the one ends, another runs it. If somebody has set a value meanwhile, that is returned; what
 // was begun before a Clear isn't found after it.
 //
+// A function that asks for what it makes, by itself or through others', gets ErrRecursive. Who has waited for five seconds runs fn by itself, and keeps nothing.
+//
 // It doesn't fail because of the store: if that can't be asked, or can't keep the value, fn makes it each time.
 func (b *Bucket[T]) GetOrSet(ctx context.Context, key string, fn func(context.Context) (T, error), ttl ...time.Duration) (T, error) {
 	var zero T
@@ -33,13 +35,18 @@ func (b *Bucket[T]) GetOrSet(ctx context.Context, key string, fn func(context.Co
 		if l.state == lookFound {
 			return l.value, nil
 		}
-		f, own := b.space.flights.board(plainKey{l.generation, b.tail + key, reflect.TypeFor[T]()})
-		if own {
-			return b.fly(ctx, f, key, life, fn)
+		k := plainKey{l.generation, b.tail + key, reflect.TypeFor[T]()}
+		if makingOf(ctx, k) {
+			return zero, b.failed("get or set", key, ErrRecursive)
 		}
-		select {
-		case <-f.landed:
-		case <-ctx.Done():
+		f, own := b.space.flights.board(k)
+		if own {
+			return b.fly(context.WithValue(ctx, plainFlightKey{}, &plainWithin{k, ctx}), f, key, life, fn)
+		}
+		if !hasLanded(ctx, f) {
+			return fn(ctx)
+		}
+		if ctx.Err() != nil {
 			continue
 		}
 		switch {
@@ -56,6 +63,41 @@ func (b *Bucket[T]) GetOrSet(ctx context.Context, key string, fn func(context.Co
 		}
 		return value, err
 	}
+}
+
+type plainFlightKey struct{}
+
+// plainWithin says which key's function a context is of, and under which one that was called.
+type plainWithin struct {
+	key   plainKey
+	outer context.Context
+}
+
+// makingOf reports whether the function that makes a key has called, by itself or through others'.
+func makingOf(ctx context.Context, key plainKey) bool {
+	for {
+		w, ok := ctx.Value(plainFlightKey{}).(*plainWithin)
+		if !ok {
+			return false
+		}
+		if w.key == key {
+			return true
+		}
+		ctx = w.outer
+	}
+}
+
+// hasLanded waits until a flight has landed or ctx has ended, but not for ever: two functions may each wait for what the other one makes.
+func hasLanded(ctx context.Context, f *plainFlight) bool {
+	timer := time.NewTimer(defaultWait)
+	defer timer.Stop()
+	select {
+	case <-f.landed:
+	case <-ctx.Done():
+	case <-timer.C:
+		return false
+	}
+	return true
 }
 
 // A looked is what GetOrSet has seen of a key.

@@ -342,6 +342,9 @@ func (q *question[T]) joinBox(ctx context.Context, f *flight) (b *box[T], what j
 
 // depend adds to the recording of ctx what a value depends on by its options.
 func (o *ValueOptions[T]) depend(ctx context.Context, c *Cache) {
+	if o.TTL > 0 { // what is made of this value lives no longer either
+		coherence.Expire(ctx, time.Now().Add(o.TTL))
+	}
 	if len(o.Tags) > 0 {
 		c.values.Depend(ctx, c.tagsOf(o.Tags))
 	} else if o.TTL > 0 {

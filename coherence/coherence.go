@@ -75,6 +75,10 @@ type Options struct {
 	// Longest is how long an entry may live at most, whatever its Fill says; 0 means TTL.
 	Longest time.Duration
 
+	// Patience is how long a Lookup waits at most for another's that is under way; then it is a miss of its own. 0 means
+	// as long as its context lasts.
+	Patience time.Duration
+
 	// Fenced reports whether this process must not read entries although the domain itself knows of nothing: another
 	// domain in the store, whose tags they carry too, has a write that the store was not told of. Nil means never.
 	Fenced func() bool
@@ -98,17 +102,18 @@ type Options struct {
 // A Domain is one database in one store: all its clients announce their writes
 // there. It is safe for concurrent use.
 type Domain struct {
-	store   store.Store
-	prefix  string
-	ttl     time.Duration
-	longest time.Duration
-	lease   time.Duration
-	mutant  Mutant
-	beside  func() bool // see Options.Fenced
-	flights flights
-	writers writers
-	usage   usage
-	now     func() time.Duration
+	store    store.Store
+	prefix   string
+	ttl      time.Duration
+	longest  time.Duration
+	lease    time.Duration
+	patience time.Duration // of a Lookup that waits for another's; 0: none
+	mutant   Mutant
+	beside   func() bool // see Options.Fenced
+	flights  flights
+	writers  writers
+	usage    usage
+	now      func() time.Duration
 
 	// Of a store that other processes use too; shared is nil else.
 	shared store.Shared
@@ -135,13 +140,14 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		o.Lease = defaultLease
 	}
 	d := &Domain{
-		store:   s,
-		prefix:  strconv.Itoa(len(identity)) + ":" + identity + ":",
-		ttl:     o.TTL,
-		longest: o.Longest,
-		lease:   o.Lease,
-		mutant:  o.Mutant,
-		beside:  o.Fenced,
+		store:    s,
+		prefix:   strconv.Itoa(len(identity)) + ":" + identity + ":",
+		ttl:      o.TTL,
+		longest:  o.Longest,
+		lease:    o.Lease,
+		mutant:   o.Mutant,
+		beside:   o.Fenced,
+		patience: o.Patience,
 	}
 	if d.now = o.Now; d.now == nil {
 		start := time.Now()

@@ -239,3 +239,20 @@ func TestKeyMayBeUsedAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestPatience: who waits for another's flight waits no longer than the domain has patience.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := coherence.NewDomain(memory.New(1<<20), "db", coherence.Options{Patience: time.Second})
+		tags, began := []store.Tag{d.Tag("stuff?")}, time.Now()
+		owner := d.Lookup(bg, "k", tags, true)
+		defer owner.Done()
+		r := d.Lookup(bg, "k", tags, true)
+		if r.Outcome != coherence.Miss || time.Since(began) != time.Second {
+			t.Errorf("%v after %v", r.Outcome, time.Since(began))
+		}
+		if !r.Fill(bg, 1, 8, 0) {
+			t.Error("what it reads by itself isn't kept")
+		}
+	})
+}

@@ -150,8 +150,15 @@ func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v st
 // wait looks again when f has landed. It never waits for a second flight: of a
 // result that is never kept each reader would stand in line for all others.
 func (d *Domain) wait(ctx context.Context, f *flight, key string, n need) Read {
+	var late <-chan time.Time
+	if d.patience > 0 {
+		timer := time.NewTimer(d.patience)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-f.landed:
+	case <-late:
 	case <-ctx.Done():
 		Spoil(ctx, "the context ended")
 		return Read{Outcome: Miss}

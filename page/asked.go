@@ -16,7 +16,7 @@ type asked struct {
 	user    string
 
 	cookies    bool // it has some, and nothing says for whom the response is
-	authorized bool // it has an Authorization, and …
+	authorized bool // it has an Authorization, or else says who asks, and …
 	flags      flags
 }
 
@@ -43,13 +43,13 @@ func (h *handler) ask(r *http.Request) (a asked, why string) {
 		return a, "the query"
 	}
 	a.query = query
-	return a, a.identify(h.o.User)
+	return a, a.identify(h.o.User, h.o.Key != nil)
 }
 
 // identify tells for whom the response is to be. Without anybody who knows, who has a Cookie or an Authorization may be anybody.
-func (a *asked) identify(user func(*http.Request) (string, bool)) (why string) {
+func (a *asked) identify(user func(*http.Request) (string, bool), keyed bool) (why string) {
 	h := a.request.Header
-	a.cookies, a.authorized = len(h["Cookie"]) > 0, len(h["Authorization"]) > 0
+	a.cookies, a.authorized = len(h["Cookie"]) > 0, identified(a.request, keyed)
 	if user == nil {
 		return ""
 	}
@@ -63,6 +63,41 @@ func (a *asked) identify(user func(*http.Request) (string, bool)) (why string) {
 	}
 	return ""
 }
+
+// identities are fields that say who asks: to the program, or in the words of a proxy that has asked who it is. One that isn't
+// among them must be told of by Options.User or Options.Key, or Vary.
+var identities = map[string]bool{}
+
+func init() {
+	for _, name := range []string{
+		"Authorization", "X-Api-Key", "Api-Key", "Apikey", "X-Auth-Token", "X-Access-Token", "X-Session-Id", "X-Session-Token", "X-User", "X-User-Id",
+		"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
+		"Remote-User", "Remote-Groups", "Remote-Email", "X-Remote-User", "X-Remote-Group", "X-Authenticated-User", "X-Authenticated-Userid", "X-Webauth-User",
+		"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token",
+		"X-Authentik-Username", "X-Authentik-Jwt", "X-Pomerium-Jwt-Assertion", "Tailscale-User-Login", "X-Userinfo", "X-Id-Token",
+		"Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "X-Goog-Iap-Jwt-Assertion", "X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id",
+		"X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Accesstoken", "X-Ms-Client-Principal", "X-Ms-Client-Principal-Id", "X-Ms-Client-Principal-Name", "X-Ms-Token-Aad-Id-Token",
+		"X-Forwarded-Client-Cert", "X-Client-Cert", "X-Ssl-Cert", "X-Ssl-Client-Cert", "X-Ssl-Client-S-Dn", "X-Ssl-Client-Verify", "X-Arr-Clientcert", "Client-Cert",
+	} {
+		identities[name] = true
+	}
+}
+
+// identified reports whether a request says who asks otherwise than by a cookie.
+func identified(r *http.Request, keyed bool) bool {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return true
+	}
+	for name := range r.Header {
+		if identities[name] || !keyed && tenants[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// tenants are fields that say of whom is asked. Who gives Options.Key has thought of that.
+var tenants = map[string]bool{"X-Tenant": true, "X-Tenant-Id": true, "X-Org-Id": true, "X-Scope-Orgid": true, "X-Account-Id": true}
 
 // mayHave reports whether a page may be given to who asks.
 func (a *asked) mayHave(p *stored) bool {
@@ -157,4 +192,12 @@ func each(line string, by byte) func(yield func(string) bool) {
 			}
 		}
 	}
+}
+
+// whoAsks says that a request tells who asks.
+func (a *asked) whoAsks() string {
+	if len(a.request.Header["Authorization"]) > 0 {
+		return "the request has an Authorization"
+	}
+	return "the request says who asks"
 }

@@ -43,7 +43,7 @@ func (k *key) value(v reflect.Value, depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("a %s lies too deep, or in itself: give its key, or let it be a page.Keyer", t)
 	}
-	if v.CanInterface() && t.Implements(keyerType) && !(t.Kind() == reflect.Pointer && v.IsNil()) {
+	if t.Kind() != reflect.Interface && v.CanInterface() && t.Implements(keyerType) && !(t.Kind() == reflect.Pointer && v.IsNil()) {
 		k.add(v.Interface().(Keyer).FragmentKey())
 		return nil
 	}

@@ -206,15 +206,17 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 	ctx, rec := coherence.Record(withMaking(a.request.Context(), l.base))
 	url := h.d.Lookup(ctx, "", []coherence.Tag{h.urlTag(a.request)}, false) // so that unsafe requests of this URL remove the page
 	url.Done()
-	res := newResponse(w, h.o.MaxBytes, func(why string) { h.note(w.Header(), forwardedFor(l.fwd, why, false)) })
+	res := newResponse(w, h.o.MaxBytes, func(why string) {
+		h.habits.learn(l.base, nil, true)
+		l.read.Done() // who waits for it shall not wait for the end of a stream
+		h.note(w.Header(), forwardedFor(l.fwd, why, false))
+	})
 	inner := h.inner(ctx, a)
 	h.next.ServeHTTP(res, inner)
 	if res.finish(); res.trailed() {
 		res.through("it has trailers")
 	}
 	if res.why != "" {
-		h.habits.learn(l.base, nil, true)
-		l.read.Done()
 		h.saw(ctx, &stored{route: inner.Pattern}, coherence.Bypass, res.why, began)
 		return
 	}
@@ -222,6 +224,7 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 	l.read.Done()
 	outer.bind(a.request.Context(), p)
 	h.saw(ctx, p, outcomeOf(why), why, began)
+	replace(w.Header(), res.before)
 	h.send(w, a.request, p, forwardedFor(l.fwd, why, why == ""))
 }
 

@@ -15,11 +15,11 @@ import (
 // it goes through, as if there were no cache, and why says so. It is used by one goroutine at a time.
 type response struct {
 	w      http.ResponseWriter
-	max    int // bytes of a body
-	before http.Header
+	max    int              // bytes of a body
+	before http.Header      // w's, before the handler was called
 	told   func(why string) // called when it goes through, before the status is written
 
-	header http.Header // the handler's; w's, once through
+	header http.Header // w's: handlers keep what Header returns, and go on with it
 	sent   http.Header // what it was when the status was written
 	status int         // 0: not written yet
 	body   []byte
@@ -27,8 +27,7 @@ type response struct {
 }
 
 func newResponse(w http.ResponseWriter, maxBody int, told func(why string)) *response {
-	before := w.Header()
-	return &response{w: w, max: maxBody, before: before, told: told, header: cloneHeader(before)}
+	return &response{w: w, max: maxBody, before: cloneHeader(w.Header()), told: told, header: w.Header()}
 }
 
 // cloneHeader is Header.Clone which makes one of nil.
@@ -94,15 +93,12 @@ func (p *response) through(why string) {
 		return
 	}
 	p.why = why
-	h := p.header
-	if p.status != 0 {
-		h = p.sent
-	}
-	replace(p.before, h)
-	p.told(why)
-	late := p.header
-	p.header = p.w.Header()
-	if p.status != 0 {
+	if p.status == 0 {
+		p.told(why)
+	} else {
+		late := p.header.Clone()
+		replace(p.header, p.sent)
+		p.told(why)
 		p.w.WriteHeader(p.status)
 		maps.Copy(p.header, late) // trailers
 	}

@@ -28,7 +28,8 @@ func (h *handler) page(ans *answer, rec *coherence.Recording, ready bool, route 
 func (h *handler) complete(ans *answer, is flags, rec *coherence.Recording) {
 	header := ans.sent
 	if h.o.Edge != nil && h.o.Key == nil && is&(isPersonal|byCookie) == 0 {
-		h.o.Edge.mark(header, rec.Tags(), ans.life, is&isPublic != 0)
+		// What spoils isn't among the tags, and what expires by itself is purged by nobody.
+		h.o.Edge.mark(header, rec.Tags(), ans.life, is&isPublic != 0 && rec.Spoiled() == "" && rec.Expires().IsZero())
 	}
 	if _, has := header["Etag"]; !has && ans.status == http.StatusOK {
 		header["Etag"] = []string{tagOf(header, ans.body)}

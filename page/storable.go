@@ -83,7 +83,7 @@ func (a *answer) private() string {
 	case a.flags&isPersonal != 0:
 		return ""
 	case a.asked.authorized && a.flags&mayShare == 0:
-		return "the request has an Authorization"
+		return a.asked.whoAsks()
 	case a.asked.cookies && a.flags&(isPublic|byCookie) == 0:
 		return "the request has a Cookie"
 	case a.echoes():
