@@ -95,7 +95,7 @@ const (
 //		// SELECT … FROM outbox ORDER BY id, do each task, DELETE it
 //	})
 //
-// stop ends it, and waits for a call that is under way, unless it is called from within; that call's context ends. It panics if relation
+// stop ends it, and waits for a call that is under way, unless it is called from within that or another receiver; that call's context ends. It panics if relation
 // is empty or fn nil.
 func (c *Cache) OnChange(relation string, fn func(ctx context.Context, c Change)) (stop func()) {
 	if relation == "" || fn == nil {
@@ -235,6 +235,8 @@ func (r *receiver) loseLocked(n int) {
 func (r *receiver) run() {
 	r.mu.Lock()
 	r.self = goroutine()
+	receiving.Store(r.self, struct{}{})
+	defer receiving.Delete(r.self)
 	for !r.stopped && len(r.waiting) > 0 {
 		next := r.waiting[0]
 		r.waiting = r.waiting[1:]
@@ -311,16 +313,21 @@ func (r *receiver) stop() {
 	r.leave()
 	r.mu.Lock()
 	r.stopped, r.waiting = true, nil
-	running, within := r.running, r.self != "" && r.self == goroutine()
+	self := goroutine()
+	running, within := r.running, r.self != "" && r.self == self
 	r.mu.Unlock()
 	if within {
 		return
 	}
 	r.cancel()
-	if running != nil {
+	if _, other := receiving.Load(self); running != nil && !other {
 		<-running
 	}
 }
+
+// receiving are the goroutines that call receivers. Who stops another receiver from one of them doesn't wait for
+// it: that may be waiting for him.
+var receiving sync.Map
 
 // goroutine names the one that calls: so a receiver that stops itself is told from another that stops it.
 func goroutine() string {

@@ -165,7 +165,7 @@ func TestHitsOpenNothing(t *testing.T) {
 // by the store's size and by what is kept of texts.
 func TestBoundedMemory(t *testing.T) {
 	const texts, limit = 50_000, 120 << 20
-	h := newHouse(t, kinds[0], &Options{MaxBytes: 4 << 20, MaxEntryBytes: 64 << 10, Observe: func(context.Context, Event) {}})
+	h := newHouse(t, kinds[0], &Options{MaxBytes: 4 << 20, MaxEntryBytes: 64 << 10, NotAdaptive: true, Observe: func(context.Context, Event) {}})
 	many(h)
 	ask := func(from, n int) {
 		for i := from; i < from+n; i++ {

@@ -44,7 +44,7 @@ func OnRow[T any](c *Cache, relation string, fn func(ctx context.Context, old, n
 	tell := func(ctx context.Context, change Change) {
 		rows, err := decodeRows[T](fields, change)
 		if err != nil {
-			c.options.Logger.Error("larder: rows of a change can't be decoded", "relation", change.Relation, "error", err)
+			c.options.Logger.Error("larder: rows of a change can't be decoded", "relation", change.Relation, "error", err) // which tells no values
 		}
 		if err != nil || !change.Whole || change.Perhaps {
 			if o.unknown != nil {
@@ -190,15 +190,15 @@ func assignAny(to reflect.Value, value any) error {
 // convert sets a field by way of a T. NULL is no T but for slices of bytes.
 func convert[T any](to reflect.Value, value any) error {
 	var n sql.Null[T]
-	if err := n.Scan(value); err != nil {
-		return err
+	if n.Scan(value) != nil { // its error has the value in it
+		return fmt.Errorf("a %T can't be converted to a %v", value, to.Type())
 	}
 	if !n.Valid && to.Kind() != reflect.Slice {
 		return fmt.Errorf("converting NULL to %v is unsupported: use a pointer or sql.Null", to.Type())
 	}
 	v := reflect.ValueOf(&n.V).Elem()
 	if n.Valid && (to.CanInt() && to.OverflowInt(v.Int()) || to.CanUint() && to.OverflowUint(v.Uint()) || to.CanFloat() && to.OverflowFloat(v.Float())) {
-		return fmt.Errorf("%v doesn't fit into %v", value, to.Type())
+		return fmt.Errorf("a %T has a value that doesn't fit into %v", value, to.Type())
 	}
 	to.Set(v.Convert(to.Type()))
 	return nil

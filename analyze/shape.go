@@ -110,7 +110,11 @@ func (s *shaper) literal(rest string) int {
 	backslash := s.dialect == MySQL
 	switch {
 	case c == '\'', c == '"' && s.dialect == MySQL:
-		return quoted(rest, c, backslash)
+		n := quoted(rest, c, backslash)
+		if s.dialect != SQLite && n != quoted(rest, c, !backslash) { // the session's settings tell where it ends
+			return len(rest)
+		}
+		return n
 	case len(rest) > 1 && rest[1] == '\'' && strings.IndexByte("eEbBxXnN", c) >= 0:
 		return 1 + quoted(rest[1:], '\'', backslash || c == 'e' || c == 'E')
 	case c == '$' && s.dialect == Postgres:

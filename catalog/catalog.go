@@ -99,6 +99,7 @@ type Plan struct {
 	TargetTable *confine.Table
 
 	WritesAll bool // it may change any relation
+	MayFail   bool // SQLite: if it fails, what it has done before that may stay
 	Schema    bool // it may change catalog facts
 
 	// AttachedWrites says that it may change relations of the databases in

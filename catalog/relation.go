@@ -42,6 +42,7 @@ type relation struct {
 	timed    bool                 // MySQL: columns has a time of day, and nothing else
 	computed []*analyze.Statement // MySQL: the expressions of columns that are computed when they are read
 	replaces bool                 // SQLite: a constraint says ON CONFLICT REPLACE
+	fails    bool                 // SQLite: a constraint says ON CONFLICT FAIL, or a trigger RAISE(FAIL): what a statement has done before it stays
 }
 
 // A reference is a foreign key, as seen from the relation it refers to.

@@ -58,6 +58,9 @@ func (p *planner) aim(st *analyze.Statement) {
 	if r.replaces && w.Op&(analyze.Insert|analyze.Update) != 0 { // deletes rows that the text doesn't tell
 		return
 	}
+	if r.fails { // in a transaction of its own, which is rolled back after an error, it would leave less
+		return
+	}
 	p.target = r
 }
 

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql/driver"
+	"regexp"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
@@ -76,6 +77,7 @@ func (s *Snapshot) addSQLiteObjects(rows [][]driver.Value) {
 		if r := s.schemas["main"][lowerASCII(text(row[2]))]; r != nil {
 			t := sqliteTrigger(text(row[1]), text(row[3]))
 			r.triggers = append(r.triggers, t)
+			r.fails = r.fails || raisesFail.MatchString(text(row[3]))
 			r.altered(t.on)
 		}
 	}
@@ -100,9 +102,14 @@ func (s *Snapshot) addSQLiteTable(name, code string) {
 	case len(tokens) > 1 && tokens[1].is("virtual"):
 		s.add("main", name, foreign)
 	default:
-		s.add("main", name, table).replaces = !ok || findWords(tokens, "conflict", "replace") >= 0
+		r := s.add("main", name, table)
+		r.replaces = !ok || findWords(tokens, "conflict", "replace") >= 0
+		r.fails = !ok || findWords(tokens, "conflict", "fail") >= 0
 	}
 }
+
+// raisesFail finds what may be RAISE(FAIL, …), or OR FAIL, in a trigger.
+var raisesFail = regexp.MustCompile(`(?i)\bfail\b`)
 
 // markShadows marks tables that may belong to a virtual one.
 func (s *Snapshot) markShadows() {

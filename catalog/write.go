@@ -104,6 +104,7 @@ func (p *planner) mark(r *relation, e effect) effect {
 	if r.partitioned && e&effect(analyze.Update) != 0 { // a row may move
 		e |= effect(analyze.Insert | analyze.Delete)
 	}
+	p.plan.MayFail = p.plan.MayFail || r.fails
 	if p.written == nil {
 		p.written = map[*relation]effect{}
 	}

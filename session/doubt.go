@@ -92,5 +92,8 @@ func (s *Session) doubtAfter(err error) {
 		s.tx.doubt = true
 	case analyze.Postgres:
 		s.tx.failed = true
+		if _, said := sqlState(err); said { // COMMIT will roll back
+			s.tx.noted.aborted = true
+		}
 	}
 }

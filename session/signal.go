@@ -56,7 +56,7 @@ func (s *Session) note(w *write, err error) {
 		return
 	}
 	perhaps := err != nil
-	if perhaps && !s.unknownEnd(err) && !mayKeepSome(w.st) {
+	if perhaps && !s.unknownEnd(err) && !w.mayKeepSome() {
 		return
 	}
 	list := s.notices(w, perhaps)
@@ -74,8 +74,12 @@ func (s *Session) unknownEnd(err error) bool {
 }
 
 // mayKeepSome reports whether a statement that failed may have changed something all the same: the first rows of
-// SQLite's OR FAIL, or the first of several statements.
-func mayKeepSome(st *analyze.Statement) bool {
+// SQLite's FAIL, or the first of several statements.
+func (w *write) mayKeepSome() bool {
+	st := w.st
+	if w.plan != nil && w.plan.plan != nil && w.plan.plan.MayFail {
+		return true
+	}
 	return st.Parts != nil || st.Dialect == analyze.SQLite && strings.Contains(strings.ToUpper(st.Text), "FAIL")
 }
 
@@ -95,7 +99,9 @@ func (s *Session) noteControl(st *analyze.Statement, err error) {
 		return
 	}
 	switch {
-	case st.Parts != nil, st.Kind == analyze.Call, st.Kind == analyze.Unknown, st.Executes != "":
+	case st.Parts != nil: // it has succeeded, and may have rolled back to a savepoint
+		n.saves, n.aborted = nil, false
+	case st.Kind == analyze.Call, st.Kind == analyze.Unknown, st.Executes != "":
 		n.saves = nil
 	case st.Control == analyze.Savepoint:
 		n.save(savepointName(st), s.src.Dialect == analyze.MySQL)
@@ -150,7 +156,8 @@ func (s *Session) tellEnd(err error) {
 	case errors.Is(err, ErrNotHeld): // it was rolled back
 		s.tx.noted = noted{}
 	case err == nil || s.unknownEnd(err):
-		s.tellGathered(err != nil)
+		// MySQL has rolled all back after some errors, and says nothing of it at COMMIT.
+		s.tellGathered(err != nil || s.tx.doubt && s.src.Dialect == analyze.MySQL)
 	default:
 		s.tx.noted.refused = true
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -415,6 +416,23 @@ func TestManualAndCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if status, stdout, _ := larderCommand(t, "", "completion", shell); status != exitOK || !strings.Contains(stdout, "larder") {
 			t.Errorf("%s: exit status %d", shell, status)
+		}
+	}
+}
+
+// TestHidden: passwords that are given by name are hidden as those of URLs are.
+func TestHidden(t *testing.T) {
+	for _, address := range []string{
+		"redis+sentinel://:topsecret@a:1,b:2/mymaster/0?sentinel_username=u&sentinel_password=topsecret",
+		"host=db user=app password='topsecret and more' dbname=x",
+		"host=db password = topsecret",
+		"app:to/p@topsecret@tcp(db:3306)/shop",
+	} {
+		if text := (&connection{dsn: address}).redact(errors.New("dial: " + address)).Error(); strings.Contains(text, "secret") || strings.Contains(text, "more") {
+			t.Errorf("an error says %s", text)
+		}
+		if text := hidden(address); strings.Contains(address, "://") && strings.Contains(text, "topsecret") {
+			t.Errorf("%s is shown as %s", address, text)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -100,6 +102,9 @@ func (c *connection) redact(err error) error {
 	return fmt.Errorf("%s", text) // what it wraps tells the secret
 }
 
+// passwordIs finds a password that is given by name.
+var passwordIs = regexp.MustCompile(`(?i)\w*(?:password|passwd|pwd|secret|token)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)`)
+
 // secrets are the passwords in a URL or data source name.
 func secrets(dsn string) (list []string) {
 	add := func(s string) {
@@ -122,11 +127,14 @@ func secrets(dsn string) (list []string) {
 			add(password)
 		}
 	}
-	for _, word := range strings.FieldsFunc(dsn, func(r rune) bool { return r == ' ' || r == '&' || r == '?' }) {
-		if value, is := strings.CutPrefix(word, "password="); is {
-			add(strings.Trim(value, "'"))
+	for _, found := range passwordIs.FindAllStringSubmatch(dsn, -1) {
+		add(found[1])
+		add(strings.ReplaceAll(strings.Trim(found[1], "'"), `\'`, "'"))
+		if value, err := url.QueryUnescape(found[1]); err == nil {
+			add(value)
 		}
 	}
+	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) }) // one may be a part of another
 	return list
 }
 

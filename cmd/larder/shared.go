@@ -88,6 +88,7 @@ func (s *shared) reachable(ctx context.Context, db *sql.DB) error {
 func hidden(address string) string {
 	for _, secret := range secrets(address) {
 		address = strings.ReplaceAll(address, ":"+secret+"@", ":***@")
+		address = strings.ReplaceAll(address, "="+secret, "=***")
 	}
 	return address
 }
