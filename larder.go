@@ -106,7 +106,7 @@ type Options struct {
 	// opened it first; Logger hears if another was asked for.
 	Lease time.Duration
 
-	// WritesOnly has reads ask the database and keep nothing, while writes are announced. A program that is to share a store
+	// WritesOnly has reads ask the database and keep nothing, while writes are announced; values, fragments and pages are made each time. A program that is to share a store
 	// runs so first, until all that write do; then they may begin to read from it. The environment's LARDER_WRITES_ONLY, if
 	// it is "1" or "true", sets it.
 	WritesOnly bool

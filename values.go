@@ -27,9 +27,12 @@ func (c *Cache) openValues() {
 	c.renewals = make(chan struct{}, maxRenewals)
 }
 
-// fencedValues tells whether values must not be read because a write to a database that they were made from could not be
-// announced; nil where that doesn't happen.
+// fencedValues tells whether values must not be read: because a write to a database that they were made from could not be
+// announced, or because the cache answers no reads, and others may have made them; nil where that doesn't happen.
 func (c *Cache) fencedValues() func() bool {
+	if c.options.WritesOnly {
+		return func() bool { return true }
+	}
 	if _, shared := c.store.(store.Shared); !shared {
 		return nil
 	}

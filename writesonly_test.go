@@ -1,9 +1,11 @@
 package larder_test
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/store/memory"
@@ -42,6 +44,26 @@ func TestWritesOnly(t *testing.T) {
 	write("UPDATE stuff SET n = 2 WHERE id = 1")
 	if got := read(query); got != 2 {
 		t.Errorf("read %d after 2 was written", got)
+	}
+
+	// What is made from reads by a cache that answers them is not what the other one answers with, even under the same name.
+	named, readThere, _ := open(larder.Options{Name: "shop"})
+	makes := func(c *larder.Cache, read func(string) int) int {
+		v, err := larder.Remember(t.Context(), c, "n", func(ctx context.Context) (int, error) { return read(query), nil },
+			&larder.ValueOptions[int]{TTL: time.Hour})
+		must(t, err)
+		return v
+	}
+	makes(named, func(string) int { return 7 })
+	if got := makes(named, readThere); got != 7 {
+		t.Fatalf("nothing is remembered: %d", got)
+	}
+	alone, readAlone, _ := open(larder.Options{Name: "shop", WritesOnly: true})
+	if got := makes(alone, readAlone); got != 2 {
+		t.Errorf("made %d, want 2, which the database has", got)
+	}
+	if got := makes(named, readThere); got != 7 {
+		t.Errorf("%d: the one that only announces writes has kept a value", got)
 	}
 
 	t.Setenv(larder.WritesOnlyVariable, "1")
