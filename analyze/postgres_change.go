@@ -145,6 +145,9 @@ func (b *pgBlocks) changed(c *Change, r *ast.RangeVar, where ast.Node) *Change {
 	}
 	if from, condition, ok := b.spans(c.Op); ok && b.sameRows(from, condition, r, where) {
 		c.Repeatable = true
+		if len(c.Returning) == 0 {
+			c.Append = b.end()
+		}
 		c.From = from.text(b.text)
 		c.Condition, c.Args = condition.renumbered(b.text)
 		if len(condition) > 0 {

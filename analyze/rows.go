@@ -143,7 +143,7 @@ type Change struct {
 	Span       [2]int // byte offsets of the condition in the text of the statement
 
 	Returning []Output // its own RETURNING
-	Append    int      // Insert: byte offset at which a RETURNING may be added to the text; 0: it may not
+	Append    int      // byte offset at which a RETURNING may be added to the text; 0: it may not
 }
 
 // An Assignment is column = value in UPDATE.
