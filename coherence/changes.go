@@ -3,6 +3,7 @@ package coherence
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/larderdb/larder/store"
 )
@@ -15,6 +16,9 @@ type Change struct {
 	// is false if that can't be told. It is called once for a shape. Nil is for
 	// rows of which nothing is known.
 	Slices func(shape string) (slices []string, known bool)
+
+	// Later says that slices which aren't known are told by Tell, when the database has answered: MayPause must allow it.
+	Later bool
 }
 
 // HoldChanges is Hold for changes of rows, and of base besides. It asks for the
@@ -30,12 +34,14 @@ func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) 
 			a.tags.add(d.wideTag(c.Relation))
 			continue
 		}
-		members, _, err := d.members(ctx, d.wideTag(c.Relation))
-		if err != nil {
-			a.tags.add(d.wideTag(c.Relation))
-			continue
+		if d.shared != nil || d.mutant == MembersBeforeHold { // a second hold would be a second round trip
+			members, _, err := d.members(ctx, d.wideTag(c.Relation))
+			if err != nil {
+				a.tags.add(d.wideTag(c.Relation))
+				continue
+			}
+			a.addShapes(i, members)
 		}
-		a.addShapes(i, members)
 		a.look.Tags, a.of = append(a.look.Tags, d.wideTag(c.Relation)), append(a.of, i)
 	}
 	if d.mutant == RememberedShapes {
@@ -43,6 +49,7 @@ func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) 
 	}
 	h, err := d.hold(ctx, a.tags.list, &a.look)
 	if err != nil || h == nil || h.ended || d.mutant == MembersBeforeHold {
+		h.pause(a.later)
 		return h, err
 	}
 	// Shapes that were proposed before R? was held. A later one isn't put in use.
@@ -50,6 +57,7 @@ func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) 
 		d.known.note(a.look.Tags[n], seen)
 		a.addShapes(a.of[n], seen.Members)
 	}
+	h.pause(a.later)
 	return h.extend(ctx, a.tags.list[len(h.tags):])
 }
 
@@ -73,13 +81,16 @@ type announcement struct {
 	slices  int        // how many tags are slices
 	tags    tagSet
 
+	later []untold // of changes that are told later
+
 	look store.Look // at R* of some changes, …
 	of   []int      // … of these
 }
 
 // addShapes adds the tags of a change under shapes that it wasn't asked for yet.
 func (a *announcement) addShapes(i int, members []string) {
-	for _, shape := range bare(members) {
+	for _, member := range members {
+		shape := strings.TrimSuffix(member, proposed)
 		if !slices.Contains(a.asked[i], shape) {
 			a.asked[i] = append(a.asked[i], shape)
 			a.add(a.changes[i], shape)
@@ -90,6 +101,10 @@ func (a *announcement) addShapes(i int, members []string) {
 // add adds the slices of one shape, if they are known and not too many.
 func (a *announcement) add(c Change, shape string) {
 	known, ok := c.Slices(shape)
+	if !ok && c.Later && a.d.pauses.store != nil {
+		a.later = append(a.later, untold{c.Relation, shape, a.d.shapeTag(c.Relation, shape)})
+		return
+	}
 	if !ok || a.slices+len(known) > maxSlices {
 		a.tags.add(a.d.shapeTag(c.Relation, shape))
 		return

@@ -75,6 +75,9 @@ type Options struct {
 	// Longest is how long an entry may live at most, whatever its Fill says; 0 means TTL.
 	Longest time.Duration
 
+	// Pauses says which writes may keep readers from rows that are told later; for tests only.
+	Pauses PausePolicy
+
 	// Patience is how long a Lookup waits at most for another's that is under way; then it is a miss of its own. 0 means
 	// as long as its context lasts.
 	Patience time.Duration
@@ -113,6 +116,8 @@ type Domain struct {
 	flights  flights
 	writers  writers
 	usage    usage
+	pauses   pauses
+	tags     tagNames
 	now      func() time.Duration
 
 	// Of a store that other processes use too; shared is nil else.
@@ -165,6 +170,9 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)
+	} else if o.Pauses != NeverPause {
+		d.pauses.store, _ = s.(store.Pauser)
+		d.pauses.always = o.Pauses == AlwaysPause
 	}
 	d.flights.init()
 	d.writers.init(d.now)

@@ -218,7 +218,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("outcome %d is %q, want %q", uint8(o), o, want)
 		}
 	}
-	if len(coherence.Mutants()) != int(coherence.NoFence) {
+	if len(coherence.Mutants()) != int(coherence.EarlyResume) {
 		t.Errorf("%d mutants are listed", len(coherence.Mutants()))
 	}
 	if m := coherence.Mutant(99); m.String() != "Mutant(99)" || coherence.NoHold.String() != "NoHold" {

@@ -32,6 +32,8 @@ type Hold struct {
 	loose    bool          // the store may not have the marks: see fence
 	lapsed   bool          // they may have been gone when the change became visible
 	schema   bool          // of a change of the schema
+	untold   []untold      // shapes whose slices Tell is to tell …
+	paused   []store.Tag   // … and the tags of these, and of those that were told: marked, with the tokens that they had
 	facts    []*Reliance   // by which its tags were told
 	reliance *Reliance     // whose hold of #facts it is
 }
@@ -85,6 +87,9 @@ func (h *Hold) giveUp(ctx context.Context) {
 	}
 }
 
+// Lapses reports whether the hold may lapse though this process lives, because the store is one that others use: see Ready.
+func (h *Hold) Lapses() bool { return h != nil && h.d.shared != nil }
+
 // Ready makes sure that the hold is in force, if it was made so long ago that it may have lapsed: this
 // process may have been stopped since. It is to be called just before what makes the change visible, with
 // the facts by which the tags were told. If it fails the change may be made all the same, as after a Hold that failed.
@@ -95,7 +100,7 @@ func (h *Hold) giveUp(ctx context.Context) {
 //  2. its marks lapse: another process changes the schema, and waits for nobody; a shape comes into use
 //  3. the writer goes on: its tags aren't those of its change any more
 func (h *Hold) Ready(ctx context.Context, facts ...*Reliance) error {
-	if h == nil || h.ended || h.loose || h.d.shared == nil || h.d.mutant == NoHold || h.d.mutant == NoReady {
+	if !h.Lapses() || h.ended || h.loose || h.d.mutant == NoHold || h.d.mutant == NoReady {
 		return nil
 	}
 	now := h.d.now()
@@ -161,6 +166,9 @@ func (h *Hold) widen() {
 // no further call. Once a hold has ended it does nothing.
 func (h *Hold) Release(ctx context.Context) error {
 	h.doubt(ctx)
+	if h != nil {
+		h.tags = append(h.tags, h.undecided()...)
+	}
 	err := h.end(ctx)
 	if err == nil {
 		return nil
@@ -205,6 +213,7 @@ func (h *Hold) end(ctx context.Context) error {
 	}
 	if h.ended = err == nil; h.ended {
 		h.fasten()
+		h.resume()
 	}
 	return err
 }
@@ -242,4 +251,9 @@ func (h *Hold) lapse() {
 	}
 	// If it fails, the mark is gone already, or lapses by a lease of the store's own.
 	_ = h.d.store.Renew(context.Background(), h.id, h.tags, h.d.lease)
+	if len(h.paused) > 0 {
+		_ = h.d.store.Hold(context.Background(), h.id, h.paused, h.d.lease, nil)
+		h.d.pauses.now.Add(-int64(len(h.paused)))
+		h.paused, h.untold = nil, nil
+	}
 }

@@ -254,7 +254,7 @@ func crowd(s *memory.Store, stop chan struct{}) {
 // steps of the store are the simulator's to leave out, and registers have no shapes.
 func TestLinearizableSeesMutants(t *testing.T) {
 	for _, m := range coherence.Mutants() {
-		if m.InStore() || m.OfShapes() || m.OfProcesses() {
+		if m.InStore() || m.OfShapes() || m.OfProcesses() || m.OfPauses() {
 			continue
 		}
 		t.Run(m.String(), func(t *testing.T) {

@@ -34,6 +34,8 @@ const (
 	NoReady                     // a writer commits whatever has become of its hold
 	NarrowInDoubt               // a writer whose hold wasn't in force announces no more than it was told
 	NoFence                     // a process reads from a store that doesn't know of its write
+	NoPause                     // a writer whose rows aren't known yet keeps nobody from them
+	EarlyResume                 // … or only until it has told them
 )
 
 var mutantNames = [...]string{
@@ -41,6 +43,7 @@ var mutantNames = [...]string{
 	"ReleaseBeforeCommit", "RollbackKeepsHold", "JoinOvertakenFlights",
 	"MembersBeforeHold", "ShapeAfterRead", "ShapeUnderHold", "AnyMembers", "JoinWithoutToken", "PartKeepsToken",
 	"RememberedShapes", "HastySchema", "LapsedSchema", "EternalReliance", "UnheldMove", "NoReady", "NarrowInDoubt", "NoFence",
+	"NoPause", "EarlyResume",
 }
 
 // String returns the mutant's name as it is in Go.
@@ -58,6 +61,7 @@ func Mutants() []Mutant {
 		ReleaseBeforeCommit, RollbackKeepsHold, JoinOvertakenFlights,
 		MembersBeforeHold, ShapeAfterRead, ShapeUnderHold, AnyMembers, JoinWithoutToken, PartKeepsToken,
 		RememberedShapes, HastySchema, LapsedSchema, EternalReliance, UnheldMove, NoReady, NarrowInDoubt, NoFence,
+		NoPause, EarlyResume,
 	}
 }
 
@@ -76,6 +80,9 @@ func (m Mutant) OfShapes() bool { return m >= MembersBeforeHold && m <= PartKeep
 
 // OfProcesses reports whether the step is one that several processes over one store need.
 func (m Mutant) OfProcesses() bool { return m >= RememberedShapes && m <= NoFence }
+
+// OfPauses reports whether the step is one of writes whose rows are told by the database's answer.
+func (m Mutant) OfPauses() bool { return m >= NoPause && m <= EarlyResume }
 
 // mutate tells the store to leave its step out, and panics if it can't.
 func mutate(s store.Store, m Mutant) {

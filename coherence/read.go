@@ -181,6 +181,7 @@ func (d *Domain) read(ctx context.Context, key string, n need, v store.View, err
 		rec.add(d.store, v.Entry.Tags, v.Entry.Tokens)
 		return Read{Outcome: Hit, Value: v.Entry.Value}
 	case v.Held:
+		d.pauses.met(n.tags)
 		rec.spoil(WhyHeld)
 		return Read{Outcome: Held}
 	case n.tags == nil:

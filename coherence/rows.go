@@ -2,8 +2,10 @@ package coherence
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/larderdb/larder/store"
 )
@@ -50,8 +52,8 @@ const proposed = "?" // ends the member of a shape that isn't in use yet
 // nameable reports whether a shape's name can't be taken for another's that is proposed.
 func nameable(shape string) bool { return shape != "" && !strings.HasSuffix(shape, proposed) }
 
-func (d *Domain) anyTag(relation string) store.Tag  { return store.Tag(d.prefix + relation + "?") }
-func (d *Domain) wideTag(relation string) store.Tag { return store.Tag(d.prefix + relation + "*") }
+func (d *Domain) anyTag(relation string) store.Tag  { return d.tags.of(d, relation).any }
+func (d *Domain) wideTag(relation string) store.Tag { return d.tags.of(d, relation).wide }
 
 func (d *Domain) shapeTag(relation, shape string) store.Tag {
 	return store.Tag(d.prefix + relation + "(" + shape + ")*")
@@ -287,7 +289,7 @@ func (d *Domain) drop(ctx context.Context, wide store.Tag, shape string) {
 }
 
 // Shapes returns the shapes of a relation that are in use or proposed, as far as this process knows; none if the
-// store fails. Those of which a write knows the slices needn't be announced widely.
+// store fails. They must not be changed. Those of which a write knows the slices needn't be announced widely.
 func (d *Domain) Shapes(ctx context.Context, relation string) []string {
 	members, _, err := d.members(ctx, d.wideTag(relation))
 	if err != nil {
@@ -308,8 +310,11 @@ func (d *Domain) Crowd(ctx context.Context, relation string) []string {
 	return nil
 }
 
-// bare returns the shapes among members, in use or proposed, each once.
+// bare returns the shapes among members, in use or proposed, each once. They may be the members themselves, which are shared.
 func bare(members []string) []string {
+	if !slices.ContainsFunc(members, func(m string) bool { return strings.HasSuffix(m, proposed) }) {
+		return members
+	}
 	var shapes []string
 	for _, m := range members {
 		if name := strings.TrimSuffix(m, proposed); !slices.Contains(shapes, name) {
@@ -317,6 +322,34 @@ func bare(members []string) []string {
 		}
 	}
 	return shapes
+}
+
+// relationTags are R? and R*.
+type relationTags struct{ any, wide store.Tag }
+
+// A tagNames remembers the tags of relations. It may be forgotten.
+type tagNames struct {
+	known atomic.Pointer[map[string]relationTags]
+}
+
+// maxTagNames bounds the relations whose tags are remembered.
+const maxTagNames = 1024
+
+func (n *tagNames) of(d *Domain, relation string) relationTags {
+	known := n.known.Load()
+	if known != nil {
+		if tags, ok := (*known)[relation]; ok {
+			return tags
+		}
+	}
+	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*")}
+	next := make(map[string]relationTags)
+	if known != nil && len(*known) < maxTagNames {
+		maps.Copy(next, *known)
+	}
+	next[strings.Clone(relation)] = tags
+	n.known.CompareAndSwap(known, &next) // or another has come first
+	return tags
 }
 
 // A tagSet is tags in the order in which they were added, each once.

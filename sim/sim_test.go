@@ -74,6 +74,9 @@ func replay(t *testing.T) {
 // TestMutants: each step that is left out is seen, most of them within few seeds.
 func TestMutants(t *testing.T) {
 	for _, m := range coherence.Mutants() {
+		if m.OfPauses() {
+			continue // nothing is paused in a store of several processes: TestPausedWritesAreLinearizable shows them
+		}
 		switch m {
 		case coherence.LapsedSchema, coherence.EternalReliance, coherence.UnheldMove, coherence.NarrowInDoubt:
 			continue // they take several faults in a row: coherence's TestProcesses shows them

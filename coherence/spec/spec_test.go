@@ -150,3 +150,20 @@ func TestFence(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) { v.check(t, "fence.pml") })
 	}
 }
+
+// TestPause: writes whose rows the database's answer tells.
+func TestPause(t *testing.T) {
+	need(t)
+	for _, v := range []variant{
+		{"the protocol", nil, false},
+		{"the protocol, two writers", []string{"-DREADS=1", "-DW2"}, false},
+		{"the protocol, beside a pause of other rows", []string{"-DREADS=1", "-DOTHER"}, false},
+		{"resumed before the slice is released, which is marked", []string{"-DRELEASELAST"}, false},
+		{"no pause", []string{"-DNOPAUSE"}, true},
+		{"resumed before the slice is marked", []string{"-DEARLYRESUME"}, true},
+		{"marks after tokens only", []string{"-DMARKSAFTER"}, true},
+		{"a crash keeps the token", []string{"-DKEEPSTOKEN"}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { v.check(t, "pause.pml") })
+	}
+}

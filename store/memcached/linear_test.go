@@ -393,7 +393,7 @@ func TestLinearizableSeesMutants(t *testing.T) {
 	skipping.skip = (*memcached.Store).SkipStripes
 	trials := map[string]trial{"SkipStripes": skipping}
 	for _, m := range coherence.Mutants() {
-		if !m.InStore() && !m.OfShapes() && !m.OfProcesses() {
+		if !m.InStore() && !m.OfShapes() && !m.OfProcesses() && !m.OfPauses() {
 			tr := base
 			tr.mutant = m
 			trials[m.String()] = tr

@@ -126,14 +126,14 @@ func (t *entries) evictLocked() {
 	}
 }
 
-// again is Store.Again. An item that is no longer valid leaves.
+// again is Store.Again. An item that won't be valid any more leaves.
 func (t *entries) again(key string, s *Store) bool {
 	hash := t.hash(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if it := t.findLocked(key, hash); it != nil {
 		found := it.found() > 0
-		if !it.valid(s) {
+		if !it.lives(s) {
 			t.dropLocked(it, false)
 			return found
 		}

@@ -60,20 +60,24 @@ func (it *item) name() {
 	}
 }
 
-// valid looks at the tokens of all tags and then at the holds of all tags. A tag
+// valid looks at the holds of all tags, at their tokens, and at the holds again: see store.Pauser. A tag
 // that is found held is looked at again under its lock, for its hold may have
-// lapsed; the entry is invalid either way, since a hold brings a new token.
+// lapsed; the entry isn't found either way, since a hold that lapses brings a new token.
 func (it *item) valid(s *Store) bool {
-	if !it.unchanged() {
-		return false
-	}
+	return !it.held(s) && it.lives(s) && !it.held(s)
+}
+
+// lives reports whether the item is valid, or will be when nobody holds its tags.
+func (it *item) lives(s *Store) bool { return it.unchanged() && s.now() < it.expires }
+
+func (it *item) held(s *Store) bool {
 	for _, st := range it.states {
 		if st.held.Load() != 0 {
 			s.tags.settle(st)
-			return false
+			return true
 		}
 	}
-	return s.now() < it.expires
+	return false
 }
 
 // unchanged reports whether all tags have the tokens that the item was filled under.
@@ -97,7 +101,7 @@ func (it *item) found() int {
 // What the parts of an entry take in memory, found by measuring the heap.
 const (
 	entryOverhead = 288 + 32 // the item with few tags; its part of the table
-	tagOverhead   = 80 + 48  // the state and its place in the map
+	tagOverhead   = 96 + 48  // the state and its place in the map
 )
 
 // entryCost is what e takes in memory, without the states of its tags.

@@ -1,8 +1,8 @@
 // Package memory keeps entries in the memory of this process, within a bound in bytes.
 //
 // An entry points to the states of its tags, so a hit is one look into a hash
-// table by key, a load of each tag's token and then a load of each tag's
-// holds: no lock, no allocation. A miss finds the states by name under a
+// table by key, a load of each tag's holds, then of each tag's token, then of the
+// holds again: no lock, no allocation. A miss finds the states by name under a
 // lock of one of many shards.
 package memory
 
@@ -21,7 +21,10 @@ const (
 	roomSteps       = 128 // the entries' share of the bytes changes in so many steps
 )
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Pauser = (*Store)(nil)
+)
 
 // A Store is a store.Store in the memory of this process. It keeps at most about
 // its maximum of bytes, entries and tags together, counted as the heap would.
@@ -147,6 +150,21 @@ func (s *Store) Hold(_ context.Context, id store.HoldID, tags []store.Tag, lease
 	}
 	s.share()
 	return nil
+}
+
+// Pause is as store.Pauser has it.
+func (s *Store) Pause(id store.HoldID, tags []store.Tag) {
+	for _, name := range tags {
+		s.tags.pause(name, id)
+	}
+	s.share()
+}
+
+// Resume is as store.Pauser has it.
+func (s *Store) Resume(id store.HoldID, tags []store.Tag) {
+	for _, name := range tags {
+		s.tags.resume(name, id)
+	}
 }
 
 // Holders is as store.Store has it.

@@ -44,15 +44,16 @@ type shard struct {
 	idleCount int
 }
 
-// A state is what is known of a tag. Readers look at token and then at held,
-// without a lock.
+// A state is what is known of a tag. Readers look at held, at token and at held
+// again, without a lock.
 type state struct {
 	token atomic.Uint64
 	held  atomic.Int32 // len(marks)
 	refs  int32        // entries that refer to it; guarded by the shard's mu
 	name  store.Tag
-	marks []mark // guarded by the shard's mu
-	set   *set   // its members, nil for none; guarded by the shard's mu
+	marks []mark  // guarded by the shard's mu
+	first [1]mark // room for one
+	set   *set    // its members, nil for none; guarded by the shard's mu
 
 	prev, next *state // in the idle ring; guarded by the shard's mu
 }
@@ -78,30 +79,37 @@ func (t *table) shard(name store.Tag) *shard {
 
 func (t *table) newToken() uint64 { return t.last.Add(1) }
 
-// look returns the tokens of tags, and whether one was held after all were read.
+// look returns the tokens of tags, and whether one was held before they were read, or after.
 func (t *table) look(tags []store.Tag) ([]store.Token, bool) {
 	var few [8]*state
 	states, tokens := few[:0], make([]store.Token, len(tags))
-	for i, name := range tags {
-		st, token := t.peek(name)
-		states, tokens[i] = append(states, st), store.Token(token)
+	for _, name := range tags {
+		states = append(states, t.peek(name))
 	}
-	for _, st := range states {
-		if st.held.Load() != 0 {
-			return tokens, true
-		}
+	held := anyHeld(states)
+	for i, st := range states {
+		tokens[i] = store.Token(st.token.Load())
 	}
-	return tokens, false
+	return tokens, held || anyHeld(states)
 }
 
-// peek returns the state of a tag, without the marks that have lapsed, and its token.
-func (t *table) peek(name store.Tag) (*state, uint64) {
+func anyHeld(states []*state) bool {
+	for _, st := range states {
+		if st.held.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// peek returns the state of a tag, without the marks that have lapsed.
+func (t *table) peek(name store.Tag) *state {
 	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	st := t.getLocked(sh, name)
 	t.lapseLocked(st)
-	return st, st.token.Load()
+	return st
 }
 
 // settle takes the marks away that have lapsed.
@@ -157,13 +165,38 @@ func (t *table) hold(name store.Tag, id store.HoldID, lease time.Duration) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	st := t.getLocked(sh, name)
+	t.setMarkLocked(st, id, lease)
+	st.token.Store(t.newToken())
+}
+
+func (t *table) setMarkLocked(st *state, id store.HoldID, lease time.Duration) {
 	if m := st.markLocked(id); m != nil {
 		m.expires = t.until(lease)
-	} else {
-		st.marks = append(st.marks, mark{id, t.until(lease)})
-		st.held.Add(1)
+		return
 	}
-	st.token.Store(t.newToken())
+	if st.marks == nil {
+		st.marks = st.first[:0]
+	}
+	st.marks = append(st.marks, mark{id, t.until(lease)})
+	st.held.Add(1)
+}
+
+// pause marks a tag, which keeps its token.
+func (t *table) pause(name store.Tag, id store.HoldID) {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t.setMarkLocked(t.getLocked(sh, name), id, 0)
+}
+
+// resume takes the mark of id away from a tag, which keeps its token.
+func (t *table) resume(name store.Tag, id store.HoldID) {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if st := sh.states[name]; st != nil {
+		t.unmarkLocked(st, func(m mark) bool { return m.id == id })
+	}
 }
 
 // renew reports whether id still holds the tag.

@@ -282,7 +282,7 @@ var keepToken = cutting(
 func TestLinearizableSeesMutants(t *testing.T) {
 	server := dbtest.Redis(t)
 	for _, m := range coherence.Mutants() {
-		if m.OfShapes() || m.OfProcesses() || m.InStore() || m == coherence.JoinOvertakenFlights { // it is within one process
+		if m.OfShapes() || m.OfProcesses() || m.OfPauses() || m.InStore() || m == coherence.JoinOvertakenFlights { // it is within one process
 			continue
 		}
 		t.Run(m.String(), func(t *testing.T) { seen(t, server, Options{}, m, nil, nil) })

@@ -66,6 +66,8 @@ var cases = []struct {
 	{"a lapsed hold leaves nothing valid", lapseTokens},
 	{"a look after the marks", looked},
 	{"a look while another joins", lookedWhileJoined},
+	{"a pause, of a store in this process", paused},
+	{"a pause while others look", pausedMeanwhile},
 	{"holders", holders},
 	{"claims, of a shared store", claims},
 	{"renew", renewed},

@@ -1,0 +1,210 @@
+package coherence_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
+)
+
+// A pausing is lists of two users, who are told later, and a row by its id, which the text tells.
+type pausing struct {
+	*testing.T
+	d     *coherence.Domain
+	store *listening
+	now   time.Duration
+	db    int // what every read finds in the database
+}
+
+// A listening store tells of each hold, before it is made.
+type listening struct {
+	*memory.Store
+	hear func()
+}
+
+func (l *listening) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
+	if l.hear != nil {
+		l.hear()
+	}
+	return l.Store.Hold(ctx, id, tags, lease, look)
+}
+
+func newPausing(t *testing.T, m coherence.Mutant, policy coherence.PausePolicy) *pausing {
+	p := &pausing{T: t, db: 1}
+	clock := func() time.Duration { return p.now }
+	p.store = &listening{Store: memory.NewWithClock(1<<20, clock)}
+	p.d = coherence.NewDomain(p.store, "db", coherence.Options{Lease: time.Second, Mutant: m, Pauses: policy, Now: clock})
+	for range 3 {
+		p.read("42")
+		p.read("7")
+		p.row()
+		write(t, p.d, in(map[string][]string{"id": {"3"}, "user_id": {"3"}})) // they are of the whole relation until this
+	}
+	p.want(coherence.Hit, "kept", "42", "7")
+	return p
+}
+
+func (p *pausing) read(user string) coherence.Outcome {
+	_, o := loadRows(p.d, "list "+user, rowsOf("user_id", user), p.db)
+	return o
+}
+
+func (p *pausing) row() coherence.Outcome {
+	_, o := loadRows(p.d, "row", rowsOf("id", "1"), p.db)
+	return o
+}
+
+func (p *pausing) want(o coherence.Outcome, when string, users ...string) {
+	p.Helper()
+	for _, user := range users {
+		if got := p.read(user); got != o {
+			p.Errorf("%s: list of %s: %v, want %v", when, user, got, o)
+		}
+	}
+}
+
+// hold holds the row with id 2, of a user who isn't known yet.
+func (p *pausing) hold() *coherence.Hold {
+	p.Helper()
+	changes := in(map[string][]string{"id": {"2"}})
+	changes[0].Later = true
+	return holdRows(p, p.d, changes)
+}
+
+func (p *pausing) tell(h *coherence.Hold) {
+	p.Helper()
+	ok(p, h.Tell(bg, in(map[string][]string{"id": {"2"}, "user_id": {"42"}})))
+}
+
+// TestPause: readers are kept from what isn't told, and from nothing else, until the slices are released.
+func TestPause(t *testing.T) {
+	p := newPausing(t, coherence.NoMutant, coherence.AlwaysPause)
+	if !p.d.MayPause("stuff", []string{"user_id"}) {
+		t.Fatal("nothing may be paused")
+	}
+	h := p.hold()
+	p.want(coherence.Held, "paused", "42", "7")
+	if o := p.row(); o != coherence.Hit {
+		t.Errorf("another row: %v", o)
+	}
+	p.db = 2
+	p.store.hear = func() { p.want(coherence.Held, "being told", "42", "7") }
+	p.tell(h)
+	p.store.hear = nil
+	p.want(coherence.Held, "told", "42", "7")
+	ok(t, h.Release(bg))
+	p.want(coherence.Hit, "released", "7")
+	p.want(coherence.Miss, "released", "42")
+}
+
+// TestPauseSeesMutants: a reader finds what was changed.
+func TestPauseSeesMutants(t *testing.T) {
+	for _, m := range []coherence.Mutant{coherence.NoMutant, coherence.NoPause, coherence.EarlyResume} {
+		t.Run(m.String(), func(t *testing.T) {
+			p, stale := newPausing(t, m, coherence.AlwaysPause), false
+			look := func() { stale = stale || p.read("42") == coherence.Hit }
+			h := p.hold()
+			p.db = 2
+			look()
+			p.store.hear = look
+			p.tell(h)
+			ok(t, h.Release(bg))
+			if stale != (m != coherence.NoMutant) {
+				t.Errorf("a stale read: %v", stale)
+			}
+		})
+	}
+}
+
+// TestPauseEnds: whatever becomes of the write.
+func TestPauseEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(*pausing, *coherence.Hold)
+		want coherence.Outcome // of both lists
+	}{
+		{"rolled back", func(p *pausing, h *coherence.Hold) { ok(p, h.Rollback(bg)) }, coherence.Hit},
+		{"not told", func(p *pausing, h *coherence.Hold) { ok(p, h.Release(bg)) }, coherence.Miss},
+		{"told nothing", func(p *pausing, h *coherence.Hold) { ok(p, h.Tell(bg, in(nil))); ok(p, h.Release(bg)) }, coherence.Miss},
+		{"told all", func(p *pausing, h *coherence.Hold) { ok(p, h.Tell(bg, wide)); ok(p, h.Release(bg)) }, coherence.Miss},
+		{"rolled back after it was told", func(p *pausing, h *coherence.Hold) { p.tell(h); ok(p, h.Rollback(bg)); p.read("42") }, coherence.Hit},
+		{"lost", func(p *pausing, h *coherence.Hold) { h.Abandon() }, coherence.Held},
+		{"lost, and lapsed", func(p *pausing, h *coherence.Hold) { h.Abandon(); p.now += 2 * time.Second }, coherence.Miss},
+		{"lost after it was told, and lapsed", func(p *pausing, h *coherence.Hold) { p.tell(h); h.Abandon(); p.now += 2 * time.Second }, coherence.Miss},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPausing(t, coherence.NoMutant, coherence.AlwaysPause)
+			h := p.hold()
+			c.end(p, h)
+			p.want(c.want, "after it", "42", "7")
+			ok(t, h.Release(bg)) // does nothing
+			p.d.MayPause("stuff", []string{"user_id"})
+		})
+	}
+}
+
+// TestPauseOfProposed: a shape that is proposed when the write begins is paused, too.
+func TestPauseOfProposed(t *testing.T) {
+	p := newPausing(t, coherence.NoMutant, coherence.AlwaysPause)
+	read := func() coherence.Outcome {
+		_, o := loadRows(p.d, "by name", rowsOf("name", "bread"), p.db)
+		return o
+	}
+	if o := read(); o != coherence.Miss { // proposes, and puts it in use
+		t.Fatal(o)
+	}
+	h := p.hold()
+	if o := read(); o != coherence.Held {
+		t.Errorf("paused: %v", o)
+	}
+	p.tell(h)
+	ok(t, h.Release(bg))
+	p.db = 2
+	if o := read(); o != coherence.Miss {
+		t.Errorf("not told: %v", o)
+	}
+}
+
+// TestPauseGivesWay: where readers are met there are no pauses for ever longer.
+func TestPauseGivesWay(t *testing.T) {
+	p := newPausing(t, coherence.NoMutant, coherence.CheapPauses)
+	ask := func() bool { return p.d.MayPause("stuff", []string{"user_id"}) }
+	for range 100 {
+		if !ask() {
+			t.Fatal("denied, though no reader was met")
+		}
+		h := p.hold()
+		p.tell(h)
+		ok(t, h.Release(bg))
+	}
+	last := 0
+	for round := range 4 {
+		denied := 0
+		for !ask() {
+			denied++
+		}
+		if round > 1 && denied < 2*last-1 {
+			t.Errorf("round %d: denied %d times, %d before", round, denied, last)
+		}
+		last = denied
+		h := p.hold()
+		for range 20 {
+			p.read("7")
+		}
+		ok(t, h.Rollback(bg))
+		if ask() {
+			t.Fatal("allowed, though readers were met")
+		}
+	}
+	for range 3 { // of another shape that isn't known
+		if !p.d.MayPause("stuff", []string{"name"}) || p.d.MayPause("stuff", []string{"name", "user_id"}) {
+			t.Error("shapes are taken for each other")
+		}
+	}
+	if never := newPausing(t, coherence.NoMutant, coherence.NeverPause); never.d.MayPause("stuff", []string{"user_id"}) {
+		t.Error("allowed where it never is")
+	}
+}
