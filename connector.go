@@ -121,7 +121,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 	}
 	config.Domain.TTL = maxTTL
 	config.Domain.Lease = c.options.Lease
-	config.Domain.Mutant = c.options.mutant
+	config.Domain.Mutant, config.Domain.Pauses = c.options.mutant, c.options.pauses
 	if c.options.watch > 0 {
 		config.Domain.Watch = coherence.WatchEvery(c.options.watch)
 	}

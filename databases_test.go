@@ -67,11 +67,17 @@ type house struct {
 // eachKind runs a test on a fresh database of every kind that has one of the given
 // dialects; none means all.
 func eachKind(t *testing.T, run func(*house), dialects ...string) {
+	t.Helper()
+	eachKindWith(t, nil, run, dialects...)
+}
+
+// eachKindWith is eachKind with other options than the default.
+func eachKindWith(t *testing.T, o *Options, run func(*house), dialects ...string) {
 	for _, k := range kinds {
 		if len(dialects) > 0 && !strings.Contains(strings.Join(dialects, " "), k.dialect) {
 			continue
 		}
-		t.Run(k.name, func(t *testing.T) { run(newHouse(t, k, nil)) })
+		t.Run(k.name, func(t *testing.T) { run(newHouse(t, k, o)) })
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // A gate is a connector that stops statements at points which a test names: "before
 // COMMIT", "after UPDATE …" (the database has answered, the caller doesn't know
-// yet), "rows SELECT …" (the last row has been read).
+// yet), "rows SELECT …" (the last row has been read). "rows UPDATE *" is any that begins so.
 type gate struct {
 	driver.Connector
 	mu     sync.Mutex
@@ -96,8 +96,7 @@ func (g *gate) pass(conn driver.Conn, point string) error {
 	if text, ok := strings.CutPrefix(point, "before "); ok {
 		g.passed = append(g.passed, text)
 	}
-	s := g.stops[point]
-	delete(g.stops, point)
+	s := g.takeLocked(point)
 	g.mu.Unlock()
 	if s == nil {
 		return nil
@@ -111,6 +110,17 @@ func (g *gate) pass(conn driver.Conn, point string) error {
 		panic("the driver panics")
 	}
 	return s.fault
+}
+
+// takeLocked returns who waits for a point, or for one that begins as what stands before a *.
+func (g *gate) takeLocked(point string) *stop {
+	for named, s := range g.stops {
+		if begin, is := strings.CutSuffix(named, "*"); named == point || is && strings.HasPrefix(point, begin) {
+			delete(g.stops, named)
+			return s
+		}
+	}
+	return nil
 }
 
 // Connect implements driver.Connector.

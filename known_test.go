@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/larderdb/larder/coherence"
 )
 
 // A shelf is a table of rows of a few users, whose lists are kept, and a handle on which the statements of a write are counted.
@@ -113,7 +115,7 @@ func TestSavedMissing(t *testing.T) {
 // TestWrittenInTurn: of rows that are written in the order of their key most are known before, and one that somebody else moves
 // meanwhile is told all the same.
 func TestWrittenInTurn(t *testing.T) {
-	eachKind(t, func(h *house) {
+	eachKindWith(t, &Options{pauses: coherence.NeverPause}, func(h *house) {
 		const n = 150
 		s := newShelf(h, n)
 		user := func(id int) int { return id % shelfUsers }

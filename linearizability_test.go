@@ -131,6 +131,7 @@ type lab struct {
 	cancels bool // some statements are cancelled
 	kills   bool // some connections are cut by the server
 	verify  float64
+	pauses  coherence.PausePolicy
 	several int // how many registers a read tells of; 0: one
 
 	reads func(ctx context.Context, db *sql.DB, i int) (int64, error) // outside of transactions; nil: read
@@ -146,7 +147,15 @@ func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
 // newCheckedLab is newLab with a share of hits that are checked.
 func newCheckedLab(t testing.TB, k kind, mutant coherence.Mutant, w *window, verify float64) *lab {
 	t.Helper()
-	l := &lab{TB: t, kind: k, active: 3, history: &history{start: time.Now()}, verify: verify}
+	l := &lab{verify: verify}
+	l.build(t, k, mutant, w)
+	return l
+}
+
+// build opens the database and the handles.
+func (l *lab) build(t testing.TB, k kind, mutant coherence.Mutant, w *window) {
+	t.Helper()
+	l.TB, l.kind, l.active, l.history = t, k, 3, &history{start: time.Now()}
 	dsn := k.open(t)
 	l.cache = l.newCache(mutant)
 	l.bare = l.opened(sql.Open(k.driver, dsn))
@@ -168,12 +177,11 @@ func newCheckedLab(t testing.TB, k kind, mutant coherence.Mutant, w *window, ver
 		l.must(fmt.Sprintf("INSERT INTO reg_%d VALUES (0, 0)", i))
 		l.must(fmt.Sprintf("INSERT INTO cards VALUES (%d, %d, 0)", i, i))
 	}
-	return l
 }
 
 func (l *lab) newCache(mutant coherence.Mutant) *Cache {
 	cache, err := New(&Options{MaxBytes: 8 << 20, Dialect: l.dialect, Lease: time.Second,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant, Verify: l.verify})
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant, Verify: l.verify, pauses: l.pauses})
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -310,6 +310,9 @@ func (c Class) casts(d analyze.Dialect, to string, array bool) bool {
 
 // Join makes one form of several. No two lists have the same.
 func Join(forms []string) string {
+	if len(forms) == 1 {
+		return joined(forms[0])
+	}
 	var b strings.Builder
 	for _, f := range forms {
 		b.WriteString(joined(f))

@@ -14,7 +14,8 @@ type Image map[string]string
 
 // Form returns the form of a shape's columns. ok is false if not all of them are known.
 func (i Image) Form(columns []string) (form string, ok bool) {
-	var forms []string
+	var few [4]string
+	forms := few[:0]
 	for _, name := range columns {
 		form, ok := i[name]
 		if !ok {
@@ -202,6 +203,12 @@ func (c *Change) found(args []driver.NamedValue) (list []Image) {
 			if !ok || len(images)*len(forms) > maxSlices || pin.Column.Generated {
 				continue
 			}
+			if len(forms) == 1 {
+				for _, image := range images {
+					image[pin.Column.Name] = forms[0]
+				}
+				continue
+			}
 			var next []Image
 			for _, head := range images {
 				for _, form := range forms {
@@ -226,10 +233,13 @@ func (c *Change) found(args []driver.NamedValue) (list []Image) {
 	return list
 }
 
-// Overlay returns the new image of a row that an UPDATE changes.
+// Overlay returns the new image of a row that an UPDATE changes: the same one, if it leaves all that is known of it.
 func (c *Change) Overlay(old Image, args []driver.NamedValue) Image {
 	if c.Table.Altered&c.Op != 0 || c.Table.Unsliced || c.Unresolved {
 		return Image{}
+	}
+	if c.leaves(old, args) {
+		return old
 	}
 	image := maps.Clone(old)
 	for i := range c.Table.Columns {
@@ -245,4 +255,31 @@ func (c *Change) Overlay(old Image, args []driver.NamedValue) Image {
 		}
 	}
 	return image
+}
+
+// leaves reports whether an UPDATE tells nothing new of what is known of a row.
+func (c *Change) leaves(old Image, args []driver.NamedValue) bool {
+	for i := range c.Table.Columns {
+		if _, known := old[c.Table.Columns[i].Name]; known && c.Table.Columns[i].Generated {
+			return false
+		}
+	}
+	for i, column := range c.Assigned {
+		if _, known := old[column.Name]; known {
+			return false
+		}
+		if _, told := c.stored(column, c.values[i], args); told {
+			return false
+		}
+	}
+	return true
+}
+
+// Rows returns all that FromText does, each once.
+func (c *Change) Rows(args []driver.NamedValue) (rows []Image, ok bool) {
+	old, new, ok := c.FromText(args)
+	if len(old) != 1 || len(new) != 1 || !maps.Equal(old[0], new[0]) {
+		old = slices.Concat(old, new)
+	}
+	return old, ok
 }

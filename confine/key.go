@@ -18,6 +18,13 @@ func (c *Change) SetsKey() bool {
 	})
 }
 
+// Leaves reports whether an UPDATE surely leaves columns as they are.
+func (c *Change) Leaves(columns []*Column) bool {
+	return !c.Unresolved && c.Table.Altered&c.Op == 0 && !slices.ContainsFunc(columns, func(column *Column) bool {
+		return column.Generated || slices.Contains(c.Assigned, column)
+	})
+}
+
 // KeyCount returns how many rows the condition finds at most, because it gives all columns
 // of a unique key values; -1 if it doesn't. Each value counts, since one form may stand for several.
 func (c *Change) KeyCount(args []driver.NamedValue) int {

@@ -13,6 +13,7 @@ import (
 type change struct {
 	relation catalog.Relation
 	known    bool            // rows are all that are changed; else they may be any
+	later    bool            // what rows don't tell the database's answer does
 	by       *query          // what wrote it last, if somebody watches
 	rows     []confine.Image // as they were and as they are then; a column that isn't there may have any value
 }
@@ -36,19 +37,27 @@ func (c *change) add(other change) {
 // column of the shape that may have any value.
 func (c *change) slices(shape string) (forms []string, known bool) {
 	columns := strings.Split(shape, ",")
-	seen := make(map[string]bool, len(c.rows))
+	var seen map[string]bool
+	if len(c.rows) > fewRows {
+		seen = make(map[string]bool, len(c.rows))
+	}
 	for _, row := range c.rows {
 		form, ok := row.Form(columns)
 		if !ok {
 			return nil, false
 		}
-		if !seen[form] {
+		if seen == nil && slices.Contains(forms, form) || seen[form] {
+			continue
+		}
+		if forms = append(forms, form); seen != nil {
 			seen[form] = true
-			forms = append(forms, form)
 		}
 	}
 	return forms, true
 }
+
+// fewRows is up to how many rows it is quicker to compare their forms one by one.
+const fewRows = 8
 
 // missing are the columns of shapes that some row doesn't tell.
 func (c *change) missing(shapes []string) []string {
@@ -80,7 +89,7 @@ func told(changes []change) []coherence.Change {
 	list := make([]coherence.Change, len(changes))
 	for i := range changes {
 		c := &changes[i]
-		list[i].Relation = string(c.relation)
+		list[i].Relation, list[i].Later = string(c.relation), c.later
 		if c.known {
 			list[i].Slices = c.slices
 		}

@@ -64,8 +64,8 @@ func guardRefused(err error) bool {
 }
 
 // guess prepares the statement that is run in the place of a write, and tells its rows. It reports false
-// if there is none.
-func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, missing []string) bool {
+// if there is none: with ask, the database may be asked what the row is like.
+func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, missing []string, ask bool) bool {
 	p, text := w.plan, w.plan.text.Change
 	switch {
 	case p.change.Table.Fired&p.change.Op != 0 || s.tx.unlike, !s.counts: // it may be run twice, it isn't the first statement, or may change nothing unseen
@@ -88,7 +88,7 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 		return false
 	}
 	g := &guess{plan: p, call: *c, key: p.rowKey(before[0], columns)}
-	if g.key == "" || !s.values(ctx, g, before[0], columns, args) {
+	if g.key == "" || !s.values(ctx, g, before[0], columns, args, ask) {
 		return false
 	}
 	image := confine.ImageOf(s.src.Dialect, columns, g.values)

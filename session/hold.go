@@ -88,6 +88,9 @@ func (s *Session) refused(ctx context.Context, h *holds) error {
 // visible, and says why it must not be made.
 func (s *Session) ready(ctx context.Context, h *holds) error {
 	for _, hold := range h.marks {
+		if !hold.Lapses() {
+			continue
+		}
 		if err := hold.Ready(detached(ctx), h.effect.facts...); err != nil {
 			h.failed = errors.Join(h.failed, err)
 			s.warn(ctx, "a hold can't be renewed", err)

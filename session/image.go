@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"database/sql/driver"
-	"slices"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -20,18 +19,24 @@ import (
 //
 // The statement must have changed as many rows as were found, for between 2 and 3 others
 // may have come that it finds as well; else the change is one of rows that aren't known.
+//
+// Where the database's answer tells all that is missing, none of this is needed if readers can be kept from the rows
+// meanwhile: see later.go. Nor is it where the row can be guessed: see guess.go.
 
 // An imaging is what is asked beside a write.
 type imaging struct {
 	own     bool              // the transaction is the write's own
+	later   bool              // there is none: what is held needs only to be told the rows
 	columns []*confine.Column // of UPDATE and DELETE: what is asked for
 	found   []confine.Image
-	more    bool       // there are more than are asked for
-	whole   *wholeRows // if listeners want all of the rows
+	key     string         // under which what a row was like is remembered; "": it isn't …
+	values  []driver.Value // … and what the last of them was like
+	more    bool           // there are more than are asked for
+	whole   *wholeRows     // if listeners want all of the rows
 
 	number   *confine.Column // of an INSERT: the column that the database numbers
-	returned *query          // … and the statement with RETURNING for it, if it has none
-	numbers  []string        // … and what it has given, in canonical form
+	returned *query          // the statement with RETURNING for what is asked for, if it has none
+	numbers  []string        // what it has given, in canonical form
 }
 
 // image tells which rows of its target a write changes, as far as its text does, and
@@ -68,7 +73,13 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if len(missing) == 0 && whole == nil || s.live > 0 || p.unseen.Load() || s.locks && !s.tx.open {
 		return nil
 	}
-	if whole == nil && !returnsRows && s.guess(ctx, w, c, target, missing) {
+	if whole == nil && !returnsRows && s.guess(ctx, w, c, target, missing, false) {
+		return nil
+	}
+	if whole == nil && s.later(ctx, w, c, target, missing, returnsRows) {
+		return nil
+	}
+	if whole == nil && !returnsRows && s.guess(ctx, w, c, target, missing, true) {
 		return nil
 	}
 	if p.change.Op == analyze.Insert {
@@ -140,6 +151,10 @@ func (s *Session) imaged(ctx context.Context, w *write, c *call, affected int64,
 
 func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected int64, err error) error {
 	im := w.imaging
+	if im.later {
+		s.tellLater(ctx, w, affected, err)
+		return err
+	}
 	if err == nil && s.agrees(w, c, affected) {
 		target := w.effect.of(w.plan.plan.Target)
 		switch {
@@ -197,7 +212,7 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 	if !ahead.complete() {
 		return nil, ahead.err
 	}
-	im.noteReturned(s.src.Dialect, ahead.set, 0)
+	im.note(s.src.Dialect, ahead.set, 0)
 	return driver.RowsAffected(ahead.set.rows), nil
 }
 
@@ -244,9 +259,9 @@ func (s *Session) limitOf(w *write) int {
 
 // rowsByText are the rows that a statement changes, as far as its text tells.
 func (p *planned) rowsByText(args []driver.NamedValue) []confine.Image {
-	before, after, ok := p.change.FromText(args)
+	rows, ok := p.change.Rows(args)
 	if !ok {
 		return []confine.Image{{}} // somehow
 	}
-	return slices.Concat(before, after)
+	return rows
 }

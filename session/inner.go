@@ -16,6 +16,7 @@ type call struct {
 	stmt *Stmt // nil if the text is run directly
 
 	failed *guess // of a write: what was guessed of its row in vain
+	plain  bool   // … and it was refused with a RETURNING
 }
 
 // exec runs the call on the driver's connection.

@@ -19,7 +19,7 @@ import (
 //
 //  1. what the last write of that row has found
 //  2. what the write itself gives it: who saves a whole row has most often read it, and changed little
-//  3. what the database says, which costs a round trip
+//  3. what the database says, which costs a round trip: where the answer of the write itself can't tell it, see later.go
 //
 // A program that writes rows in the order of their key is spared most round trips: when some rows were asked for, each
 // a little behind the one before, those behind the next are asked for with it.
@@ -50,8 +50,8 @@ func (p *planned) rowKey(row confine.Image, columns []*confine.Column) string {
 }
 
 // values finds what columns of the row that a write will find are likely to be. It reports false if nothing is known, or
-// no other than what was guessed in vain.
-func (s *Session) values(ctx context.Context, g *guess, row confine.Image, columns []*confine.Column, args []driver.NamedValue) bool {
+// no other than what was guessed in vain, or the database may not be asked.
+func (s *Session) values(ctx context.Context, g *guess, row confine.Image, columns []*confine.Column, args []driver.NamedValue, ask bool) bool {
 	given := g.plan.given(columns, g.args)
 	if g.failed == nil {
 		known := false
@@ -65,6 +65,9 @@ func (s *Session) values(ctx context.Context, g *guess, row confine.Image, colum
 			g.values = given
 			return true
 		}
+	}
+	if !ask {
+		return false
 	}
 	g.asked = true
 	g.values = s.peek(ctx, g, row, columns, args)

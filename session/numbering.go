@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql/driver"
 	"slices"
+	"strings"
 
 	"github.com/larderdb/larder/analyze"
+	"github.com/larderdb/larder/confine"
 )
 
 // Numbering: what the database numbers in new rows is told by RETURNING, or by the last insert id.
@@ -30,13 +32,22 @@ func (s *Session) numbering(ctx context.Context, p *planned, c *call, missing []
 		if len(change.Rows) != 1 {
 			return nil
 		}
-	case c.stmt == nil && change.Append > 0 && s.mayLook(ctx, p):
-		at := change.Append
-		im.returned = &query{text: c.text[:at] + " RETURNING " + quote(s.src.Dialect, number.Name) + p.mark() + c.text[at:], st: c.st}
+	case c.stmt == nil && change.Append > 0 && c.asksFor() && s.mayLook(ctx, p):
+		im.returned = p.returning(c, number)
 	default:
 		return nil
 	}
 	return im
+}
+
+// returning is the statement with a RETURNING that it lacks.
+func (p *planned) returning(c *call, columns ...*confine.Column) *query {
+	names := make([]string, len(columns))
+	for i, column := range columns {
+		names[i] = quote(p.text.Dialect, column.Name)
+	}
+	at := p.text.Change.Append
+	return &query{text: c.text[:at] + " RETURNING " + strings.Join(names, ", ") + p.mark() + c.text[at:], st: c.st}
 }
 
 // noteInsertID notes the last insert id, which is that of a single row.
@@ -49,10 +60,15 @@ func (im *imaging) noteInsertID(d analyze.Dialect, affected int64, result driver
 	}
 }
 
-// noteReturned notes the numbers in one column of what was returned.
-func (im *imaging) noteReturned(d analyze.Dialect, set *rowSet, column int) {
+// note notes what was returned: the numbers in one column, or else the rows that were changed.
+func (im *imaging) note(d analyze.Dialect, set *rowSet, column int) {
 	for i := range set.rows {
-		im.noteNumber(d, set.row(i)[column])
+		if im.number != nil {
+			im.noteNumber(d, set.row(i)[column])
+		} else {
+			im.found = append(im.found, confine.ImageOf(d, im.columns, set.row(i)))
+			im.values = asArguments(im.columns, set.row(i))
+		}
 	}
 }
 
@@ -68,6 +84,6 @@ func (w *write) noteReturned(d analyze.Dialect, ahead *readAhead) {
 		return
 	}
 	if column := w.plan.change.Returned(w.plan.text.Change, w.imaging.number); column >= 0 && column < len(ahead.set.names) {
-		w.imaging.noteReturned(d, ahead.set, column)
+		w.imaging.note(d, ahead.set, column)
 	}
 }

@@ -32,10 +32,10 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	if err == nil {
 		var changed int64
 		result, changed, err = s.execHeld(ctx, c, w)
-		if w.guess != nil && w.guess.proven(changed, err) {
+		if w.guess != nil && w.guess.proven(changed, err) || w.refusedLater(err) {
 			w.void = true
 			s.after(ctx, w, nil)
-			c.failed = w.guess
+			c.failed, c.plain = w.guess, c.plain || w.imaging != nil
 			return s.execCall(ctx, c)
 		}
 		err = s.imaged(ctx, w, &c, changed, err)
@@ -80,7 +80,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		if w.imaging != nil { // nothing else can be asked before the end of the rows
 			w.imaging.whole = nil
 		}
-		if w.imaging != nil && !w.imaging.own { // a COMMIT may come before the end of the rows
+		if w.imaging != nil && !w.imaging.own && !w.imaging.later { // a COMMIT may come before the end of the rows
 			w.unknown()
 			s.gather(w)
 			w.imaging = nil
@@ -113,7 +113,7 @@ func (s *Session) execHeld(ctx context.Context, c call, w *write) (result driver
 	result, err = s.execImaged(ctx, c, w)
 	changed = w.affected(result)
 	w.changed = changed
-	s.counts = s.counts || changed != unknownCount
+	s.counts = s.counts || changed != unknownCount && (w.imaging == nil || w.imaging.returned == nil)
 	returned = true
 	return result, changed, err
 }
@@ -195,7 +195,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	s.sign(&w.effect, q)
 	if q == c.query {
 		w.args = c.args
-		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil {
+		if err := s.image(ctx, w, c, returnsRows); err != nil || w.imaging != nil && !w.imaging.later {
 			return w, err
 		}
 	}
