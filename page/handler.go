@@ -33,7 +33,7 @@ type Options struct {
 	User func(*http.Request) (user string, ok bool)
 
 	// TTL is how long a response may live for which nothing was read through the cache. 0: as long as the response says
-	// by s-maxage, max-age or Expires; if by none, it isn't kept.
+	// by s-maxage, max-age or Expires, or a value or fragment in it lives; if by none, it isn't kept.
 	TTL time.Duration
 
 	// MaxBytes is the length of the longest body that is kept; a longer one goes through. 0 means 1 MiB.
@@ -220,7 +220,7 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 		h.saw(ctx, &stored{route: inner.Pattern}, coherence.Bypass, res.why, began)
 		return
 	}
-	p, why := h.keep(ctx, &answer{response: res, asked: a, checked: h.checked(rec)}, l, rec, inner.Pattern)
+	p, why := h.keep(ctx, &answer{response: res, asked: a, checked: h.checked(rec), until: rec.Expires()}, l, rec, inner.Pattern)
 	l.read.Done()
 	outer.bind(a.request.Context(), p)
 	h.saw(ctx, p, outcomeOf(why), why, began)
