@@ -181,7 +181,7 @@ func (m *batch[K, T]) look(ctx context.Context) {
 }
 
 func (m *batch[K, T]) bypass(ctx context.Context) error {
-	const why = "a bypass was asked for"
+	const why = coherence.WhyBypassed
 	coherence.Spoil(ctx, why)
 	f, err := alone(ctx, m.cache, m.names...)
 	if err != nil {

@@ -217,7 +217,7 @@ func (q *question[T]) copy(v T) T {
 }
 
 func (q *question[T]) bypass(ctx context.Context) (v T, err error) {
-	const why = "a bypass was asked for"
+	const why = coherence.WhyBypassed
 	coherence.Spoil(ctx, why)
 	f, err := alone(ctx, q.cache, q.name)
 	if err != nil {

@@ -60,15 +60,8 @@ type fragments struct {
 // get returns a fragment, which its caller must not change. name is for those who watch.
 func (f fragments) get(ctx context.Context, kind, name, of string, o FragmentOptions, render func(ctx context.Context, w io.Writer) error) ([]byte, error) {
 	began, d := time.Now(), f.cache.Values()
-	var room [256]byte
-	k := key{room[:0]}
-	k.add(f.version)
-	k.add(kind)
-	k.add(name)
-	k.add(of)
-	key := k.sum(d.Prefix() + "fragment:")
-	inside, _ := ctx.Value(fragmentKey{}).(bool)
-	r := d.Lookup(ctx, key, nil, !inside) // one within another waits for nobody: that may wait for it
+	key := f.keyOf(kind, name, of)
+	r := f.look(ctx, key)
 	defer r.Done()
 	if r.Outcome == coherence.Hit {
 		if found, ok := decode(r.Value).(text); ok {
@@ -82,6 +75,9 @@ func (f fragments) get(ctx context.Context, kind, name, of string, o FragmentOpt
 	if o.TTL > 0 { // it may be kept although it reads nothing
 		coherence.Expire(within, began.Add(o.TTL))
 		d.Depend(within, nil)
+	}
+	if bypassed(ctx) {
+		coherence.Spoil(within, coherence.WhyBypassed)
 	}
 	var b bytes.Buffer
 	if err := render(within, &b); err != nil {
@@ -97,6 +93,35 @@ func (f fragments) get(ctx context.Context, kind, name, of string, o FragmentOpt
 	r.Done()
 	f.saw(ctx, name, outcomeOf(why), why, b.Len(), nil, began)
 	return b.Bytes(), nil
+}
+
+func (f fragments) keyOf(kind, name, of string) string {
+	var room [256]byte
+	k := key{room[:0]}
+	k.add(f.version)
+	k.add(kind)
+	k.add(name)
+	k.add(of)
+	return k.sum(f.cache.Values().Prefix() + "fragment:")
+}
+
+// look looks for a fragment, unless the program wishes it made.
+func (f fragments) look(ctx context.Context, key string) coherence.Read {
+	d := f.cache.Values()
+	switch wish, _ := coherence.WishOf(ctx); wish {
+	case coherence.Bypassed:
+		return coherence.Read{}
+	case coherence.Refreshed:
+		d.Forget(ctx, key)
+		return coherence.Read{}
+	}
+	inside, _ := ctx.Value(fragmentKey{}).(bool)
+	return d.Lookup(ctx, key, nil, !inside) // one within another waits for nobody: that may wait for it
+}
+
+func bypassed(ctx context.Context) bool {
+	wish, _ := coherence.WishOf(ctx)
+	return wish == coherence.Bypassed
 }
 
 type fragmentKey struct{}

@@ -26,6 +26,8 @@ func pageEntry(r *http.Request, w *notedResponse, took time.Duration) Entry {
 		e.Outcome, e.Why = "304", "the browser has it, and it is as it was"
 	case strings.HasPrefix(cacheStatus, "larder; hit"):
 		e.Outcome, e.Why = "hit", "as it was: sent as it is kept"
+	case strings.HasSuffix(cacheStatus, "; collapsed"):
+		e.Outcome, e.Why = "hit", "made for another, who came just before"
 	default:
 		e.Outcome, e.Why = "miss", "not in the cache, or changed since: made now"
 	}

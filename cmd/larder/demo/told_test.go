@@ -139,3 +139,26 @@ func (b *asking) became(after int64) string {
 		}
 	}
 }
+
+// TestPageEntry: status and Cache-Status, as they were sent, are told in words.
+func TestPageEntry(t *testing.T) {
+	for _, c := range []struct {
+		status           int
+		cacheStatus      string
+		outcome, because string
+	}{
+		{200, "larder; hit", "hit", "as it is kept"},
+		{304, "larder; hit", "304", "the browser has it"},
+		{200, "larder; fwd=uri-miss; collapsed", "hit", "made for another"},
+		{200, "larder; fwd=uri-miss; collapsed=?0; stored", "miss", "made now"},
+		{200, "larder; fwd=uri-miss; stored", "miss", "made now"},
+	} {
+		w := &notedResponse{ResponseWriter: httptest.NewRecorder()}
+		w.Header().Set("Cache-Status", c.cacheStatus)
+		w.WriteHeader(c.status)
+		e := pageEntry(httptest.NewRequest("GET", "/?user=3", nil), w, time.Millisecond)
+		if e.Outcome != c.outcome || !strings.Contains(e.Why, c.because) || !strings.HasSuffix(e.Why, c.cacheStatus) || (e.Micros == 0) != (c.outcome == "miss") {
+			t.Errorf("%d, %s: %+v", c.status, c.cacheStatus, e)
+		}
+	}
+}
