@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store/near"
 )
 
 // maxRenewals is how many values a cache makes in the background at once.
 const maxRenewals = 4
 
-// ahead begins to make a value anew in the background, unless as many are made already, or this one is.
-func (q *question[T]) ahead(ctx context.Context) {
+// ahead begins to make a value anew in the background, by renew or revalidate, unless as many are made already, or this one is.
+func (q *question[T]) ahead(ctx context.Context, how func(context.Context, *flight)) {
 	c := q.cache
 	select {
 	case c.renewals <- struct{}{}:
@@ -24,10 +25,9 @@ func (q *question[T]) ahead(ctx context.Context) {
 		<-c.renewals
 		return
 	}
-	anew := *q
 	go func() {
 		defer func() { <-c.renewals }()
-		anew.renew(ctx, f)
+		how(ctx, f)
 	}()
 }
 
@@ -45,8 +45,31 @@ func (q *question[T]) renew(ctx context.Context, f *flight) {
 		return
 	}
 	defer done()
-	q.began = time.Now()
-	if _, err := q.run(ctx, f); err != nil {
-		c.options.Logger.Warn("larder: a remembered value could not be made anew before it expires", "key", q.key, "error", err)
+	anew := *q // which its caller goes on with
+	anew.began = time.Now()
+	if _, err := anew.run(ctx, f); err != nil {
+		c.options.Logger.Warn("larder: a remembered value could not be made anew in the background", "key", q.key, "error", err)
 	}
+}
+
+// revalidate asks the store whether a value that is served without asking has changed, and makes it anew if so. Until it is there, or Options.Bounded
+// has passed since the old one was last found valid, callers get that:
+//
+//  1. at p the store says that the value is valid; until p+Bounded it is served without asking
+//  2. another process changes what it was made from; the value is older than that from now on
+//  3. between p+Bounded/2 and p+Bounded a hit has this begin
+//  4. who comes before p+Bounded gets the old value, unless the new one is there; who comes later asks the store, and waits for this flight
+func (q *question[T]) revalidate(ctx context.Context, f *flight) {
+	defer q.cache.flights.land(f)
+	if valid, err := q.cache.bounded().Prove(ctx, q.name); !valid && err == nil { // who asks when the time has passed hears of the error
+		q.renew(ctx, f)
+	}
+}
+
+// bounded are the copies of this process if it serves some without asking the store; nil else.
+func (c *Cache) bounded() *near.Store {
+	if copies, ok := c.store.(*near.Store); ok && copies.Bounded() > 0 {
+		return copies
+	}
+	return nil
 }

@@ -316,10 +316,10 @@ type dsnConnector struct {
 func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
 func (c dsnConnector) Driver() driver.Driver                        { return c.driver }
 
-// Bypass returns a context whose reads ask the database and keep nothing.
+// Bypass returns a context whose reads ask the database and keep nothing; so do values, fragments and pages that are asked for under it.
 func Bypass(ctx context.Context) context.Context { return session.WithBypass(ctx) }
 
-// Refresh returns a context whose reads ask the database and keep what it says.
+// Refresh returns a context whose reads ask the database and keep what it says; so do values, fragments and pages that are asked for under it.
 func Refresh(ctx context.Context) context.Context { return session.WithRefresh(ctx) }
 
 // Close ends receivers of changes and lets go of a store of the cache's own. Handles still open read their databases.

@@ -29,8 +29,8 @@ func RememberMany[K comparable, T any](ctx context.Context, c *Cache, key func(K
 	if key == nil || load == nil {
 		return nil, errors.New("larder: RememberMany: key and load must not be nil")
 	}
-	if o.RefreshAt != 0 {
-		return nil, errors.New("larder: RememberMany: ValueOptions.RefreshAt is for Remember")
+	if o.RefreshAt != 0 || o.StaleWhileRevalidate {
+		return nil, errors.New("larder: RememberMany: ValueOptions.RefreshAt and StaleWhileRevalidate are for Remember")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (m *batch[K, T]) look(ctx context.Context) {
 }
 
 func (m *batch[K, T]) bypass(ctx context.Context) error {
-	const why = "a bypass was asked for"
+	const why = coherence.WhyBypassed
 	coherence.Spoil(ctx, why)
 	f, err := alone(ctx, m.cache, m.names...)
 	if err != nil {

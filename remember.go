@@ -14,6 +14,8 @@ import (
 // ErrRecursive is what a value's load gets that asks, by itself or through other values, for the value that it is to make.
 var ErrRecursive = errors.New("larder: the load of a remembered value asks for that value")
 
+var errUnbounded = errors.New("larder: ValueOptions.StaleWhileRevalidate needs Options.Bounded, which says how old a value may be, and a store that other processes share")
+
 var errNoCache = errors.New("larder: Remember and RememberMany need a cache: larder.New makes one, larder.Of finds that of a handle")
 
 // ValueOptions say how values are remembered. Nil and the zero value are the defaults.
@@ -29,6 +31,12 @@ type ValueOptions[T any] struct {
 	// RefreshAt is the share of its TTL after which a hit has a load begin in the background, so that the value doesn't
 	// expire while it is in use: 0.8 is in the last fifth. 0 means never.
 	RefreshAt float64
+
+	// StaleWhileRevalidate has a hit ask the store in the background, once half of Options.Bounded has passed since the value was last
+	// known to be true, and has the value made anew there if it has changed, so that nobody waits for it who comes before Bounded has
+	// passed. What they get meanwhile is as old as Bounded allows, and no older. It needs Options.Bounded, and is without effect
+	// on what this process writes by itself: that removes the value at once.
+	StaleWhileRevalidate bool
 
 	// Clone, if not nil, makes the copies that callers get, and the one that is kept. Without it all callers share one value,
 	// which nobody may change.
@@ -100,6 +108,9 @@ func remember[T any](ctx context.Context, c *Cache, key string, load func(contex
 	}
 	if err := q.o.check(given); err != nil {
 		return v, err
+	}
+	if q.o.StaleWhileRevalidate && c.bounded() == nil {
+		return v, errUnbounded
 	}
 	if load == nil {
 		return v, fmt.Errorf("larder: Remember(%q): load is nil", key)
@@ -187,8 +198,11 @@ func (q *question[T]) open(kept any) *box[T] {
 // hit answers with what is kept, and has it made anew in time.
 func (q *question[T]) hit(ctx context.Context, b *box[T]) T {
 	coherence.Expire(ctx, b.expires)
-	if b.due() {
-		q.ahead(ctx)
+	switch {
+	case b.due():
+		q.ahead(ctx, q.renew)
+	case q.o.StaleWhileRevalidate && q.cache.bounded().Due(ctx, q.name):
+		q.ahead(ctx, q.revalidate)
 	}
 	q.tell(ctx, coherence.Hit, "", b.size, nil)
 	return q.copy(b.value)
@@ -203,7 +217,7 @@ func (q *question[T]) copy(v T) T {
 }
 
 func (q *question[T]) bypass(ctx context.Context) (v T, err error) {
-	const why = "a bypass was asked for"
+	const why = coherence.WhyBypassed
 	coherence.Spoil(ctx, why)
 	f, err := alone(ctx, q.cache, q.name)
 	if err != nil {

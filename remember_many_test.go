@@ -118,6 +118,9 @@ func TestWrongRememberMany(t *testing.T) {
 		"RefreshAt": func() (map[int]float64, error) {
 			return RememberMany(t.Context(), h.cache, priceKey, []int{1}, good, &ValueOptions[float64]{RefreshAt: 0.5})
 		},
+		"StaleWhileRevalidate": func() (map[int]float64, error) {
+			return RememberMany(t.Context(), h.cache, priceKey, []int{1}, good, &ValueOptions[float64]{StaleWhileRevalidate: true})
+		},
 		"asks for that value": func() (map[int]float64, error) {
 			return RememberMany(t.Context(), h.cache, priceKey, []int{1, 2}, func(ctx context.Context, m []int) (map[int]float64, error) {
 				return RememberMany(ctx, h.cache, priceKey, []int{2, 3}, good)

@@ -32,10 +32,13 @@ func eachPair(t *testing.T, run func(p *pair)) {
 	}
 }
 
-func newPair(t *testing.T, name string, k kind) *pair {
+func newPair(t *testing.T, name string, k kind, set ...func(*Options)) *pair {
 	open := sharedStores[name](t)
 	p := &pair{}
 	o := Options{Store: open(), Name: "shop", MaxEntryBytes: 1 << 20, watch: time.Millisecond}
+	for _, set := range set {
+		set(&o)
+	}
 	p.house = newHouse(t, k, &o)
 	p.caches[0], p.dbs[0] = p.house.cache, p.house.db
 	o.Store = open()

@@ -446,6 +446,7 @@ func TestWrongValueOptions(t *testing.T) {
 		"Wait":             {{Wait: -1}},
 		"RefreshAt is 1":   {{RefreshAt: 1}},
 		"RefreshAt is NaN": {{RefreshAt: nan()}},
+		"Options.Bounded":  {{StaleWhileRevalidate: true}},
 		"at most one":      {nil, nil},
 	} {
 		if _, err := Remember(t.Context(), h.cache, "k", load, o...); err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "larder: ") {

@@ -13,6 +13,7 @@ import (
 type Read struct {
 	Outcome Outcome
 	moved   bool // a claim of its need doesn't stand
+	Joined  bool // it has waited for another's reading of the same key
 	Value   any  // the entry's value on a hit
 
 	// The rest is set if the result may be kept, and flight if others wait for it.
@@ -161,13 +162,15 @@ func (d *Domain) wait(ctx context.Context, f *flight, key string, n need) Read {
 	case <-late:
 	case <-ctx.Done():
 		Spoil(ctx, "the context ended")
-		return Read{Outcome: Miss}
+		return Read{Outcome: Miss, Joined: true}
 	}
 	if d.mutant == JoinOvertakenFlights && f.filled {
 		return Read{Outcome: Hit, Value: f.value}
 	}
 	v, err := d.store.Lookup(ctx, key, n.tags)
-	return d.read(ctx, strings.Clone(key), n, v, err)
+	r := d.read(ctx, strings.Clone(key), n, v, err)
+	r.Joined = true
+	return r
 }
 
 // read makes the Read of what the store has answered. It keeps key for Fill.

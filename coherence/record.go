@@ -37,9 +37,12 @@ const (
 type recordingKey struct{}
 
 // Record returns a context under which every Lookup, hit or miss, adds what it
-// depends on to the Recording. If ctx has one already, that gathers it as well.
+// depends on to the Recording. If ctx has one already, that gathers it as well. What is found under it is as it is now: see store.Anew.
 func Record(ctx context.Context) (context.Context, *Recording) {
 	rec := &Recording{outer: recordingOf(ctx), index: make(map[store.Tag]int)}
+	if rec.outer == nil {
+		ctx = store.Anew(ctx)
+	}
 	return context.WithValue(ctx, recordingKey{}, rec), rec
 }
 

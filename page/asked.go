@@ -6,11 +6,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/larderdb/larder/coherence"
 )
 
 // asked is what a request asks for, as far as the cache is concerned.
 type asked struct {
 	request *http.Request
+	wish    coherence.Wish // of the program
 	says    directives
 	query   string // in normal form
 	user    string
@@ -23,6 +26,10 @@ type asked struct {
 // ask looks at a GET or HEAD request. why is set if that is the handler's business alone.
 func (h *handler) ask(r *http.Request) (a asked, why string) {
 	a = asked{request: r, says: directivesOf(r.Header)}
+	if a.wish, _ = coherence.WishOf(r.Context()); a.wish == coherence.Bypassed {
+		coherence.Spoil(r.Context(), coherence.WhyBypassed)
+		return a, coherence.WhyBypassed
+	}
 	for _, name := range handled {
 		if len(r.Header[name]) > 0 {
 			return a, name

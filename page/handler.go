@@ -33,7 +33,7 @@ type Options struct {
 	User func(*http.Request) (user string, ok bool)
 
 	// TTL is how long a response may live for which nothing was read through the cache. 0: as long as the response says
-	// by s-maxage, max-age or Expires; if by none, it isn't kept.
+	// by s-maxage, max-age or Expires, or a value or fragment in it lives; if by none, it isn't kept.
 	TTL time.Duration
 
 	// MaxBytes is the length of the longest body that is kept; a longer one goes through. 0 means 1 MiB.
@@ -123,13 +123,13 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	if l.page != nil {
 		h.saw(r.Context(), l.page, coherence.Hit, "", began)
 		outer.bind(r.Context(), l.page)
-		h.found(w, r, l.page, began)
+		h.found(w, r, l, began)
 		return
 	}
 	defer l.read.Done()
 	switch {
 	case a.says.onlyIfCached:
-		h.note(w.Header(), forwardedFor(l.fwd, "", false))
+		h.note(w.Header(), l.status("", false))
 		http.Error(w, "page: not in the cache", http.StatusGatewayTimeout)
 	case r.Method == http.MethodHead: // what HEAD says isn't all of GET's
 		l.read.Done()
@@ -144,22 +144,31 @@ type look struct {
 	base, key string
 	page      *stored // that may be sent; nil for none
 	read      coherence.Read
-	fwd       string // why there is none (RFC 9211, 2.2)
+	fwd       string // why there is none, or was none before another request had it made (RFC 9211, 2.2)
+	joined    bool   // it has waited for another request of the same page
 }
 
 // look looks for a page. With join it waits for another request of the same page.
 func (h *handler) look(a *asked, base string, known habit, join bool) *look {
 	ctx, v := a.request.Context(), known.vary
 	l := &look{base: base, fwd: "uri-miss"}
+	if a.wish == coherence.Refreshed {
+		l.fwd = "request"
+		h.d.Forget(ctx, v.keyOf(h.prefix, base, a.request))
+		return l
+	}
 	for range 3 {
 		l.key = v.keyOf(h.prefix, base, a.request)
 		l.read = h.d.Lookup(ctx, l.key, nil, join)
+		l.joined = l.joined || l.read.Joined
 		if l.read.Outcome != coherence.Hit {
 			break
 		}
 		switch found := decode(l.read.Value).(type) {
 		case *stored:
-			if l.fwd = h.refused(a, found); l.fwd == "" {
+			if why := h.refused(a, found); why != "" {
+				l.fwd = why
+			} else {
 				l.page = found
 			}
 			return l
@@ -209,7 +218,7 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 	res := newResponse(w, h.o.MaxBytes, func(why string) {
 		h.habits.learn(l.base, nil, true)
 		l.read.Done() // who waits for it shall not wait for the end of a stream
-		h.note(w.Header(), forwardedFor(l.fwd, why, false))
+		h.note(w.Header(), l.status(why, false))
 	})
 	inner := h.inner(ctx, a)
 	h.next.ServeHTTP(res, inner)
@@ -220,12 +229,12 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 		h.saw(ctx, &stored{route: inner.Pattern}, coherence.Bypass, res.why, began)
 		return
 	}
-	p, why := h.keep(ctx, &answer{response: res, asked: a, checked: h.checked(rec)}, l, rec, inner.Pattern)
+	p, why := h.keep(ctx, &answer{response: res, asked: a, checked: h.checked(rec), until: rec.Expires()}, l, rec, inner.Pattern)
 	l.read.Done()
 	outer.bind(a.request.Context(), p)
 	h.saw(ctx, p, outcomeOf(why), why, began)
 	replace(w.Header(), res.before)
-	h.send(w, a.request, p, forwardedFor(l.fwd, why, why == ""))
+	h.send(w, a.request, p, l.status(why, why == ""))
 }
 
 // checked reports whether anything but the URL was recorded.
@@ -298,7 +307,7 @@ func (h *handler) inner(ctx context.Context, a *asked) *http.Request {
 
 // forward leaves a request to the handler.
 func (h *handler) forward(w http.ResponseWriter, r *http.Request, fwd, why string) {
-	h.note(w.Header(), forwardedFor(fwd, why, false))
+	h.note(w.Header(), forwardedFor(fwd, why, "", false))
 	h.next.ServeHTTP(w, r)
 }
 

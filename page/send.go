@@ -74,9 +74,26 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, p *stored, status
 }
 
 // found sends a page from the cache.
-func (h *handler) found(w http.ResponseWriter, r *http.Request, p *stored, now time.Time) {
-	w.Header()["Age"] = []string{strconv.FormatInt(max(0, int64(now.Sub(p.made)/time.Second)), 10)}
-	h.send(w, r, p, hit)
+func (h *handler) found(w http.ResponseWriter, r *http.Request, l *look, now time.Time) {
+	w.Header()["Age"] = []string{strconv.FormatInt(max(0, int64(now.Sub(l.page.made)/time.Second)), 10)}
+	status := hit
+	if l.joined {
+		status = l.status("", false)
+	}
+	h.send(w, r, l.page, status)
+}
+
+// status is what Cache-Status says of a request that found nothing, or waited for another: collapsed (RFC 9211, 2.6) if that made its page, and
+// that it did not, if it made none that this one could have.
+func (l *look) status(why string, kept bool) []string {
+	collapsed := ""
+	switch {
+	case l.joined && l.page != nil:
+		collapsed = "; collapsed"
+	case l.joined:
+		collapsed = "; collapsed=?0"
+	}
+	return forwardedFor(l.fwd, why, collapsed, kept)
 }
 
 // note adds to Cache-Status.
@@ -91,8 +108,8 @@ func (h *handler) note(header http.Header, status []string) {
 }
 
 // forwardedFor says in Cache-Status that a request went to the handler for some reason, and why its response wasn't kept.
-func forwardedFor(fwd, why string, kept bool) []string {
-	status := "larder; fwd=" + fwd
+func forwardedFor(fwd, why, collapsed string, kept bool) []string {
+	status := "larder; fwd=" + fwd + collapsed
 	if kept {
 		status += "; stored"
 	}

@@ -28,6 +28,7 @@ type answer struct {
 	age     time.Duration // it had already
 	life    time.Duration // 0: no bound of its own
 	checked bool          // it depends on what was read
+	until   time.Time     // when the first of its parts expires; zero: none does by itself
 }
 
 // forbidden says why a response isn't kept whatever was read for it; "" if nothing forbids it. It sets what is known of the answer.
@@ -95,7 +96,7 @@ func (a *answer) private() string {
 }
 
 // lifetime sets how long the answer may live (RFC 9111, 4.2.1). Without any dependency it must be told: by the response,
-// or by the options.
+// by the options, or by a part of it that has a life. It lives no longer than any of its parts.
 func (a *answer) lifetime(o *Options, now time.Time) string {
 	life, given := a.says.sharedAge, true
 	if life == absent {
@@ -115,8 +116,15 @@ func (a *answer) lifetime(o *Options, now time.Time) string {
 	case a.checked:
 	case o.TTL > 0 && a.status == http.StatusOK:
 		a.life = o.TTL
+	case !a.until.IsZero():
 	default:
 		return "nothing was read for it"
+	}
+	if left := a.until.Sub(now); !a.until.IsZero() && (a.life == 0 || a.age+left < a.life) {
+		if left <= 0 {
+			return "a part of it has expired"
+		}
+		a.life = a.age + left
 	}
 	if !a.checked && a.says.noCache {
 		return "Cache-Control: no-cache"

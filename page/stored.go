@@ -72,14 +72,14 @@ func (p *stored) validators() {
 // The form in which pages, fragments and what URLs vary by lie in a store outside of this process:
 //
 //	page      "P", version, flags, status, made in ms since 1970, life in ms, route, fields, body to the end
-//	fragment  "F", version, to the end
+//	fragment  "F", version, when it expires in ms since 1970 (0: not by itself), to the end
 //	vary      "V", version, names
 //
 // Numbers are varints; texts and lists have their length before them. A change of any of this is another
 // version, which who doesn't know it takes for nothing.
 const (
 	pageHead     = "P\x01"
-	fragmentHead = "F\x01"
+	fragmentHead = "F\x02"
 	varyHead     = "V\x01"
 )
 
@@ -115,13 +115,25 @@ func (p *stored) size() int {
 	return n
 }
 
-// A text is a fragment.
-type text []byte
+// A text is a fragment. It is shared and doesn't change.
+type text struct {
+	body    []byte
+	expires time.Time // what it is a part of lives no longer; zero: not by itself
+}
 
 // AppendBinary appends the form of a fragment.
 func (t text) AppendBinary(b []byte) ([]byte, error) {
-	return append(append(b, fragmentHead...), t...), nil
+	b = append(b, fragmentHead...)
+	if t.expires.IsZero() {
+		b = binary.AppendUvarint(b, 0)
+	} else {
+		b = binary.AppendUvarint(b, uint64(t.expires.UnixMilli()))
+	}
+	return append(b, t.body...), nil
 }
+
+// size is what the fragment takes in memory, about.
+func (t text) size() int { return 96 + cap(t.body) }
 
 // A vary is what the responses of one URL vary by, where that is more than nothing: names of fields, in order.
 type vary []string
@@ -144,7 +156,9 @@ func decode(value any) any {
 			return p
 		}
 	case fragmentHead:
-		return text(r.b)
+		if t := r.fragment(); r.err == nil {
+			return t
+		}
 	case varyHead:
 		if v := vary(r.texts()); r.err == nil && len(r.b) == 0 {
 			return v
@@ -186,6 +200,14 @@ func (r *reader) page() *stored {
 	}
 	p.validators()
 	return p
+}
+
+func (r *reader) fragment() (t text) {
+	if ms := r.number(math.MaxInt64); ms != 0 {
+		t.expires = time.UnixMilli(int64(ms))
+	}
+	t.body = r.b
+	return t
 }
 
 func (r *reader) take(n int) []byte {

@@ -42,8 +42,10 @@ func TestForm(t *testing.T) {
 	if got := pages[1]; got.etag != `"x"` || got.modified.Year() != 2026 {
 		t.Errorf("validators: %+v", got)
 	}
-	if got, _ := decode(written(t, text("some <b>"))).(text); string(got) != "some <b>" {
-		t.Errorf("got %q", got)
+	for _, want := range []text{{body: []byte("some <b>")}, {[]byte("for a while"), time.UnixMilli(1764151200123)}} {
+		if got, _ := decode(written(t, want)).(text); string(got.body) != string(want.body) || !got.expires.Equal(want.expires) {
+			t.Errorf("got %q until %v, want %q until %v", got.body, got.expires, want.body, want.expires)
+		}
 	}
 	if got, _ := decode(written(t, vary{"accept", "cookie"})).(vary); len(got) != 2 || got[1] != "cookie" {
 		t.Errorf("got %q", got)
@@ -80,11 +82,15 @@ func FuzzForm(f *testing.F) {
 		f.Add([]byte(written(f, p)))
 	}
 	f.Add([]byte(written(f, vary{"accept"})))
-	f.Add([]byte(written(f, text("a"))))
+	f.Add([]byte(written(f, text{[]byte("a"), time.UnixMilli(1764151200123)})))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		switch v := decode(coherence.Bytes(b)).(type) {
 		case *stored:
 			if again, _ := decode(written(t, v)).(*stored); again == nil || !reflect.DeepEqual(again.header, v.header) || string(again.body) != string(v.body) {
+				t.Errorf("%+v is %+v", v, again)
+			}
+		case text:
+			if again, _ := decode(written(t, v)).(text); string(again.body) != string(v.body) || !again.expires.Equal(v.expires) {
 				t.Errorf("%+v is %+v", v, again)
 			}
 		case vary:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ var errUnbound = errors.New("page: a template with fragments is executed by page
 // Templates are templates of html/template whose fragments are kept in a cache. They are safe for concurrent use.
 type Templates struct {
 	fragments
+	options map[string]FragmentOptions
 	loaders map[string]Loader
 	names   map[string]bool
 	pool    sync.Pool // of *bound
@@ -48,7 +50,9 @@ type Loader func(ctx context.Context, args ...any) (any, error)
 // A fragment is known by its template, the value behind the name, and the text of all templates of the set. Values of which two that differ
 // can't be told apart (functions, channels) are an error of the execution; so are those that the template reaches, but
 // of which its key says nothing: what a loader, a method or a function reads must be read under {{context}}.
-func NewTemplates(cache Cache, set *template.Template, loaders map[string]Loader) (*Templates, error) {
+//
+// options are those of the fragments that aren't kept by default, by the name of their template; at most one such map may be given.
+func NewTemplates(cache Cache, set *template.Template, loaders map[string]Loader, options ...map[string]FragmentOptions) (*Templates, error) {
 	pattern, err := set.Clone()
 	if err != nil {
 		return nil, fmt.Errorf("page: templates: %w", err)
@@ -63,10 +67,34 @@ func NewTemplates(cache Cache, set *template.Template, loaders map[string]Loader
 			return nil, fmt.Errorf("page: templates: a loader is of the template %q, which isn't there", name)
 		}
 	}
+	if err := t.set(options); err != nil {
+		return nil, err
+	}
 	if _, err := t.take(); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// set sets the options of fragments.
+func (t *Templates) set(options []map[string]FragmentOptions) error {
+	switch len(options) {
+	case 0:
+		return nil
+	case 1:
+		t.options = maps.Clone(options[0])
+	default:
+		return errors.New("page: NewTemplates takes at most one map of FragmentOptions")
+	}
+	for name, o := range t.options {
+		if !t.names[name] {
+			return fmt.Errorf("page: templates: options are of the template %q, which isn't there", name)
+		}
+		if err := o.check(); err != nil {
+			return fmt.Errorf("%w: template %q", err, name)
+		}
+	}
+	return nil
 }
 
 // textOf is a digest of all templates of a set.
@@ -134,7 +162,7 @@ func (b *bound) fragment(name string, args ...any) (template.HTML, error) {
 	}
 	outer := b.ctx
 	defer func() { b.ctx = outer }()
-	made, err := b.of.get(outer, "template", name, of, func(ctx context.Context, w io.Writer) error {
+	made, err := b.of.get(outer, "template", name, of, b.of.options[name], func(ctx context.Context, w io.Writer) error {
 		b.ctx = ctx
 		data, err := b.of.load(ctx, name, args)
 		if err != nil {

@@ -62,7 +62,7 @@ func (s *Session) read(ctx context.Context, c call) (driver.Rows, error) {
 		if !ok {
 			return s.bypass(ctx, c, &o, p, analyze.Argument)
 		}
-		if wish == refreshed {
+		if wish == coherence.Refreshed {
 			p.db.domain.Forget(ctx, key)
 		}
 		var check *coherence.Check
@@ -75,7 +75,7 @@ func (s *Session) read(ctx context.Context, c call) (driver.Rows, error) {
 			return s.bypass(ctx, c, &o, p, analyze.Unprofitable)
 		}
 		if !hit {
-			read = p.lookup(ctx, key, c.args, !s.tx.open && wish != refreshed)
+			read = p.lookup(ctx, key, c.args, !s.tx.open && wish != coherence.Refreshed)
 			value, hit = read.Value, read.Outcome == coherence.Hit
 		}
 		if hit {
@@ -101,8 +101,8 @@ func (s *Session) read(ctx context.Context, c call) (driver.Rows, error) {
 }
 
 // passes reports whether a result that isn't in the cache isn't worth keeping either.
-func (s *Session) passes(ctx context.Context, p *planned, w wish, key string) bool {
-	if !p.yield.lean() || w != cached || s.src.NotAdaptive || p.db.domain.Again(ctx, key) {
+func (s *Session) passes(ctx context.Context, p *planned, w coherence.Wish, key string) bool {
+	if !p.yield.lean() || w != coherence.Cached || s.src.NotAdaptive || p.db.domain.Again(ctx, key) {
 		return false
 	}
 	if p.yield.skip() {
@@ -135,7 +135,7 @@ func sideEffects(st *analyze.Statement) bool {
 
 // readable says whether a statement may be answered from the cache, and by which
 // plan. It opens the connection if nothing can be said without.
-func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, analyze.Reason, error) {
+func (s *Session) readable(ctx context.Context, c *call, w coherence.Wish) (*planned, analyze.Reason, error) {
 	if s.inner == nil && !s.src.known() {
 		if err := s.bind(ctx); err != nil {
 			return nil, 0, err
@@ -148,7 +148,7 @@ func (s *Session) readable(ctx context.Context, c *call, w wish) (*planned, anal
 		return s.unplanned(c, reason)
 	case p.acts():
 		return p, analyze.Cacheable, nil
-	case w == bypassed:
+	case w == coherence.Bypassed:
 		return p, analyze.Asked, nil
 	case s.barred != analyze.Cacheable:
 		return p, s.barred, nil

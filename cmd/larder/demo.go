@@ -24,7 +24,8 @@ func demoCommand() *cobra.Command {
 through Larder.
 
 Without --for it serves a web page on loopback: pick a user, change their things through one
-handle or another, and see of each statement what became of it.
+handle or another, and see what became of each statement, of the list (a fragment) and of the
+page: kept, told to the browser as 304, or removed by a write.
 
 With --for it needs no browser: readers and writers work for so long, half of the time on
 bare handles and half on cached ones, and every read is held against what a linearizable

@@ -24,7 +24,7 @@ import (
 var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "log": "log", "slog": "log/slog", "http": "net/http", "os": "os", "strings": "strings",
 	"sql": "database/sql", "driver": "database/sql/driver", "time": "time",
-	"larder": "github.com/larderdb/larder", "page": "github.com/larderdb/larder/page", "dash": "github.com/larderdb/larder/dash", "io": "io", "memcached": "github.com/larderdb/larder/store/memcached", "redis": "github.com/larderdb/larder/store/redis",
+	"larder": "github.com/larderdb/larder", "page": "github.com/larderdb/larder/page", "dash": "github.com/larderdb/larder/dash", "io": "io", "template": "html/template", "memcached": "github.com/larderdb/larder/store/memcached", "redis": "github.com/larderdb/larder/store/redis",
 	"stdlib": "github.com/jackc/pgx/v5/stdlib", "pgx": "github.com/jackc/pgx/v5", "pgxpool": "github.com/jackc/pgx/v5/pgxpool",
 	"sqlx": "github.com/jmoiron/sqlx", "gorm": "gorm.io/gorm", "sqlite": "gorm.io/driver/sqlite", "postgres": "gorm.io/driver/postgres",
 	"bun": "github.com/uptrace/bun", "sqlitedialect": "github.com/uptrace/bun/dialect/sqlitedialect", "pgdialect": "github.com/uptrace/bun/dialect/pgdialect",

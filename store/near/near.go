@@ -29,7 +29,7 @@ type Options struct {
 	// MaxBytes is how much memory the copies may take; 0 means 64 MiB.
 	MaxBytes int64
 
-	// Bounded is how long a copy is served after it was found valid; 0 means not at all. Other
+	// Bounded is how long a copy is served after it was found valid, but for lookups under store.Anew; 0 means not at all. Other
 	// processes' changes are seen so much later.
 	Bounded time.Duration
 
@@ -57,6 +57,7 @@ type Store struct {
 type copied struct {
 	entry   store.Entry
 	checked atomic.Int64 // when it was last found valid, since the store's start; 0: never by this copy
+	due     atomic.Int64 // when Due has said so last
 }
 
 // New returns a store of copies before far, which it closes when it is closed.
@@ -112,7 +113,7 @@ func (s *Store) LookupCopy(ctx context.Context, key string) (v store.View, is bo
 // judge asks the far store whether a copy is valid, and returns it if so; else what is seen of its tags.
 func (s *Store) judge(ctx context.Context, c *copied) (store.View, error) {
 	began := s.now()
-	if at := c.checked.Load(); at != 0 && began-at < int64(s.o.Bounded) {
+	if at := c.checked.Load(); at != 0 && began-at < int64(s.o.Bounded) && !store.IsAnew(ctx) {
 		return store.View{Entry: &c.entry}, nil
 	}
 	v, err := s.askFar(ctx, "", c.entry.Tags)
@@ -188,7 +189,7 @@ func (s *Store) keep(ctx context.Context, key string, e *store.Entry, ttl time.D
 	_ = s.mine.Fill(ctx, key, &store.Entry{Value: c, Size: size, Tags: e.Tags, Tokens: v.Tokens}, ttl) // it never fails
 }
 
-const copySize = 96 // of a copied, in bytes
+const copySize = 104 // of a copied, in bytes
 
 // Fill is as store.Store has it. A Value that can't be written is kept in this process alone.
 func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {

@@ -54,7 +54,7 @@ func fill(t testing.TB, s *near.Store, key, value string) {
 }
 
 // has looks for a value; none for a miss.
-func has(t testing.TB, s *near.Store, key, want string) {
+func has(t testing.TB, s store.Store, key, want string) {
 	t.Helper()
 	v, err := s.Lookup(t.Context(), key, tags)
 	ok(t, err)

@@ -19,6 +19,13 @@ type browser struct {
 	from    *bufio.Reader
 	session string
 	last    int
+	events  []event // that came while answers were waited for
+}
+
+// An event is what the browser tells of its own accord.
+type event struct {
+	Method string
+	Params json.RawMessage
 }
 
 // chromium returns a browser's path. Without one the test is skipped, except in CI.
@@ -84,7 +91,9 @@ func (b *browser) attach() {
 	var session struct{ SessionID string }
 	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &session)
 	b.session = session.SessionID
-	b.call("Page.enable", nil, nil)
+	for _, domain := range []string{"Page", "Network", "Runtime", "Log"} {
+		b.call(domain+".enable", nil, nil)
+	}
 }
 
 // send calls a method.
@@ -114,6 +123,7 @@ func (b *browser) call(method string, params map[string]any, result any) {
 			b.t.Fatalf("%s: %v", method, err)
 		}
 		var answer struct {
+			event
 			ID     int
 			Result json.RawMessage
 			Error  *struct{ Message string }
@@ -122,7 +132,8 @@ func (b *browser) call(method string, params map[string]any, result any) {
 			b.t.Fatalf("%s: %v", method, err)
 		}
 		if answer.ID != b.last {
-			continue // an event
+			b.events = append(b.events, answer.event)
+			continue
 		}
 		if answer.Error != nil {
 			b.t.Fatalf("%s: %s", method, answer.Error.Message)
@@ -167,4 +178,47 @@ func (b *browser) until(condition string) {
 		b.run("new Promise((done) => setTimeout(done, 20))")
 	}
 	b.t.Fatalf("never came true: %s", condition)
+}
+
+// A received response is what came over the wire: a script sees 200 in the place of 304, and the page that the browser had.
+type received struct {
+	Status  int `json:"statusCode"`
+	Headers map[string]string
+}
+
+// received returns the responses from the cache's pages that came so far, the last at the end.
+func (b *browser) received() (list []received) {
+	b.t.Helper()
+	for _, e := range b.events {
+		if e.Method != "Network.responseReceivedExtraInfo" {
+			continue
+		}
+		var r received
+		if err := json.Unmarshal(e.Params, &r); err != nil {
+			b.t.Fatal(err)
+		}
+		if r.Headers["Cache-Status"] != "" {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// complaints returns what the browser's console has of errors and warnings.
+func (b *browser) complaints() (list []string) {
+	b.t.Helper()
+	for _, e := range b.events {
+		var said struct {
+			Type  string                 // of Runtime.consoleAPICalled
+			Entry struct{ Level string } // of Log.entryAdded
+		}
+		if err := json.Unmarshal(e.Params, &said); err != nil {
+			continue
+		}
+		bad := map[string]bool{"error": true, "warning": true, "assert": true}
+		if e.Method == "Runtime.exceptionThrown" || e.Method == "Runtime.consoleAPICalled" && bad[said.Type] || e.Method == "Log.entryAdded" && bad[said.Entry.Level] {
+			list = append(list, string(e.Params))
+		}
+	}
+	return list
 }

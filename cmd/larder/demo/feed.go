@@ -8,16 +8,17 @@ import (
 	"github.com/larderdb/larder"
 )
 
-// An Entry tells a viewer what became of one statement.
+// An Entry tells a viewer what became of one statement, value, fragment or page.
 type Entry struct {
 	N       int64    `json:"n"`       // counts entries
-	Who     string   `json:"who"`     // the handle, or who used it
-	Outcome string   `json:"outcome"` // of a read; "write" of others
+	Kind    string   `json:"kind"`    // what it is about
+	Who     string   `json:"who"`     // the handle, or who used it; of what isn't a statement its kind
+	Outcome string   `json:"outcome"` // of a read; "write" of others; "304" of a page that the browser has
 	Why     string   `json:"why"`
-	SQL     string   `json:"sql"`
+	SQL     string   `json:"sql"` // of what isn't a statement its name
 	Reads   []string `json:"reads"`
 	Writes  []string `json:"writes"`
-	Micros  float64  `json:"us"`               // as the caller saw it
+	Micros  float64  `json:"us,omitempty"`     // as the caller saw it; 0 of what was made: the bare handle was asked meanwhile
 	Bare    float64  `json:"bareUs,omitempty"` // the same query on the bare handle; 0 if it wasn't asked
 	Rows    int      `json:"rows"`
 	Error   string   `json:"error,omitempty"`
@@ -26,11 +27,17 @@ type Entry struct {
 // entryOf is what an event tells.
 func entryOf(who string, e larder.Event) Entry {
 	entry := Entry{
-		Who: who, Outcome: e.Outcome.String(), Why: why(e), SQL: e.Text, Reads: e.Reads, Writes: e.Writes,
+		Kind: e.Kind.String(), Who: who, Outcome: e.Outcome.String(), Why: why(e), SQL: e.Text, Reads: e.Reads, Writes: e.Writes,
 		Micros: microseconds(e.Total), Rows: e.Rows,
 	}
 	if e.Write {
 		entry.Outcome = "write"
+	}
+	if e.Kind != larder.KindStatement {
+		entry.Who = entry.Kind
+		if e.Outcome != larder.OutcomeHit {
+			entry.Micros = 0
+		}
 	}
 	if e.Err != nil {
 		entry.Error = e.Err.Error()
@@ -51,6 +58,8 @@ func why(e larder.Event) string {
 		return "announced: what was read from there is not served again"
 	case e.Outcome == larder.OutcomeHit:
 		return "nothing it reads has changed"
+	case e.Kind != larder.KindStatement && e.Detail != "":
+		return "made, and not kept: " + e.Detail
 	case e.Outcome == larder.OutcomeMiss && e.Reason == larder.Reason(0):
 		return "not in the cache, or changed since; kept now"
 	case e.Outcome == larder.OutcomeHeld:
@@ -137,6 +146,9 @@ func (f *feed) unsubscribe(viewer chan Entry) {
 // observe returns what a handle's statements are told to.
 func (f *feed) observe(handle string) func(context.Context, larder.Event) {
 	return func(ctx context.Context, e larder.Event) {
+		if e.Kind == larder.KindPage { // told knows more of it
+			return
+		}
 		if s, ok := ctx.Value(slipKey{}).(*slip); ok {
 			s.add(entryOf(handle, e))
 			return

@@ -149,5 +149,5 @@ func (s *site) setWriter(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("the writer can be started, with 1 to %d writes a second, or stopped", maxRate), http.StatusUnprocessableEntity)
 		return
 	}
-	http.Redirect(w, r, pageURL(f.user, f.page), http.StatusSeeOther)
+	s.answer(w, r, f, func(ctx context.Context) error { return s.cache.Announce(ctx, writerTag) })
 }

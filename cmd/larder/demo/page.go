@@ -7,32 +7,35 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strconv"
+
+	"github.com/larderdb/larder"
 )
 
 // pageSize is how many things a page shows.
 const pageSize = 20
 
-// A view is what the page shows.
+// A view is what the page shows, but for the list.
 type view struct {
 	Users  []User
+	User   User
+	Page   int // of the list that was asked for
+	Writer job
+	Rates  []int
+	Shop   string
+}
+
+// A list is what the fragment shows: one page of a user's things.
+type list struct {
 	User   User
 	Things []Thing
 	Total  int
 	Page   int
 	Pages  int
-	Writer job
-	Rates  []int
-	Shop   string
-	Begin  beginning
 }
 
-// A beginning is what the page knows before its stream begins.
-type beginning struct {
-	Statements []Entry `json:"statements"`
-	Counts     Counts  `json:"counts"`
-}
+// thingsList is the template of the fragment.
+const thingsList = "things.html"
 
 var pageFuncs = template.FuncMap{
 	"price":   price,
@@ -62,7 +65,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b bytes.Buffer
-	if err := s.page.Execute(&b, v); err != nil {
+	if err := s.templates.Execute(r.Context(), &b, "page.html", v); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -70,9 +73,9 @@ func (s *site) show(w http.ResponseWriter, r *http.Request) {
 	b.WriteTo(w)
 }
 
-// look reads what the page of a user shows; nil if there is no such user.
+// look reads what the page of a user shows beside the list; nil if there is no such user.
 func (s *site) look(ctx context.Context, user int64, page int) (*view, error) {
-	v := &view{Writer: s.writer.current(), Rates: []int{1, 5, 20, 100}}
+	v := &view{Page: max(page, 1), Rates: []int{1, 5, 20, 100}}
 	v.Shop = fmt.Sprintf("%s users, %s things", grouped(int64(s.size.Users)), grouped(int64(s.size.Rows)))
 	err := s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
 		v.Users, err = listUsers(ctx, db)
@@ -85,28 +88,40 @@ func (s *site) look(ctx context.Context, user int64, page int) (*view, error) {
 		return nil, nil
 	}
 	v.User = v.Users[user-1]
-	if err := s.lookAtThings(ctx, v, page); err != nil {
-		return nil, fmt.Errorf("list things: %w", err)
-	}
-	v.Begin = beginning{s.feed.since(0), s.counts()}
-	return v, nil
+	v.Writer, err = s.job(ctx)
+	return v, err
 }
 
-// lookAtThings reads one page of a user's things: the last, if there are fewer pages.
-func (s *site) lookAtThings(ctx context.Context, v *view, page int) error {
+// writerTag stands for what the second writer does, which is in no database: who changes that announces the tag.
+const writerTag = larder.Tag("writer")
+
+// job is what the second writer does, as a value on which the page depends.
+func (s *site) job(ctx context.Context) (job, error) {
+	current := func(context.Context) (job, error) { return s.writer.current(), nil }
+	return larder.Remember(ctx, s.cache, "writer", current, &larder.ValueOptions[job]{Tags: []larder.Tag{writerTag}})
+}
+
+// loadThings reads one page of a user's things: the last, if there are fewer. It is called only if the fragment of user and page
+// isn't in the cache.
+func (s *site) loadThings(ctx context.Context, args ...any) (any, error) {
+	l := &list{User: args[0].(User), Page: args[1].(int)}
 	err := s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
-		v.Total, err = countThings(ctx, db, v.User.ID)
+		l.Total, err = countThings(ctx, db, l.User.ID)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("count things: %w", err)
 	}
-	v.Pages = max((v.Total+pageSize-1)/pageSize, 1)
-	v.Page = min(max(page, 1), v.Pages)
-	return s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
-		v.Things, err = listThings(ctx, db, v.User.ID, pageSize, (v.Page-1)*pageSize)
+	l.Pages = max((l.Total+pageSize-1)/pageSize, 1)
+	l.Page = min(l.Page, l.Pages)
+	err = s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
+		l.Things, err = listThings(ctx, db, l.User.ID, pageSize, (l.Page-1)*pageSize)
 		return err
 	})
+	if err != nil {
+		return nil, fmt.Errorf("list things: %w", err)
+	}
+	return l, nil
 }
 
 // number reads a number, or says what stands for none.
@@ -121,7 +136,5 @@ func number(text string, none int64) int64 {
 	return n
 }
 
-// pageURL is the address of a page.
-func pageURL(user int64, page int64) string {
-	return "/?" + url.Values{"user": {strconv.FormatInt(user, 10)}, "page": {strconv.FormatInt(page, 10)}}.Encode()
-}
+// pageURL is the address of a page, as its links have it: a browser keeps what it gets by the text of the address.
+func pageURL(user int64, page int64) string { return fmt.Sprintf("/?user=%d&page=%d", user, page) }

@@ -20,14 +20,53 @@ func TestPageInABrowser(t *testing.T) {
 		t.Errorf("the first is %q, want %q", got, thing.Name)
 	}
 	b.until(`document.getElementById("state").textContent === "live"`)
-	b.until(`document.querySelectorAll("#entries .badge.miss").length === 3`)
+	b.until(`document.querySelectorAll("#entries .badge.miss").length === 6`) // three statements, a value, the fragment and the page
 	b.until(`document.querySelector("[data-count=misses]").textContent === "3"`)
-	b.run(`window.stayed = true; document.querySelector(".again a").click()`)
-	b.until(`document.querySelectorAll("#entries .badge.hit").length === 3`)
+	b.run(`window.stayed = true; document.querySelector(".again a").click()`) // of another address: made of what was kept
+	b.until(`document.querySelectorAll("#entries .fragment .badge.hit").length === 1`)
 	if b.run("window.stayed") != "true" {
 		t.Error("the page was loaded anew")
 	}
 	shoot(b, "light")
+}
+
+// TestKeptPageInABrowser: the browser asks again for a page that it has, is told 304 and shows it; what is changed it is sent
+// at once. The page says so beside the list.
+func TestKeptPageInABrowser(t *testing.T) {
+	b := newBrowser(t)
+	_, server := newTestSite(t)
+	wants := func(status int, cacheStatus, shown string) {
+		t.Helper()
+		b.until(fmt.Sprintf(`document.getElementById("kept").textContent.startsWith("This page: %s")`, shown))
+		all := b.received()
+		if last := all[len(all)-1]; last.Status != status || last.Headers["Cache-Status"] != cacheStatus {
+			t.Errorf("the browser received %d with %q, want %d with %q", last.Status, last.Headers["Cache-Status"], status, cacheStatus)
+		}
+	}
+	b.open(server.URL + "/?user=3&page=1")
+	wants(200, "larder; fwd=uri-miss; stored", "miss")
+	rows := b.run(`document.querySelectorAll("#things li[data-id]").length`)
+	b.run(`document.querySelector(".again a").click()`)
+	wants(304, "larder; hit", "304")
+	shoot(b, "dark")
+	if got := b.run(`document.querySelectorAll("#things li[data-id]").length`); got != rows || got != fmt.Sprint(pageSize) {
+		t.Errorf("after a 304 the browser shows %s things, and %s before", got, rows)
+	}
+	b.open(server.URL + "/?user=3&page=1") // as a whole
+	b.until(`document.getElementById("state").textContent === "live"`)
+	wants(304, "larder; hit", "304")
+
+	b.run(`document.querySelector("#things .name").value = "Tin moon"; document.querySelector("#things .save").click()`)
+	b.until(`document.querySelector("#things .name").getAttribute("value") === "Tin moon"`)
+	wants(200, "larder; fwd=uri-miss; stored", "miss")
+	b.run(`document.querySelector(".again a").click()`)
+	wants(304, "larder; hit", "304")
+	if got := b.run(`document.querySelector("#things .name").getAttribute("value")`); got != "Tin moon" {
+		t.Errorf("after another 304 the browser shows %q", got)
+	}
+	if said := b.complaints(); len(said) > 0 {
+		t.Errorf("the browser complains: %s", said)
+	}
 }
 
 func TestChangesInABrowser(t *testing.T) {
@@ -62,7 +101,6 @@ func TestKeepReadingInABrowser(t *testing.T) {
 	b.until(`document.querySelector("#things .changed") !== null`)
 	b.until(`[...document.querySelectorAll("#entries .by")].some((e) => e.textContent === "second writer")`)
 	b.until(`document.querySelectorAll("#entries .badge.miss").length > 4`)
-	shoot(b, "dark")
 	b.run(`document.querySelector("[value=stop]").click()`)
 	b.until(`document.querySelector("[value=start]") !== null && document.getElementById("keep").checked`)
 }
@@ -73,6 +111,7 @@ func shoot(b *browser, scheme string) {
 	if dir == "" {
 		return
 	}
+	b.run("new Promise((done) => setTimeout(done, 1500))") // what fades has faded
 	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]any{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 	for name, size := range map[string][2]int{"wide": {1360, 900}, "phone": {390, 844}} {
 		b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": name == "phone"}, nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/dash"
+	"github.com/larderdb/larder/page"
 )
 
 //go:embed assets
@@ -20,22 +21,24 @@ var assets embed.FS
 // A site is the page and what it is made of.
 type site struct {
 	*shop
-	writer *writer
-	page   *template.Template
-	host   string // that requests may be for, beside loopback's names
-	ctx    context.Context
+	cache     *larder.Cache // of the handle here: it has the pages as well
+	writer    *writer
+	templates *page.Templates
+	host      string // that requests may be for, beside loopback's names
+	ctx       context.Context
 }
 
 // newSite returns the site of a shop. Its streams and its writer end with ctx.
 func newSite(ctx context.Context, s *shop, addr string) *site {
 	host, _, _ := net.SplitHostPort(addr)
-	return &site{
-		shop:   s,
-		writer: &writer{db: s.elsewhere, bare: s.bare, rows: int64(s.size.Rows)},
-		page:   template.Must(template.New("page.html").Funcs(pageFuncs).ParseFS(assets, "assets/page.html")),
-		host:   host,
-		ctx:    ctx,
+	site := &site{shop: s, host: host, ctx: ctx, writer: &writer{db: s.elsewhere, bare: s.bare, rows: int64(s.size.Rows)}}
+	site.cache, _ = larder.Of(s.here)
+	set := template.Must(template.New("").Funcs(page.Funcs()).Funcs(pageFuncs).ParseFS(assets, "assets/*.html"))
+	var err error
+	if site.templates, err = page.NewTemplates(site.cache, set, map[string]page.Loader{thingsList: site.loadThings}); err != nil {
+		panic(err) // the assets are not those of this program
 	}
+	return site
 }
 
 // handler routes requests. Those that change something must come from the page itself:
@@ -46,14 +49,15 @@ func (s *site) handler() http.Handler {
 		panic(err) // the name is not valid
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.show)
+	mux.Handle("GET /{$}", s.told(page.Handler(s.cache, http.HandlerFunc(s.show), &page.Options{
+		Query: page.Query("user", "page"),
+		User:  func(*http.Request) (string, bool) { return "", true }, // all get the same: cookies here are other programs' on this host
+	})))
 	mux.HandleFunc("GET /events", s.stream)
 	mux.Handle("GET /style.css", http.FileServerFS(static))
 	mux.Handle("GET /page.js", http.FileServerFS(static))
 	mux.Handle("GET /icon.svg", http.FileServerFS(static))
-	if cache, ok := larder.Of(s.here); ok {
-		mux.Handle("GET "+dashboard, s.ending(dash.New(cache, &dash.Options{Literals: true})))
-	}
+	mux.Handle("GET "+dashboard, s.ending(dash.New(s.cache, &dash.Options{Literals: true})))
 	mux.HandleFunc("POST /add", s.add)
 	mux.HandleFunc("POST /change", s.change)
 	mux.HandleFunc("POST /delete", s.remove)
@@ -91,7 +95,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		header.Set("Content-Security-Policy", policy)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cache-Control", "no-store")
+		header.Set("Cache-Control", "no-cache") // browsers ask each time, and are told 304 if a page is as they have it
 		next.ServeHTTP(w, r)
 	})
 }

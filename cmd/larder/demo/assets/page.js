@@ -1,7 +1,7 @@
 "use strict";
 
-// The page works without this script, but for the statements as they happen. With it, forms
-// and links change the list in place, so that the statements stay in view.
+// The page works without this script, but for reads and writes as they happen. With it, forms
+// and links change the list in place, so that these stay in view.
 
 const entries = document.getElementById("entries");
 const state = document.getElementById("state");
@@ -22,7 +22,7 @@ function micros(us) {
   return Math.round(us).toLocaleString("en") + " µs";
 }
 
-// ---- statements
+// ---- reads and writes
 
 let newest = 0; // number of the newest entry
 let last = null; // its data, element and how often it was repeated
@@ -31,12 +31,16 @@ function same(a, b) {
   return a.who === b.who && a.sql === b.sql && a.outcome === b.outcome && a.why === b.why && !a.error && !b.error;
 }
 
-function showStatement(e) {
+function showEntry(e) {
   if (newest && e.n > newest + 1) {
     entries.prepend(make("li", "missed", (e.n - newest - 1).toLocaleString("en") + " more were too quick to show"));
     last = null;
   }
   newest = e.n;
+  if (e.kind === "page") {
+    pages.set(e.sql, e);
+    showPage();
+  }
   const times = last && same(last.entry, e) ? last.times + 1 : 1;
   const element = draw(e, times);
   if (times > 1) last.element.replaceWith(element);
@@ -46,16 +50,20 @@ function showStatement(e) {
 }
 
 function draw(e, times) {
-  const li = make("li", "fresh");
+  const li = make("li", "fresh " + e.kind);
   const what = make("div", "what");
-  what.append(make("span", "badge " + e.outcome, e.outcome), make("span", "by", e.who));
+  what.append(drawBadge(e), make("span", "by", e.who));
   if (times > 1) what.append(make("span", "repeat", "× " + times.toLocaleString("en")));
-  what.append(drawTook(e));
+  if (e.us) what.append(drawTook(e));
   li.append(what, make("code", "sql", e.sql));
   if (e.bareUs) li.append(drawBars(e));
   li.append(drawWhy(e));
   if (e.error) li.append(make("div", "error", e.error));
   return li;
+}
+
+function drawBadge(e) {
+  return make("span", "badge " + (e.outcome === "304" ? "hit" : e.outcome), e.outcome);
 }
 
 function drawTook(e) {
@@ -90,6 +98,17 @@ function drawWhy(e) {
   return why;
 }
 
+// ---- the page
+
+const pages = new Map(); // the newest entry of each page, by its request
+
+// showPage says beside the list what became of the page that is shown.
+function showPage() {
+  const e = pages.get("GET " + location.pathname + location.search), line = document.getElementById("kept");
+  line.hidden = !e;
+  if (e) line.replaceChildren("This page: ", drawBadge(e), " " + e.why);
+}
+
 // ---- counts
 
 const writeCount = {
@@ -107,7 +126,7 @@ function showCounts(counts) {
 
 function listen() {
   const source = new EventSource("/events?after=" + newest);
-  source.addEventListener("statement", (m) => showStatement(JSON.parse(m.data)));
+  source.addEventListener("statement", (m) => showEntry(JSON.parse(m.data)));
   source.addEventListener("counts", (m) => showCounts(JSON.parse(m.data)));
   source.onopen = () => { state.textContent = "live"; state.classList.add("live"); };
   source.onerror = () => { state.textContent = "the demo doesn’t answer"; state.classList.remove("live"); };
@@ -145,6 +164,7 @@ async function load(url, options) {
   if (turn !== asked) return;
   swap(new DOMParser().parseFromString(text, "text/html"));
   history.replaceState(null, "", response.url);
+  showPage();
 }
 
 function complain(text) {
@@ -198,8 +218,4 @@ setInterval(() => {
   if (document.getElementById("keep").checked && !busy && !document.hidden) load(location.href);
 }, 500);
 
-// what was known when the page was made
-const begin = JSON.parse(document.getElementById("begin").textContent);
-for (const e of begin.statements || []) showStatement(e);
-showCounts(begin.counts);
-listen();
+listen(); // which begins with the last entries: the page itself is kept, and knows none
