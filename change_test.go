@@ -551,7 +551,7 @@ func TestRefusedWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	h := newHouse(t, kinds[0], &Options{Store: s, FailClosed: true, Logger: slog.New(slog.DiscardHandler)})
+	h := newHouse(t, kinds[0], &Options{Store: s, StoreTimeout: 5 * time.Second, FailClosed: true, Logger: slog.New(slog.DiscardHandler)})
 	h.prepare(base)
 	e := h.listen("*")
 	tx := h.begin(h.db, 0)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/larderdb/larder/coherence"
 )
 
 // TestGuessedRow: a write by primary key is told by what its row was like when it was written last, and the
@@ -226,7 +228,7 @@ func TestGuessUncounted(t *testing.T) {
 func TestPanicInCount(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			h := newHouse(t, k, &Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 16, Lease: 100 * time.Millisecond})
+			h := newHouse(t, k, &Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 16, Lease: 100 * time.Millisecond, pauses: coherence.NeverPause})
 			h.owned()
 			c := h.gatedSession()
 			if h.dialect != "mysql" { // which prepares what has arguments, as a guess has; that isn't gated
