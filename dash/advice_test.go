@@ -42,13 +42,13 @@ func TestAdvice(t *testing.T) {
 	d := newDesk(t, nil)
 	d.dash.touch()
 	for i := range 60 {
-		d.read(read, 1000+i)                                                     // never again
-		d.read("SELECT id FROM stuff WHERE user_id = 42")                        // removed each time
-		d.exec("UPDATE stuff SET name = 'a secret' WHERE user_id = 42")          // by this
-		d.read("SELECT random(), name FROM stuff")                               // not cacheable
-		d.read(fmt.Sprintf("SELECT name, id FROM stuff WHERE id = %d", 5000+i))  // a text of its own
-		d.read("SELECT hex(zeroblob(600000)), id FROM stuff WHERE id IN (1, 2)") // over 1 MiB
-		d.read("SELECT 1")                                                       // nothing can be done
+		d.read(read, 1000+i)                                                    // never again
+		d.read("SELECT id FROM stuff WHERE user_id = 42")                       // removed each time
+		d.exec("UPDATE stuff SET name = 'a secret' WHERE user_id = 42")         // by this
+		d.read("SELECT random(), name FROM stuff")                              // not cacheable
+		d.read(fmt.Sprintf("SELECT name, id FROM stuff WHERE id = %d", 5000+i)) // a text of its own
+		d.read("SELECT hex(zeroblob(20000)), id FROM stuff WHERE id IN (1, 2)") // over MaxEntryBytes
+		d.read("SELECT 1")                                                      // nothing can be done
 		tx, err := d.db.Begin()
 		if err != nil {
 			t.Fatal(err)
