@@ -70,7 +70,7 @@ func mustFind(t *testing.T, k kind, m coherence.Mutant, w *window) {
 }
 
 // TestVerifyFindsShapeMutants: nor without a step of those by which a shape comes into use, which it does but once for each
-// relation. MembersBeforeHold, ShapeUnderHold and AnyMembers go wrong too seldom in a live run; the simulator sees them.
+// relation. Others go wrong too seldom that way: see TestVerifyFindsShapeSteps.
 func TestVerifyFindsShapeMutants(t *testing.T) {
 	for _, m := range []coherence.Mutant{coherence.ShapeAfterRead} {
 		t.Run(m.String(), func(t *testing.T) {
