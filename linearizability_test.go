@@ -19,6 +19,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
 )
 
 // The registers: table reg_N has one row, or, with cards, register N is the one card that N owns. Clients read and
@@ -132,7 +133,8 @@ type lab struct {
 	kills   bool // some connections are cut by the server
 	verify  float64
 	pauses  coherence.PausePolicy
-	several int // how many registers a read tells of; 0: one
+	store   store.Store // nil: memory of the cache's own
+	several int         // how many registers a read tells of; 0: one
 
 	reads func(ctx context.Context, db *sql.DB, i int) (int64, error) // outside of transactions; nil: read
 	hits  atomic.Int64                                                // how often reads has loaded nothing
@@ -147,7 +149,13 @@ func newLab(t testing.TB, k kind, mutant coherence.Mutant, w *window) *lab {
 // newCheckedLab is newLab with a share of hits that are checked.
 func newCheckedLab(t testing.TB, k kind, mutant coherence.Mutant, w *window, verify float64) *lab {
 	t.Helper()
-	l := &lab{verify: verify}
+	return newStoreLab(t, k, mutant, w, verify, nil)
+}
+
+// newStoreLab is newCheckedLab with a store; nil: memory of its own.
+func newStoreLab(t testing.TB, k kind, mutant coherence.Mutant, w *window, verify float64, s store.Store) *lab {
+	t.Helper()
+	l := &lab{verify: verify, store: s}
 	l.build(t, k, mutant, w)
 	return l
 }
@@ -180,8 +188,12 @@ func (l *lab) build(t testing.TB, k kind, mutant coherence.Mutant, w *window) {
 }
 
 func (l *lab) newCache(mutant coherence.Mutant) *Cache {
-	cache, err := New(&Options{MaxBytes: 8 << 20, Dialect: l.dialect, Lease: time.Second,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant, Verify: l.verify, pauses: l.pauses})
+	o := Options{MaxBytes: 8 << 20, Dialect: l.dialect, Lease: time.Second,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), mutant: mutant, Verify: l.verify, pauses: l.pauses}
+	if l.store != nil {
+		o.Store, o.MaxBytes = l.store, 0
+	}
+	cache, err := New(&o)
 	if err != nil {
 		l.Fatal(err)
 	}

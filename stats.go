@@ -3,6 +3,8 @@ package larder
 import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/session"
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/near"
 )
 
 // Stats is what a cache did since it was made, and what its store keeps now.
@@ -34,10 +36,32 @@ type Stats struct {
 	// LateReads is how many remembered values were dropped because their loads left goroutines behind that went on reading.
 	LateReads int64
 
-	Entries   int   // in the store
-	Bytes     int64 // in memory, entries with their keys and tags
+	// What this process's memory keeps: the entries of the cache, or the copies of those in a store that processes share.
+	Entries   int
+	Bytes     int64 // entries with their keys and tags
 	MaxBytes  int64
 	Evictions int64
+
+	// Shared is how a store that processes share was asked, by all caches of this process that have it in common. It
+	// is zero without one.
+	Shared Traffic
+}
+
+// A Traffic is how a store that processes share was asked: round trips, errors, the time they took, and whether it is left alone.
+type Traffic = near.Traffic
+
+// A ServerStats is what the servers of a store say of themselves, whoever uses them: Entries (memcached) are their items of
+// all kinds, MaxBytes (Redis) is 0 for no bound.
+type ServerStats = store.Stats
+
+// Servers asks the servers of the store that processes share what they keep: a round trip to each, which may take as long
+// as the store's timeout. What isn't told, or by none, is 0. shared is false without such a store.
+func (c *Cache) Servers() (s ServerStats, shared bool) {
+	far, shared := c.store.(*near.Store)
+	if !shared {
+		return ServerStats{}, false
+	}
+	return far.Servers(), true
 }
 
 // HitRatio is the share of hits in the reads that the cache could have answered.
@@ -49,10 +73,10 @@ func (s Stats) HitRatio() float64 {
 	return float64(s.Hits) / float64(asked)
 }
 
-// Stats returns the counters of the cache.
+// Stats returns the counters of the cache. It asks nobody: see Servers.
 func (c *Cache) Stats() Stats {
 	t, kept := c.counters.Totals(), c.store.Stats()
-	return Stats{
+	stats := Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
 		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure,
 		Changes:     c.signals.told.Load(),
@@ -61,4 +85,8 @@ func (c *Cache) Stats() Stats {
 		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned, LateReads: c.lateReads.Load(),
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,
 	}
+	if far, shared := c.store.(*near.Store); shared {
+		stats.Shared = far.Traffic()
+	}
+	return stats
 }

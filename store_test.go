@@ -263,6 +263,29 @@ func TestTwoProcessesStayApart(t *testing.T) {
 	}
 }
 
+// TestServers: the servers of a store that processes share are asked what they keep; memory has none.
+func TestServers(t *testing.T) {
+	for name, open := range sharedStores {
+		cache, err := New(&Options{Store: open(t)()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cache.store.Lookup(t.Context(), "", []store.Tag{"stuff*"}); err != nil { // leaves a token
+			t.Fatal(err)
+		}
+		if s, shared := cache.Servers(); !shared || s.Bytes <= 0 {
+			t.Errorf("%s: %+v, %v", name, s, shared)
+		}
+	}
+	cache, err := New(&Options{MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, shared := cache.Servers(); shared || s != (ServerStats{}) || cache.Stats().Shared != (Traffic{}) {
+		t.Errorf("memory: %+v, %v, %+v", s, shared, cache.Stats().Shared)
+	}
+}
+
 // A tallied store counts the calls that are round trips.
 type tallied struct {
 	store.Shared
@@ -345,9 +368,14 @@ func TestRoundTripsOfStatements(t *testing.T) {
 				{"a hit of what another process has filled", func() { read(h.db, 3) }, "lookup"},
 				{"a write", func() { h.exec(h.db, "UPDATE stuff SET name = 'y' WHERE id = 1") }, "hold release"},
 			} {
+				before := h.cache.Stats().Shared
 				step.do()
 				if got := far.took(); got != step.want {
 					t.Errorf("%s: %s; want %s", step.what, got, step.want)
+				}
+				after, calls := h.cache.Stats().Shared, int64(len(strings.Fields(step.want)))
+				if after.Calls-before.Calls != calls || after.Time <= before.Time || after.Errors != 0 || !after.Away.IsZero() {
+					t.Errorf("%s is told as %+v, %+v before; want %d calls", step.what, after, before, calls)
 				}
 			}
 		})

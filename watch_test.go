@@ -173,3 +173,42 @@ func TestWatchSampled(t *testing.T) {
 	}
 	stop()
 }
+
+// TestWide: of a write is told of which relations it removed more than the results of its rows, and why; of a read, of which relations it
+// depends on every row.
+func TestWide(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(base)
+		stuff := h.relation("stuff")
+		for range 2 { // puts the shape in use
+			h.query(h.db, "SELECT name FROM stuff WHERE user_id = ?", 42)
+			if e := h.last(false); len(e.Whole) > 0 {
+				h.Errorf("by user: %+v", e)
+			}
+		}
+		for text, want := range map[string]string{
+			"SELECT count(*) FROM stuff": stuff,
+			"SELECT s.name FROM stuff s JOIN users u ON u.name = s.name WHERE s.user_id = 42": h.relation("users"),
+			"SELECT a.name FROM stuff a JOIN stuff b ON b.price = a.price WHERE a.id = 1":     stuff,
+		} {
+			h.query(h.db, text)
+			if e := h.last(false); strings.Join(e.Whole, " ") != want {
+				h.Errorf("%s depends on all of %v, want %s", text, e.Whole, want)
+			}
+		}
+		many := "INSERT INTO stuff (id, user_id, name, price) SELECT id + 1000, 7, name, price FROM stuff"
+		for _, c := range []struct{ text, wide, why string }{
+			{"UPDATE stuff SET name = 'x' WHERE id = 1", "", ""},
+			{"UPDATE stuff SET name = 'x' WHERE user_id = 42", "", ""},
+			{many, stuff, "the text doesn't tell which"},
+			{"UPDATE stuff SET name = 'x' WHERE name IN (SELECT name FROM users)", stuff, "rows be found before, so that it isn't known which user_id they have"},
+			{"CREATE INDEX i ON stuff (price)", "*", "changes the schema"},
+		} {
+			h.exec(h.db, c.text)
+			e := h.last(true)
+			if strings.Join(e.Wide, " ") != c.wide || !strings.Contains(e.Detail, c.why) || (e.Detail == "") != (c.wide == "") {
+				h.Errorf("%s: wide on %v: %q; want %q: %q", c.text, e.Wide, e.Detail, c.wide, c.why)
+			}
+		}
+	})
+}

@@ -132,6 +132,7 @@ func (d *dashboard) touch() *tally {
 		t := newTally()
 		t.sample(d.last, d.cache.Stats())
 		d.tally, d.stop = t, d.cache.WatchSampled(t.hear)
+		t.askServers(d.cache)
 		time.AfterFunc(d.every, d.tick)
 	}
 	return d.tally
@@ -147,5 +148,8 @@ func (d *dashboard) tick() {
 		return
 	}
 	d.tally.sample(time.Now(), d.cache.Stats())
+	if d.tally.samples%serversEvery == 0 {
+		d.tally.askServers(d.cache)
+	}
 	time.AfterFunc(d.every, d.tick)
 }

@@ -31,7 +31,7 @@ type desk struct {
 
 func newDesk(t *testing.T, options *Options) *desk {
 	t.Helper()
-	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "dash.db"), &larder.Options{MaxBytes: 1 << 20})
+	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "dash.db"), &larder.Options{MaxBytes: 1 << 20, MaxEntryBytes: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type overview struct {
 	Misses    []int64        `json:"missTimes"`
 	Relations []relationView `json:"relations"`
 	Recent    []note         `json:"recent"`
+	Advice    []advice       `json:"advice"`
+	Shared    *sharedView    `json:"shared,omitempty"` // nil without a store that processes share
 }
 
 // storeStats is larder.Stats for the page.
@@ -58,6 +60,7 @@ func (d *dashboard) overview(t *tally) overview {
 	o.Stats = storeStats{s.Hits, s.Misses, s.Held, s.Bypasses, s.Writes, s.WideWrites, s.Abandoned, s.Unannounced,
 		s.Verified, s.Wrong, s.Unsure, s.Entries, s.Bytes, s.MaxBytes, s.Evictions}
 	o.Hits, o.Misses = t.hits.counts(), t.misses.counts()
+	o.Advice, o.Shared = t.advise(s), t.sharedView(s.Shared)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o.Points = append([]point{}, t.points[1:]...) // the first is where counting began

@@ -14,9 +14,11 @@ type point struct {
 	Held     int64   `json:"held"`
 	Bypasses int64   `json:"bypasses"`
 	Writes   int64   `json:"writes"`
-	Saved    float64 `json:"saved"` // milliseconds of database time
+	Saved    float64 `json:"saved"`  // milliseconds of database time
+	Calls    int64   `json:"calls"`  // of the store that processes share …
+	Errors   int64   `json:"errors"` // … and of these, those that failed
 
-	sums [5]int64
+	sums [7]int64
 }
 
 // A spark is what happened to one shape in a few seconds.
@@ -71,10 +73,11 @@ func (t *tally) sample(now time.Time, stats larder.Stats) {
 		r.sampled = r.writes
 	}
 	p := point{At: now.Unix(), Saved: float64(t.saved-before) / float64(time.Millisecond)}
-	p.sums = [...]int64{stats.Hits, stats.Misses, stats.Held, stats.Bypasses, stats.Writes}
+	p.sums = [...]int64{stats.Hits, stats.Misses, stats.Held, stats.Bypasses, stats.Writes, stats.Shared.Calls, stats.Shared.Errors}
 	if len(t.points) > 0 {
 		last := t.points[len(t.points)-1].sums
 		p.Hits, p.Misses, p.Held, p.Bypasses, p.Writes = p.sums[0]-last[0], p.sums[1]-last[1], p.sums[2]-last[2], p.sums[3]-last[3], p.sums[4]-last[4]
+		p.Calls, p.Errors = p.sums[5]-last[5], p.sums[6]-last[6]
 	}
 	t.points = appended(t.points, p, maxPoints)
 	t.samples++

@@ -23,12 +23,17 @@ const (
 	otherShapes = "other"
 )
 
+// mostSpent is how much longer than the database looking and keeping may take, to be told as a cost of theirs: what a new connection,
+// or the catalog, has taken, isn't.
+const mostSpent = 100 * time.Microsecond
+
 // A tally adds up the events of a cache. hear is on the way of every statement: it takes no lock for a hit.
 type tally struct {
 	began   time.Time
 	shapeOf sync.Map // fingerprint to *shape
 	hits    histogram
 	misses  histogram
+	servers
 
 	mu        sync.Mutex // guards the rest
 	count     int        // of shapes
@@ -52,26 +57,31 @@ type shape struct {
 	write       bool
 	text        string // without literals
 	reads       []string
+	whole       []string // of reads, those of which it depends on every row
 
 	outcomes [larder.OutcomeHeld + 1]atomic.Int64
 	hits     histogram
 	misses   histogram
 	database atomic.Int64 // nanoseconds of all misses
+	bypassed atomic.Int64 // nanoseconds in the database of all bypasses
+	spent    atomic.Int64 // nanoseconds that looking and keeping took, for what was no hit
 	bytes    atomic.Int64 // of the entry, when it was last seen
 	writes   atomic.Int64
 	checked  atomic.Int64
 	wrong    atomic.Int64
 	errors   atomic.Int64
 
-	mu      sync.Mutex // guards the rest
-	example string     // one text as it was
-	detail  string
-	why     map[string]int64 // of misses and bypasses
-	causes  map[cause]int64
-	spark   []spark
-	sampled [2]int64 // hits and other reads at the last spark
-	counted int64    // hits that are in saved
-	saved   time.Duration
+	mu       sync.Mutex       // guards the rest
+	example  string           // one text as it was
+	various  int64            // misses of a text without arguments that wasn't that of the one before
+	detail   string           // of the Reason …
+	detailOf string           // … that this is
+	why      map[string]int64 // of misses and bypasses
+	causes   map[cause]int64
+	spark    []spark
+	sampled  [2]int64 // hits and other reads at the last spark
+	counted  int64    // hits that are in saved
+	saved    time.Duration
 }
 
 // A cause is what removed a result.
@@ -81,10 +91,16 @@ type cause struct{ relation, by string }
 type relation struct {
 	name    string
 	writes  int64
-	removed int64 // results that were asked for again
+	removed int64         // results that were asked for again
+	lost    time.Duration // what the database took for these
 	sampled int64
 	rate    float64
+	wide    int64 // writes that removed more than the results of the rows that they changed
+	wides   map[wideWrite]int64
 }
+
+// A wideWrite is why a write was wide, and the fingerprint of its statement.
+type wideWrite struct{ why, by string }
 
 // hear adds an event.
 func (t *tally) hear(_ context.Context, e larder.Event) {
@@ -125,10 +141,10 @@ func (t *tally) shape(e *larder.Event) *shape {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	made := &shape{fingerprint: e.Fingerprint, kind: e.Kind, write: e.Write, text: strings.Clone(e.Shape), reads: e.Reads,
+	made := &shape{fingerprint: e.Fingerprint, kind: e.Kind, write: e.Write, text: strings.Clone(e.Shape), reads: e.Reads, whole: e.Whole,
 		why: make(map[string]int64), causes: make(map[cause]int64)}
 	if t.count >= maxShapes {
-		made.fingerprint, made.kind, made.text, made.write, made.reads = otherShapes, larder.KindStatement, "everything else", false, nil
+		made.fingerprint, made.kind, made.text, made.write, made.reads, made.whole = otherShapes, larder.KindStatement, "everything else", false, nil, nil
 	}
 	s, known := t.shapeOf.LoadOrStore(made.fingerprint, made)
 	if !known {
@@ -144,17 +160,28 @@ func (t *tally) missed(s *shape, e *larder.Event) {
 	if e.Kind != larder.KindStatement {
 		spent = e.Total
 	}
+	why := whyOf(e)
 	if e.Outcome != larder.OutcomeBypass {
 		s.database.Add(int64(spent))
+	} else {
+		s.bypassed.Add(int64(spent))
+	}
+	if e.Outcome != larder.OutcomeBypass || why == "unprofitable" {
+		s.spent.Add(int64(min(e.Store, e.Database+mostSpent)))
 	}
 	if e.Err != nil {
 		s.errors.Add(1)
 	}
-	why := whyOf(e)
 	s.mu.Lock()
+	if e.Args == 0 && e.Outcome == larder.OutcomeMiss && s.example != "" && s.example != e.Text {
+		s.various++
+	}
 	s.example = e.Text
+	if len(e.Whole) > 0 {
+		s.whole = e.Whole
+	}
 	if e.Detail != "" {
-		s.detail = e.Detail
+		s.detail, s.detailOf = e.Detail, why
 	}
 	count(s.why, why)
 	if e.Cause.Why == larder.WhyChanged {
@@ -169,6 +196,7 @@ func (t *tally) missed(s *shape, e *larder.Event) {
 	if e.Cause.Why == larder.WhyChanged {
 		if r := t.relationLocked(e.Cause.Relation); r != nil {
 			r.removed++
+			r.lost += spent
 		}
 	}
 	t.noteLocked(s, e, why)
@@ -201,6 +229,12 @@ func (t *tally) wrote(s *shape, e *larder.Event) {
 			r.writes++
 		}
 	}
+	for _, name := range e.Wide {
+		if r := t.relationLocked(name); r != nil {
+			r.wide++
+			count(r.wides, wideWrite{e.Detail, e.Fingerprint})
+		}
+	}
 	t.noteLocked(s, e, "")
 }
 
@@ -222,7 +256,7 @@ func (t *tally) checked(s *shape, e *larder.Event) {
 func (t *tally) relationLocked(name string) *relation {
 	r := t.relations[name]
 	if r == nil && len(t.relations) < maxShapes {
-		r = &relation{name: name}
+		r = &relation{name: name, wides: make(map[wideWrite]int64)}
 		t.relations[name] = r
 	}
 	return r

@@ -22,10 +22,12 @@ type Event struct {
 	Write    bool
 	Outcome  coherence.Outcome // of a read
 	Reason   analyze.Reason    // why a read was a bypass or wasn't kept
-	Detail   string            // more of the Reason; of what was made, why it wasn't kept
+	Detail   string            // more of the Reason; of what was made, why it wasn't kept; of a write, why it is Wide
 	Cause    coherence.Cause   // why a miss was one
 	Reads    []string          // the relations it depends on; shared, not to be changed
+	Whole    []string          // of Reads, those of which it depends on every row; likewise
 	Writes   []string          // the relations it announced; "*" is all of them
+	Wide     []string          // of Writes, those of which it removed the results of more rows than it changed
 	Tags     int               // of a miss that may be kept: how many tags its result has
 	Check    Check             // of a hit: what came of asking the database as well
 	Database time.Duration     // spent in the database; 0 for a hit
@@ -192,7 +194,7 @@ func (s *Session) sawRead(ctx context.Context, o *observation, c *call, outcome 
 	}
 	e.Outcome, e.Reason, e.Cause, e.Tags, e.Check = outcome, reason, o.cause, o.tags, o.check
 	if p != nil && p.plan != nil {
-		e.Reads = p.reads
+		e.Reads, e.Whole = p.reads, p.unconfined
 		if p.plan.Reason == reason {
 			e.Detail = p.plan.Detail
 		}
@@ -205,7 +207,8 @@ func (s *Session) sawRead(ctx context.Context, o *observation, c *call, outcome 
 
 // sawWrite counts a write and tells the listeners. A read that took this way, because
 // nothing showed that it writes nothing, and that turned out to write nothing, is a bypass.
-func (s *Session) sawWrite(ctx context.Context, o *observation, c *call, e *effect, err error) {
+func (s *Session) sawWrite(ctx context.Context, o *observation, c *call, w *write, err error) {
+	e := &w.effect
 	if e.none() && c.st.Kind == analyze.Read {
 		s.sawRead(ctx, o, c, coherence.Bypass, o.why(c.st), nil, nil, err)
 		return
@@ -221,6 +224,7 @@ func (s *Session) sawWrite(ctx context.Context, o *observation, c *call, e *effe
 	}
 	event := o.event(c, err)
 	event.Write, event.Writes = true, e.names()
+	event.Wide, event.Detail = w.widely()
 	o.to.tell(ctx, event)
 }
 

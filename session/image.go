@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"database/sql/driver"
+	"strconv"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -65,12 +66,13 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if len(shapes) == 0 && whole == nil {
 		return nil // nothing need be known
 	}
-	if !countable(c.args) {
+	if w.wanted = columnsOf(shapes); !countable(c.args) {
+		w.blind = "an argument can't be compared"
 		return nil
 	}
 	target.rows = p.rowsByText(c.args)
 	missing := target.missing(shapes)
-	if len(missing) == 0 && whole == nil || s.live > 0 || p.unseen.Load() || s.locks && !s.tx.open {
+	if w.blind = s.whyBlind(p); len(missing) == 0 && whole == nil || w.blind != "" {
 		return nil
 	}
 	if whole == nil && !returnsRows && s.guess(ctx, w, c, target, missing, false) {
@@ -88,6 +90,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 		w.imaging = &imaging{columns: columns, whole: whole} // none: the shapes are of columns that it had once
 	}
 	if w.imaging == nil {
+		w.blind = "the write's condition, or a trigger, doesn't let its rows be found before"
 		return nil
 	}
 	if err := s.look(ctx, w, c); err != nil {
@@ -165,6 +168,9 @@ func (s *Session) endImaging(ctx context.Context, w *write, c *call, affected in
 		}
 		err = s.readWhole(ctx, w, affected)
 	} else {
+		if im.more {
+			w.blind = "it changes more than " + strconv.Itoa(maxFound) + " rows"
+		}
 		w.unknown()
 	}
 	if !im.own {

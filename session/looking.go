@@ -131,7 +131,7 @@ func (s *Session) lookFailed(ctx context.Context, w *write, err error) error {
 	if w.imaging.own {
 		s.rollBack(ctx, w)
 	}
-	w.imaging = nil
+	w.imaging, w.blind = nil, "asking for the write's rows failed"
 	if over || refused(s.src.Dialect, err) || errors.Is(err, driver.ErrBadConn) {
 		return err
 	}

@@ -32,8 +32,10 @@ type planned struct {
 	base   []coherence.Tag  // of the whole database
 	whole  []coherence.Rows // the relations that the result depends on
 	by     []*confine.Plan  // how its references are sliced; nil: they aren't
-	reads  []string         // the relations that it reads, for those who watch
+	reads  []string         // the relations that it reads, for those who watch …
 	write  effect           // what it announces, as far as the text alone tells
+
+	unconfined []string // … and those of them of which it depends on every row
 
 	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
 	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
@@ -101,8 +103,12 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 		by, ok := p.plan.References[i].Plan(nil, true)
 		if !ok {
 			by = nil
+			p.unconfined = append(p.unconfined, p.plan.References[i].Table.Relations...)
 		}
 		p.by = append(p.by, by)
+	}
+	if len(p.by) == 0 {
+		p.unconfined = p.reads
 	}
 	if p.plan.Target != "" {
 		p.change = confine.ChangeOf(q.st.Change, targetOnly{p.plan.TargetTable})

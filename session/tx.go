@@ -213,7 +213,7 @@ func (t *Tx) Commit() error {
 	s.tellEnd(err)
 	s.ended(err)
 	returned = true
-	s.sawWrite(ctx, &o, &commit, &e, err)
+	s.sawWrite(ctx, &o, &commit, &write{effect: e}, err)
 	return err
 }
 

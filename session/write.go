@@ -42,7 +42,7 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	}
 	o.answered()
 	s.after(ctx, w, err)
-	s.sawWrite(ctx, &o, &c, &w.effect, err)
+	s.sawWrite(ctx, &o, &c, w, err)
 	return result, err
 }
 
@@ -58,7 +58,7 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 	w, err := s.before(ctx, &c, true)
 	if err != nil {
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, o, &c, &w.effect, err)
+		s.sawWrite(ctx, o, &c, w, err)
 		return nil, err
 	}
 	o.ask()
@@ -67,14 +67,14 @@ func (s *Session) queryWrite(ctx context.Context, c call, o *observation) (drive
 		err = s.imaged(ctx, w, &c, unknownCount, err)
 		o.answered()
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, o, &c, &w.effect, err)
+		s.sawWrite(ctx, o, &c, w, err)
 		return nil, err
 	}
 	o.answered()
 	seen := *o // not o itself, which stays on the stack of reads by that
 	end := func(err error) {
 		s.after(ctx, w, err)
-		s.sawWrite(ctx, &seen, &c, &w.effect, err)
+		s.sawWrite(ctx, &seen, &c, w, err)
 	}
 	if !rows.ended() {
 		if w.imaging != nil { // nothing else can be asked before the end of the rows
@@ -147,6 +147,8 @@ type write struct {
 	writer *coherence.Writer // of a statement outside transactions
 
 	imaging *imaging // nil if nothing is asked beside the statement
+	wanted  []string // by which columns results are told apart that its rows may be of
+	blind   string   // why these weren't asked for, if they weren't
 	guess   *guess   // what is run in its place, if not nil
 
 	// What signals are told from: see note.

@@ -251,7 +251,9 @@ func dashboard(t *testing.T) string {
 	t.Helper()
 	answers := map[string]string{
 		"/larder/api/stats": `{"hitRatio": 0.925, "savedRate": 1.5, "saved": 12, "stats": {"Hits": 925, "Misses": 70, "Held": 1, "Bypasses": 4, "Writes": 20,
-			"Verified": 100, "Wrong": 0, "Entries": 30, "Bytes": 4000, "MaxBytes": 67108864}, "news": true}`,
+			"Verified": 100, "Wrong": 0, "Entries": 30, "Bytes": 4000, "MaxBytes": 67108864}, "news": true,
+			"shared": {"calls": 1100, "errors": 3, "skipped": 40, "us": 250, "away": 2.5, "bytes": 7000000, "maxBytes": 0, "evictions": 0},
+			"advice": [{"kind": "costs", "text": "SELECT * FROM more WHERE id = ?", "what": "0 hits of 70 reads have saved 0s", "why": "it is hardly asked again", "do": "Let it be.", "lost": 0.1}]}`,
 		"/larder/api/shapes": `[{"kind": "statement", "text": "SELECT * FROM stuff WHERE user_id = ?", "calls": 1000, "hits": 925, "hitRatio": 0.925, "hitUs": 2, "missUs": 300, "saved": 0.3},
 			{"kind": "write", "text": "UPDATE stuff SET n = ?", "calls": 20, "missUs": 400}]`,
 		"/larder/events": "event: x\ndata: {\"recent\": [{\"n\": 1, \"at\": 1795690129000, \"what\": \"miss\", \"text\": \"SELECT * FROM stuff\", \"why\": \"changed\", \"relation\": \"stuff\", \"us\": 300}]}\n\n" +
@@ -354,6 +356,12 @@ func TestBadInput(t *testing.T) {
 		{[]string{"flush", "--driver", "mysql", "--dsn", "a:hush@nonsense", "--store", "redis://127.0.0.1:1"}, exitFailed, "database"},
 		{[]string{"stats", "ftp://a:hush@b"}, exitUsage, "names neither a process"},
 		{[]string{"stats", "redis://a:hush@127.0.0.1:1"}, exitFailed, "reach the store"},
+		{[]string{"dash", "localhost"}, exitUsage, "no address of a process"},
+		{[]string{"dash"}, exitUsage, "accepts 1 arg(s), received 0"},
+		{[]string{"dash", "http://a:hush@127.0.0.1:1"}, exitFailed, "ask the process"},
+		{[]string{"dash", "http://a:hush@127.0.0.1:1", "--listen", "7070"}, exitUsage, "--listen takes an address"},
+		{[]string{"dash", "http://127.0.0.1:1", "--header", "hush"}, exitUsage, "is no header"},
+		{[]string{"stats", "http://127.0.0.1:1", "--header", "X: hush\nY: z"}, exitUsage, "is no header"},
 		{[]string{"watch", "localhost"}, exitUsage, "no address of a process"},
 		{[]string{"watch", "http://a:hush@127.0.0.1:1", "--every", "0s"}, exitUsage, "--every"},
 		{[]string{"watch", "http://a:hush@127.0.0.1:1"}, exitFailed, "ask the process"},
@@ -411,6 +419,9 @@ func TestManualAndCompletion(t *testing.T) {
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "larder-analyze.1"))
 	if err != nil || !strings.Contains(string(page), "pg_stat_statements") {
+		t.Errorf("%v: %s", err, page)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "larder-dash.1")); err != nil || !strings.Contains(string(page), "--header") {
 		t.Errorf("%v: %s", err, page)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {

@@ -6,6 +6,7 @@
 //	larder analyze LOG       what Larder would save, by a log of the database
 //	larder bench FILE        your queries on your database, bare and cached
 //	larder verify FILE       what the cache answers, compared with the database
+//	larder dash URL          the dashboard of a running process, on this machine
 //	larder watch URL         what a running process's cache does, live
 //	larder stats URL         figures of a running process, or of a store
 //	larder invalidate TABLE  tell a shared store of changes past Larder
@@ -80,7 +81,7 @@ func rootCommand() *cobra.Command {
 
 This command shows it at work (demo), says what it makes of statements (explain), what it would do for
 your database (analyze, bench) and whether it is right (verify); it looks into running programs and the stores that they
-share (watch, stats), and tells these what was changed past Larder (invalidate, flush).
+share (dash, watch, stats), and tells these what was changed past Larder (invalidate, flush).
 
 Exit status: 0 if all went well, 1 if something failed or an answer was stale or wrong, 2 if the
 command line was not understood. Results go to standard output (with --json for programs), errors to
@@ -92,6 +93,6 @@ names are better given by the environment (` + dsnVariable + `) than by --dsn, w
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(demoCommand(), explainCommand(), analyzeCommand(), benchCommand(), verifyCommand(),
-		watchCommand(), statsCommand(), invalidateCommand(), flushCommand(), versionCommand(), manualCommand(), sbomCommand())
+		dashCommand(), watchCommand(), statsCommand(), invalidateCommand(), flushCommand(), versionCommand(), manualCommand(), sbomCommand())
 	return root
 }

@@ -8,8 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // What is asked of a process that serves its dashboard (package dash): at an address ADDR/, ADDR/api/stats has a JSON object of
@@ -29,6 +33,30 @@ type remoteStats struct {
 		Entries                       int64
 		Bytes, MaxBytes, Evictions    int64
 	} `json:"stats"`
+	Shared *remoteShared  `json:"shared,omitempty"` // nil without a store that processes share
+	Advice []remoteAdvice `json:"advice"`
+}
+
+// A remoteShared is how a store that processes share is asked.
+type remoteShared struct {
+	Calls     int64   `json:"calls"`
+	Errors    int64   `json:"errors"`
+	Skipped   int64   `json:"skipped"`
+	Micros    float64 `json:"us"`   // that a call takes
+	Away      float64 `json:"away"` // for how many seconds it is left alone
+	Bytes     int64   `json:"bytes"`
+	MaxBytes  int64   `json:"maxBytes"`
+	Evictions int64   `json:"evictions"`
+}
+
+// A remoteAdvice is what costs more than it saves, or could save more.
+type remoteAdvice struct {
+	Kind string  `json:"kind"`
+	Text string  `json:"text"`
+	What string  `json:"what"`
+	Why  string  `json:"why"`
+	Do   string  `json:"do"`
+	Lost float64 `json:"lost"` // seconds
 }
 
 // A remoteShape is what of one of ADDR/api/shapes is shown.
@@ -55,17 +83,63 @@ type remoteEvent struct {
 }
 
 // A process is where a program serves its dashboard.
-type process struct{ address string }
+type process struct {
+	address string
+	header  http.Header // of requests
+	client  *http.Client
+}
 
 const processTimeout = 10 * time.Second
 
+// headerVariable is the environment variable that holds the header of commands without --header: what stands on a command line
+// others can see.
+const headerVariable = "LARDER_HEADER"
+
+// headerForm is what a header looks like: its name and its value.
+var headerForm = regexp.MustCompile(`^([A-Za-z0-9-]+):[ \t]*([^\x00-\x1f\x7f]*)$`)
+
+// asking is how a process is asked.
+type asking struct{ headers []string }
+
+func (a *asking) flags(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&a.headers, "header", nil, `a header of requests, like "Authorization: Bearer …" (or the environment's `+headerVariable+")")
+}
+
+// header are the headers that were asked for. Errors don't tell them.
+func (a *asking) header() (http.Header, error) {
+	lines, header := a.headers, make(http.Header)
+	if text := os.Getenv(headerVariable); len(lines) == 0 && text != "" {
+		lines = []string{text}
+	}
+	for _, line := range lines {
+		parts := headerForm.FindStringSubmatch(line)
+		if parts == nil {
+			return nil, usagef("--header, or %s, is no header: want a name, a colon and a value", headerVariable)
+		}
+		header.Add(parts[1], parts[2])
+	}
+	return header, nil
+}
+
 // processAt checks an address.
-func processAt(address string) (process, error) {
+func (a *asking) processAt(address string) (process, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return process{}, usagef("%q is no address of a process: want http://host:port/path, where it serves its dashboard", hidden(address))
 	}
-	return process{strings.TrimSuffix(address, "/")}, nil
+	header, err := a.header()
+	if err != nil {
+		return process{}, err
+	}
+	return process{strings.TrimSuffix(address, "/"), header, &http.Client{CheckRedirect: sameHost}}, nil
+}
+
+// sameHost follows redirects of a host to itself only: headers may be secrets.
+func sameHost(next *http.Request, before []*http.Request) error {
+	if next.URL.Host != before[0].URL.Host || next.URL.Scheme != before[0].URL.Scheme || len(before) > 5 {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func (p process) get(ctx context.Context, path string) (*http.Response, error) {
@@ -73,7 +147,8 @@ func (p process) get(ctx context.Context, path string) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the process: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	request.Header = p.header.Clone()
+	response, err := p.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("ask the process: %w", (&connection{dsn: p.address}).redact(err))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,28 +16,30 @@ import (
 )
 
 func statsCommand() *cobra.Command {
+	var asking asking
 	asJSON := false
 	command := &cobra.Command{
 		Use:   "stats URL",
 		Short: "Figures of a running process, or of a store",
-		Long: `Stats prints what a running process counts, at the address where it serves its dashboard
-(http://…), or what the servers of a store say of themselves (redis://…, memcached://…).`,
+		Long: `Stats prints what a running process counts, and what it advises, at the address where it serves its
+dashboard (http://…), or what the servers of a store say of themselves (redis://…, memcached://…).`,
 		Example: `  larder stats http://127.0.0.1:8080/larder/
   larder stats redis://cache:6379/0 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if strings.HasPrefix(args[0], "http://") || strings.HasPrefix(args[0], "https://") {
-				return statsOfProcess(c, args[0], asJSON)
+				return statsOfProcess(c, asking, args[0], asJSON)
 			}
 			return statsOfStore(c, args[0], asJSON)
 		},
 	}
+	asking.flags(command.Flags())
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
 
-func statsOfProcess(c *cobra.Command, address string, asJSON bool) error {
-	p, err := processAt(address)
+func statsOfProcess(c *cobra.Command, asking asking, address string, asJSON bool) error {
+	p, err := asking.processAt(address)
 	if err != nil {
 		return err
 	}
@@ -63,8 +66,25 @@ func (s *remoteStats) write(w io.Writer) error {
 	}
 	line("verified", "%s", checked)
 	line("store", "%s entries, %s of %s bytes, %s evicted", counted(of.Entries), counted(of.Bytes), counted(of.MaxBytes), counted(of.Evictions))
+	if shared := s.Shared; shared != nil {
+		line("shared", "%s", shared.text(paint))
+		line("servers", "%s bytes (%s), %s evicted, whoever's", counted(shared.Bytes), boundOf(shared.MaxBytes), counted(shared.Evictions))
+	}
+	for _, a := range s.Advice {
+		fmt.Fprintf(&b, "\n%s %s\n  %s: %s.\n  %s\n", paint.bold(a.Kind), cut(a.Text, textWidth), a.What, a.Why, a.Do)
+	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// text tells how a shared store is asked, on a line.
+func (s *remoteShared) text(paint style) string {
+	took := short(time.Duration(s.Micros * float64(time.Microsecond)))
+	text := fmt.Sprintf("%s calls of %s, %s errors, %s not made", counted(s.Calls), took, counted(s.Errors), counted(s.Skipped))
+	if s.Away > 0 {
+		text += paint.red("; left alone for " + short(time.Duration(s.Away*float64(time.Second))))
+	}
+	return text
 }
 
 // storeStats is what the servers of a store say.
@@ -112,11 +132,15 @@ func storeAt(address string) (store.Shared, error) {
 }
 
 func (s storeStats) write(w io.Writer) error {
-	bound := "no bound told"
-	if s.MaxBytes > 0 {
-		bound = "of " + counted(s.MaxBytes)
-	}
 	_, err := fmt.Fprintf(w, "%-10s %s\n%-10s %s items, whoever's\n%-10s %s bytes (%s)\n%-10s %s\n",
-		"store", s.Store, "keeps", counted(s.Entries), "memory", counted(s.Bytes), bound, "evicted", counted(s.Evictions))
+		"store", s.Store, "keeps", counted(s.Entries), "memory", counted(s.Bytes), boundOf(s.MaxBytes), "evicted", counted(s.Evictions))
 	return err
+}
+
+// boundOf tells how much memory servers may use.
+func boundOf(most int64) string {
+	if most > 0 {
+		return "of " + counted(most)
+	}
+	return "no bound told"
 }

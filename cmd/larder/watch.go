@@ -18,6 +18,7 @@ type watching struct {
 	rows  int
 	every time.Duration
 	json  bool
+	asking
 }
 
 func watchCommand() *cobra.Command {
@@ -35,7 +36,7 @@ URL is where the process serves its dashboard. It is stopped with Ctrl-C.`,
   larder watch http://127.0.0.1:8080/larder/ --json | grep stuff`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := processAt(args[0])
+			p, err := watch.processAt(args[0])
 			if err != nil {
 				return err
 			}
@@ -49,6 +50,7 @@ URL is where the process serves its dashboard. It is stopped with Ctrl-C.`,
 		},
 	}
 	flags := command.Flags()
+	watch.asking.flags(flags)
 	flags.BoolVar(&watch.top, "top", false, "show the shapes of statements that are called most")
 	flags.IntVar(&watch.rows, "rows", 20, "how many, with --top")
 	flags.DurationVar(&watch.every, "every", 2*time.Second, "how often, with --top")

@@ -178,6 +178,8 @@ function overview(o) {
     ["abandoned", number.format(s.Abandoned), s.Abandoned ? "bad" : "", "writes whose outcome is unknown"],
   ]);
   if ($("overview").hidden) return;
+  advise(o.advice || []);
+  shared(o.shared, o.points);
   stacked($("reads"), o.points, ["hits", "misses", "held", "bypasses"], 1);
   stacked($("saved"), o.points, ["saved"], 1);
   histogram($("times"), o.hitTimes, o.missTimes);
@@ -189,6 +191,33 @@ function overview(o) {
     return make("li", {}, make("span", { class: "w-" + n.what }, what), " ", make("a", { href: "#/shape/" + n.fingerprint }, n.text), " ",
       make("span", { class: "why" }, `${why} · ${micros(n.us)}`));
   }));
+}
+// advise lists what is worth a change, the worst first.
+function advise(list) {
+  $("advice-card").hidden = !list.length;
+  $("advice").replaceChildren(...list.map((a) => make("li", { "data-kind": a.kind },
+    make("span", { class: "badge a-" + a.kind }, adviceKinds[a.kind] || a.kind), " ",
+    a.fingerprint && a.kind !== "wide" ? make("a", { href: "#/shape/" + a.fingerprint }, a.text) : make("b", {}, a.text),
+    make("p", {}, a.what + ": " + a.why + "."), make("p", { class: "do" }, a.do))));
+}
+const adviceKinds = {
+  wrong: "wrong", store: "store", costs: "costs more than it saves", bypass: "not cached", whole: "removed by any write", texts: "literals differ",
+  held: "waits for writes", wide: "writes remove much", memory: "memory",
+};
+
+// shared shows the store that processes share, if there is one.
+function shared(s, points) {
+  $("shared-card").hidden = !s;
+  if (!s) return;
+  const late = points.slice(-10), rate = late.reduce((n, p) => n + p.calls, 0) / Math.max(late.length, 1);
+  tiles($("shared"), [
+    ["state", s.away ? "left alone for " + seconds(s.away) : "answers", s.away ? "bad" : "hit", "a store that keeps calls waiting is left alone for a moment"],
+    ["calls / s", number.format(rate), "", "round trips of this process, of late"], ["calls", short.format(s.calls)], ["a call takes", micros(s.us)],
+    ["errors", short.format(s.errors), s.errors ? "bad" : ""], ["not made", short.format(s.skipped), s.skipped ? "bad" : "", "calls while it was left alone"],
+    ["servers' memory", s.bytes ? bytes(s.bytes) + (s.maxBytes ? " of " + bytes(s.maxBytes) : "") : "–", "", "whoever uses them"],
+    ["servers' evictions", short.format(s.evictions), "", "whoever's"], ["servers' items", s.items ? short.format(s.items) : "–", "", "whoever's; Redis doesn't say"],
+  ]);
+  stacked($("calls"), points.map((p) => ({ answered: p.calls - p.errors, failed: p.errors })), ["answered", "failed"], 1);
 }
 const textOf = (fingerprint) => (known.find((s) => s.fingerprint === fingerprint) || {}).text;
 

@@ -3,6 +3,7 @@ package browser_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/dash"
+	"github.com/larderdb/larder/dbtest"
 )
 
 const (
@@ -32,10 +34,11 @@ const (
 	rename  = "UPDATE stuff SET name = 'a secret' WHERE id = 1"
 )
 
-// open opens a database behind a cache that checks each hit, and serves its dashboard.
-func open(t *testing.T) (db *sql.DB, url string) {
+// open opens a database behind a cache that checks each hit, and serves its dashboard. The cache is in the store at an address, or in
+// memory.
+func open(t *testing.T, store string) (db *sql.DB, url string) {
 	t.Helper()
-	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "dash.db"), &larder.Options{Verify: 1, MaxBytes: 1 << 20})
+	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "dash.db"), &larder.Options{Verify: 1, MaxBytes: 1 << 20, StoreURL: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +54,8 @@ func open(t *testing.T) (db *sql.DB, url string) {
 	t.Cleanup(server.CloseClientConnections) // the streams are open still
 	return db, server.URL + "/larder/"
 }
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func must(t *testing.T, db *sql.DB, text string) {
 	t.Helper()
@@ -164,7 +169,7 @@ const firstText = `document.querySelector("#shapes tbody td a").textContent`
 // TestDashboard: the page loads, sorts, filters and opens a shape; a row is changed, and the removal is named with its write; nothing is
 // asked for but what the handler serves, and the console has nothing to say.
 func TestDashboard(t *testing.T) {
-	db, url := open(t)
+	db, url := open(t, "")
 	ctx, complaints := browse(t, url)
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
@@ -212,6 +217,33 @@ func TestDashboard(t *testing.T) {
 	}
 	for _, complaint := range complaints() {
 		if !strings.Contains(complaint, "ERR_ABORTED") { // the stream of a page that was left
+			t.Error(complaint)
+		}
+	}
+}
+
+// TestAdvice: shapes that cost more than they save, and those that can't be cached, are named with the reason and what to do, and lead to
+// their page; the store that processes share is shown.
+func TestAdvice(t *testing.T) {
+	db, url := open(t, "redis://"+dbtest.Redis(t).Addr()+"?timeout=10s&settle=-1s&prefix="+rand.Text()+":")
+	ctx, complaints := browse(t, url)
+	do(t, ctx, chromedp.Navigate(url), until(`document.body.dataset.live`), until(`document.querySelector("#advice-card").hidden`))
+	for i := range 60 {
+		read(t, db, things, 1000+i)
+		read(t, db, "SELECT random() FROM stuff")
+	}
+	do(t, ctx,
+		until(`document.querySelector("#advice li[data-kind=costs]")?.textContent.includes("hardly asked again")`),
+		until(`document.querySelector("#advice li[data-kind=bypass]")?.textContent.includes("volatile (random())")`),
+		until(`document.querySelector("#advice li[data-kind=bypass] .do")?.textContent.includes("as an argument")`),
+		until(`document.querySelector("#shared").textContent.includes("answers")`),
+		until(`document.querySelector("#shared").textContent.includes("servers' memory")`),
+		until(`document.querySelectorAll("#calls svg path").length === 2`))
+	shot(t, ctx, "advice")
+	do(t, ctx, chromedp.EmulateViewport(390, 844), until(`document.documentElement.scrollWidth <= 390`),
+		chromedp.Click("#advice li[data-kind=costs] a"), until(`document.querySelector("#shape-text").textContent.includes("user_id = ?")`))
+	for _, complaint := range complaints() {
+		if !strings.Contains(complaint, "ERR_ABORTED") {
 			t.Error(complaint)
 		}
 	}

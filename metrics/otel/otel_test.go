@@ -2,6 +2,7 @@ package otel_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"flag"
 	"fmt"
@@ -19,8 +20,11 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/metrics/otel"
 )
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var update = flag.Bool("update", false, "write testdata")
 
@@ -38,7 +42,12 @@ type observed struct {
 
 func observe(t *testing.T, noSpans bool) *observed {
 	t.Helper()
-	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "otel.db"), &larder.Options{MaxBytes: 1 << 20, Verify: 1})
+	return observeCache(t, noSpans, larder.Options{MaxBytes: 1 << 20, Verify: 1})
+}
+
+func observeCache(t *testing.T, noSpans bool, options larder.Options) *observed {
+	t.Helper()
+	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "otel.db"), &options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,5 +173,24 @@ func TestStop(t *testing.T) {
 	o.work()
 	if n := len(o.spans.Ended()); n != 1 || strings.Contains(o.metrics(), "larder.reads") {
 		t.Errorf("%d spans, %s", n, o.metrics())
+	}
+}
+
+// TestShared: how a store that processes share was asked is told, and what its servers say.
+func TestShared(t *testing.T) {
+	address := "redis://" + dbtest.Redis(t).Addr() + "?timeout=10s&settle=-1s&prefix=" + rand.Text() + ":"
+	o := observeCache(t, true, larder.Options{StoreURL: address})
+	o.work()
+	told := o.metrics()
+	for _, name := range []string{"calls", "errors", "skipped", "time", "away"} {
+		if !strings.Contains(told, "larder.shared."+name+" ") {
+			t.Errorf("nothing tells larder.shared.%s", name)
+		}
+	}
+	if strings.Contains(told, "larder.shared.calls [{call}] {cache=main} 0\n") || !strings.Contains(told, "larder.shared.errors [{call}] {cache=main} 0\n") {
+		t.Error(told)
+	}
+	if !strings.Contains(told, "larder.server.size ") || strings.Contains(told, "larder.server.size [By] {cache=main} 0\n") || !strings.Contains(told, "larder.server.evictions ") {
+		t.Error(told)
 	}
 }

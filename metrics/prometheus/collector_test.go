@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"flag"
@@ -20,7 +21,10 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/larderdb/larder"
+	"github.com/larderdb/larder/dbtest"
 )
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var update = flag.Bool("update", false, "write testdata/exposition.txt")
 
@@ -191,4 +195,50 @@ func TestGrafana(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestShared: how a store that processes share was asked is exported, and what its servers say; that of a cache without one isn't.
+func TestShared(t *testing.T) {
+	address := "redis://" + dbtest.Redis(t).Addr() + "?timeout=10s&settle=-1s&prefix=" + rand.Text() + ":"
+	db, err := larder.Open("sqlite", filepath.Join(t.TempDir(), "shared.db"), &larder.Options{StoreURL: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	cache, _ := larder.Of(db)
+	work(t, db, "CREATE TABLE stuff (id INTEGER PRIMARY KEY, user_id INTEGER, name TEXT)", read, read, read)
+	values := exported(t, New(cache, nil))
+	if values["larder_shared_calls_total"] < 5 || values["larder_shared_errors_total"] != 0 || values["larder_shared_seconds_total"] <= 0 || values["larder_server_bytes"] <= 0 {
+		t.Errorf("%v", values)
+	}
+	if _, told := values["larder_shared_away_seconds"]; !told {
+		t.Error("nothing says whether the store is left alone")
+	}
+	_, c := open(t, nil)
+	for name := range exported(t, c) {
+		if strings.HasPrefix(name, "larder_shared") || strings.HasPrefix(name, "larder_server") {
+			t.Errorf("a cache without a shared store exports %s", name)
+		}
+	}
+}
+
+// exported are the values of the metrics without labels.
+func exported(t *testing.T, c *Collector) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			values[family.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+	return values
 }

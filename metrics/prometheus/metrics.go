@@ -1,6 +1,8 @@
 package prometheus
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/larderdb/larder"
@@ -13,7 +15,12 @@ type descriptions struct {
 	checks                               *prometheus.Desc
 	entries, bytes, maxBytes, evictions  *prometheus.Desc
 	readSeconds, databaseSeconds         *prometheus.Desc
-	relationWrites, relationRemoved      *prometheus.Desc
+
+	// Of a store that processes share.
+	calls, callErrors, callsSkipped, callSeconds, away          *prometheus.Desc
+	serverEntries, serverBytes, serverMaxBytes, serverEvictions *prometheus.Desc
+
+	relationWrites, relationRemoved *prometheus.Desc
 }
 
 func describe(labels prometheus.Labels) descriptions {
@@ -35,6 +42,15 @@ func describe(labels prometheus.Labels) descriptions {
 		evictions:       of("store_evictions_total", "Entries that were let go for want of room."),
 		readSeconds:     of("read_duration_seconds", "How long reads took, by outcome. Of hits a sample is counted with its weight.", "outcome"),
 		databaseSeconds: of("database_duration_seconds", "How long reads spent in the database."),
+		calls:           of("shared_calls_total", "Calls of the store that processes share; each is a round trip."),
+		callErrors:      of("shared_errors_total", "Calls of the shared store that it refused, or didn't answer in time."),
+		callsSkipped:    of("shared_skipped_total", "Calls of the shared store that weren't made, as it had just kept one waiting."),
+		callSeconds:     of("shared_seconds_total", "How long calls of the shared store took, added up."),
+		away:            of("shared_away_seconds", "For how long the shared store is left alone, as it keeps calls waiting; 0 while it answers."),
+		serverEntries:   of("server_entries", "Items in the servers of the shared store, whoever's; 0 where they don't say."),
+		serverBytes:     of("server_bytes", "Memory in use in the servers of the shared store, by whomever."),
+		serverMaxBytes:  of("server_max_bytes", "Memory that the servers of the shared store may use; 0 for no bound, or where they don't say."),
+		serverEvictions: of("server_evictions_total", "What the servers of the shared store let go for want of room, whoever's."),
 		relationWrites:  of("relation_writes_total", "Statements that wrote a relation.", "relation"),
 		relationRemoved: of("relation_removed_total", "Misses of results that a write of the relation had removed.", "relation"),
 	}
@@ -42,7 +58,8 @@ func describe(labels prometheus.Labels) descriptions {
 
 func (d *descriptions) all() []*prometheus.Desc {
 	return []*prometheus.Desc{d.reads, d.reasons, d.misses, d.writes, d.wide, d.abandoned, d.unannounced, d.checks, d.entries, d.bytes, d.maxBytes,
-		d.evictions, d.readSeconds, d.databaseSeconds, d.relationWrites, d.relationRemoved}
+		d.evictions, d.readSeconds, d.databaseSeconds, d.relationWrites, d.relationRemoved,
+		d.calls, d.callErrors, d.callsSkipped, d.callSeconds, d.away, d.serverEntries, d.serverBytes, d.serverMaxBytes, d.serverEvictions}
 }
 
 // Describe implements prometheus.Collector.
@@ -52,7 +69,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. It asks the servers of a shared store once.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	s := c.cache.Stats()
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, value int64, labels ...string) {
@@ -81,10 +98,36 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	send(c.d.maxBytes, gauge, s.MaxBytes)
 	send(c.d.evictions, counter, s.Evictions)
 	out <- c.database.metric(c.d.databaseSeconds)
+	c.collectShared(out, s.Shared)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, r := range c.relations {
 		send(c.d.relationWrites, counter, r.writes, name)
 		send(c.d.relationRemoved, counter, r.removed, name)
+	}
+}
+
+// collectShared tells of the store that processes share, if there is one.
+func (c *Collector) collectShared(out chan<- prometheus.Metric, t larder.Traffic) {
+	servers, shared := c.cache.Servers()
+	if !shared {
+		return
+	}
+	away := 0.0
+	if !t.Away.IsZero() {
+		away = time.Since(t.Away).Seconds()
+	}
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	for _, m := range []struct {
+		d     *prometheus.Desc
+		kind  prometheus.ValueType
+		value float64
+	}{
+		{c.d.calls, counter, float64(t.Calls)}, {c.d.callErrors, counter, float64(t.Errors)}, {c.d.callsSkipped, counter, float64(t.Skipped)},
+		{c.d.callSeconds, counter, t.Time.Seconds()}, {c.d.away, gauge, away},
+		{c.d.serverEntries, gauge, float64(servers.Entries)}, {c.d.serverBytes, gauge, float64(servers.Bytes)},
+		{c.d.serverMaxBytes, gauge, float64(servers.MaxBytes)}, {c.d.serverEvictions, counter, float64(servers.Evictions)},
+	} {
+		out <- prometheus.MustNewConstMetric(m.d, m.kind, m.value)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // name is taken.
 func Publish(name string, cache *larder.Cache) { expvar.Publish(name, Var(cache)) }
 
-// Var returns a variable that shows larder.Stats, with names for the reasons.
+// Var returns a variable that shows larder.Stats, with names for the reasons, and what the servers of a shared store say when
+// they are asked.
 func Var(cache *larder.Cache) expvar.Var {
 	return expvar.Func(func() any {
 		stats := cache.Stats()
@@ -19,10 +20,15 @@ func Var(cache *larder.Cache) expvar.Var {
 		for reason, n := range stats.Reasons {
 			reasons[reason.String()] = n
 		}
+		var servers *larder.ServerStats
+		if s, shared := cache.Servers(); shared {
+			servers = &s
+		}
 		return struct {
 			larder.Stats
 			Reasons  map[string]int64
 			HitRatio float64
-		}{stats, reasons, stats.HitRatio()}
+			Servers  *larder.ServerStats `json:",omitempty"`
+		}{stats, reasons, stats.HitRatio(), servers}
 	})
 }

@@ -20,6 +20,7 @@ const (
 type breaker struct {
 	slow  time.Duration // a failure that took as long counts
 	until atomic.Int64  // nanoseconds since 1970; 0: the store answers
+	since atomic.Int64  // when it was left alone first since it has answered last, likewise
 	pause atomic.Int64
 }
 
@@ -38,10 +39,20 @@ func (b *breaker) note(failed bool, took time.Duration) {
 	switch {
 	case !failed && b.until.Load() != 0:
 		b.until.Store(0)
+		b.since.Store(0)
 		b.pause.Store(0)
 	case failed && took >= b.slow:
 		pause := min(max(2*time.Duration(b.pause.Load()), firstAway), longestAway)
 		b.pause.Store(int64(pause))
+		b.since.CompareAndSwap(0, time.Now().UnixNano())
 		b.until.Store(time.Now().Add(pause).UnixNano())
 	}
+}
+
+// began is since when the store is left alone; zero while it is asked.
+func (b *breaker) began() time.Time {
+	if at := b.since.Load(); at != 0 && b.until.Load() != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }

@@ -50,6 +50,7 @@ type Store struct {
 	mine  *memory.Store // copies by key; the tokens of its tags are this process's own
 	o     Options
 	away  breaker
+	meter meter
 	start time.Time
 }
 
@@ -289,6 +290,7 @@ func (s *Store) askFar(ctx context.Context, key string, tags []store.Tag) (v sto
 // call calls the far store, unless it is left alone.
 func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 	if !s.away.allows() {
+		s.meter.skipped.Add(1)
 		return ErrAway
 	}
 	began := time.Now()
@@ -299,11 +301,13 @@ func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 		defer cancel()
 	}
 	err := f(within)
-	s.away.note(err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrLapsed) && !errors.Is(err, store.ErrNotKept), time.Since(began))
+	failed, took := err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrLapsed) && !errors.Is(err, store.ErrNotKept), time.Since(began)
+	s.meter.note(failed, took)
+	s.away.note(failed, took)
 	return err
 }
 
-// Stats tells what the copies take, and how often one was let go. The far store has figures of its own.
+// Stats tells what the copies take, and how often one was let go. The far store has figures of its own: Servers.
 func (s *Store) Stats() store.Stats { return s.mine.Stats() }
 
 // Close closes the far store.

@@ -145,6 +145,34 @@ func TestBounded(t *testing.T) {
 	has(t, s, "k", "")
 }
 
+// TestTraffic: each call of the far store is counted once with the time it took; what isn't asked isn't, nor are refusals errors
+// that are no fault of the store's.
+func TestTraffic(t *testing.T) {
+	far := &counted{Shared: processes(t, dbtest.Redis(t), 10*time.Second)(near.Options{}).Far()}
+	s := near.New(far, near.Options{Bounded: time.Hour})
+	fill(t, s, "k", "value") // asks for tags, and fills
+	has(t, s, "k", "value")
+	before := s.Traffic()
+	if before.Calls != 3 || before.Errors != 0 || before.Skipped != 0 || before.Time <= 0 || before.Mean() != before.Time/3 || !before.Away.IsZero() {
+		t.Errorf("%+v", before)
+	}
+	for range 10 { // within the bound
+		has(t, s, "k", "value")
+	}
+	if after := s.Traffic(); after != before {
+		t.Errorf("%+v, after ten hits that asked nobody %+v", before, after)
+	}
+	if err := s.Renew(t.Context(), 77, tags, time.Second); !errors.Is(err, store.ErrLapsed) {
+		t.Error(err)
+	}
+	if told := s.Traffic(); told.Calls != 4 || told.Errors != 0 {
+		t.Errorf("a hold that was never made: %+v", told)
+	}
+	if servers := s.Servers(); servers.Bytes <= 0 {
+		t.Errorf("the server says %+v", servers)
+	}
+}
+
 // TestBoundedFillBesideOwnWrite: a copy that is filled when this process has just written is asked for first.
 func TestBoundedFillBesideOwnWrite(t *testing.T) {
 	s := processes(t, dbtest.Redis(t), 10*time.Second)(near.Options{Bounded: time.Hour})
@@ -216,9 +244,18 @@ func TestStoreThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 2*timeout || away < 90 {
 		t.Errorf("100 reads of a store that hangs took %v, %d were turned away", took, away)
 	}
+	if told := s.Traffic(); told.Errors < 1 || told.Skipped < int64(away) || told.Away.IsZero() || told.Away.After(began) || told.Time < timeout/2 {
+		t.Errorf("%d were turned away, and it tells %+v", away, told)
+	}
+	if servers := s.Servers(); servers != (store.Stats{}) {
+		t.Errorf("a store that is left alone says %+v", servers)
+	}
 	ok(t, server.Resume())
 	for range 100 {
 		if v, err := s.Lookup(t.Context(), "k", tags); err == nil && v.Entry != nil {
+			if told := s.Traffic(); !told.Away.IsZero() {
+				t.Errorf("it answers, and is told to be left alone: %+v", told)
+			}
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
