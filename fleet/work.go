@@ -148,7 +148,8 @@ func (w *Worker) openCached(driver, dsn string) error {
 		return err
 	}
 	w.cache, err = larder.New(&larder.Options{
-		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded, Name: "fleet",
+		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded,
+		Name:   "fleet " + w.Database, // values are of what they are read from, and other runs share the store
 		Logger: slog.New(&lapses{w: w}),
 	})
 	if err != nil {
