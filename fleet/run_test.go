@@ -17,11 +17,20 @@ func TestCalm(t *testing.T) {
 		begun := now()
 		f.until(int64(*readsFlag / len(sites)))
 		f.mustBeFresh()
-		if f.loads > f.values*9/10 || f.loads == 0 {
-			f.Errorf("of %d remembered values %d were made", f.values, f.loads)
-		}
+		f.mustHaveHit()
 		f.checkSample(f.calls(), begun+int64(500*time.Millisecond))
 	})
+}
+
+// mustHaveHit: values and pages were asked for, and found.
+func (f *fleet) mustHaveHit() {
+	f.Helper()
+	if n := &f.told; n.Loads > n.Values*9/10 || n.Loads == 0 {
+		f.Errorf("of %d remembered values %d were made", n.Values, n.Loads)
+	}
+	if n := &f.told; n.PageHits < n.Pages/10 || n.Lost > n.Pages/100 || n.Pages == 0 {
+		f.Errorf("of %d pages %d were found, and %d lost", n.Pages, n.PageHits, n.Lost)
+	}
 }
 
 // eachSite runs a test in all configurations.
@@ -56,7 +65,8 @@ func (f *fleet) mustBeFresh() Verdict {
 	v := f.finish()
 	f.report(v, fmt.Sprintf("%d hits, %d misses, %d held, %d bypasses, %d abandoned, %d wide; judged in %v",
 		stats.Hits, stats.Misses, stats.Held, stats.Bypasses, stats.Abandoned, stats.WideWrites, time.Since(began).Round(time.Millisecond)))
-	f.Logf("%d remembered values were asked for, %d made", f.values, f.loads)
+	f.Logf("%d remembered values were asked for, %d made; %d pages, %d found, %d lost; %d rows from the edge, %d pages kept there; %+v",
+		f.told.Values, f.told.Loads, f.told.Pages, f.told.PageHits, f.told.Lost, v.Served, f.told.Kept, f.told.Edge)
 	if v.Stale > 0 {
 		f.Errorf("%d stale; seed %d", v.Stale, *seedFlag)
 	}
@@ -83,7 +93,7 @@ func TestAside(t *testing.T) {
 		f.each((*member).rest)
 		close(f.watched)
 		f.watching.Wait()
-		v := judge(f.calls())
+		v := f.rules.judge(f.calls())
 		f.report(v, "by hand")
 		if v.Stale == 0 {
 			t.Error("the judge finds nothing")

@@ -41,6 +41,9 @@ func (w *Worker) read(r *rand.Rand) {
 		w.noteRead(func() ([]sight, error) { return w.remembered(ctx, q, arg) })
 		return
 	}
+	if w.pages != nil && r.IntN(1000) < w.Pages && w.readPage(ctx, r, q, arg) {
+		return
+	}
 	w.noteRead(func() ([]sight, error) { return ask(ctx, w.db, w.Dialect, q, arg) })
 }
 
@@ -68,7 +71,7 @@ func (w *Worker) readTx(ctx context.Context, q question, arg int) {
 			w.tornRead(err)
 			return
 		}
-		w.noteSights(begin, sights)
+		w.noteSights(seen, begin, sights)
 	}
 }
 
@@ -80,13 +83,13 @@ func (w *Worker) noteRead(read func() ([]sight, error)) {
 		w.failedRead(err)
 		return
 	}
-	w.noteSights(begin, sights)
+	w.noteSights(seen, begin, sights)
 }
 
-func (w *Worker) noteSights(begin int64, sights []sight) {
+func (w *Worker) noteSights(k kind, begin int64, sights []sight) {
 	end := now()
 	for _, s := range sights {
-		w.history.note(record{begin: begin, end: end, version: s.Version, row: int16(s.Row), kind: seen})
+		w.history.note(record{begin: begin, end: end, version: s.Version, row: int16(s.Row), kind: k})
 	}
 	w.history.head.reads.Add(1)
 }
@@ -274,7 +277,21 @@ func (w *Worker) begun(ctx context.Context, r *rand.Rand) *sql.Tx {
 		w.failedWrite(err)
 		return nil
 	}
+	if w.Endless {
+		w.endless(ctx, tx)
+	}
 	return tx
+}
+
+// endless has the database let a transaction be idle for ever.
+func (w *Worker) endless(ctx context.Context, tx *sql.Tx) {
+	text := map[string]string{
+		"postgres": "SET idle_in_transaction_session_timeout = 0",
+		"mysql":    "SET SESSION idle_transaction_timeout = 0",
+	}[w.Dialect]
+	if _, err := tx.ExecContext(ctx, text); err != nil {
+		w.log("a transaction goes on to be bounded: %v", err)
+	}
 }
 
 // writeTx writes several rows, in an order in which another may wait for what this one has. Some are rolled
