@@ -419,7 +419,7 @@ func (f *fleet) calls() []call {
 		}
 		for _, r := range h.begun() {
 			if r.kind != 0 && r.begin != 0 && (r.kind != seen && r.kind != served || r.end != 0) {
-				all = append(all, call{r, file.process})
+				all = append(all, call{r, r.whose(file.process)})
 			}
 		}
 		h.close()

@@ -64,7 +64,15 @@ type record struct {
 	kind       kind
 	fate       fate
 	cause      cause // of a lapse
-	_          [1]byte
+	peer       int8  // which has answered in place of this process, counted from 1; 0: none has
+}
+
+// whose is the process that knew what a record of this one's says.
+func (r *record) whose(noted int) int {
+	if r.peer > 0 {
+		return int(r.peer - 1)
+	}
+	return noted
 }
 
 const recordSize = int(unsafe.Sizeof(record{}))

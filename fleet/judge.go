@@ -45,7 +45,7 @@ func (r *Rules) allows(c *call) int64 {
 	return 0
 }
 
-// A call is a record with whose it is.
+// A call is a record with the process that knew what it says.
 type call struct {
 	record
 	process int
@@ -173,7 +173,7 @@ func (j *sweep) run(v *Verdict) {
 			floors[m.of], lowers[m.of] = j.floorOf(c), j.lower(c, m.at)
 		case callBegins:
 			c := &j.calls[m.of]
-			if c.kind == seen {
+			if c.kind == seen && j.rules.Bounded > 0 { // else that is below the floor
 				floors[m.of] = max(floors[m.of], j.mine[c.process])
 				lowers[m.of] = max(lowers[m.of], j.mine[c.process])
 			}

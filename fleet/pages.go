@@ -159,20 +159,21 @@ func (p *pages) getOnce(ctx context.Context, url string) (sights []sight, h http
 
 // readPage reads a page in place of the database, and reports whether it was to.
 func (w *Worker) readPage(ctx context.Context, r *rand.Rand, q question, arg int) bool {
-	p, begin := w.pages, now()
+	p := w.pages
+	like := record{kind: seen, begin: now()}
 	var sights []sight
 	var err error
-	k := seen
 	if peer := p.choose(r); w.Edge != "" && r.IntN(10) > 0 {
-		k = served
+		like.kind = served
 		sights, err = p.ofEdge(ctx, q, arg)
-	} else if peer >= 0 {
+	} else if peer >= 0 { // it sees what that process may see: of writes that the store isn't told of, its own
+		like.peer = int8(peer + 1)
 		sights, err = p.ofPeer(ctx, peer, q, arg)
 	} else {
 		return false
 	}
-	if err == nil { // a peer may be stopped, or killed: Report.Lost
-		w.noteSights(k, begin, sights)
+	if err == nil { // a peer may be stopped, or killed: see Report.Lost
+		w.noteSights(like, sights)
 	}
 	return true
 }

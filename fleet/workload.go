@@ -71,7 +71,7 @@ func (w *Worker) readTx(ctx context.Context, q question, arg int) {
 			w.tornRead(err)
 			return
 		}
-		w.noteSights(seen, begin, sights)
+		w.noteSights(record{kind: seen, begin: begin}, sights)
 	}
 }
 
@@ -83,13 +83,15 @@ func (w *Worker) noteRead(read func() ([]sight, error)) {
 		w.failedRead(err)
 		return
 	}
-	w.noteSights(seen, begin, sights)
+	w.noteSights(record{kind: seen, begin: begin}, sights)
 }
 
-func (w *Worker) noteSights(k kind, begin int64, sights []sight) {
-	end := now()
+// noteSights notes a read as like has it, which ends now.
+func (w *Worker) noteSights(like record, sights []sight) {
+	like.end = now()
 	for _, s := range sights {
-		w.history.note(record{begin: begin, end: end, version: s.Version, row: int16(s.Row), kind: k})
+		like.version, like.row = s.Version, int16(s.Row)
+		w.history.note(like)
 	}
 	w.history.head.reads.Add(1)
 }
