@@ -432,6 +432,7 @@ func (f *fleet) calls() []call {
 func (f *fleet) finish() Verdict {
 	f.Helper()
 	f.each((*member).rest)
+	time.Sleep(f.base.Bounded)
 	f.mustAgree()
 	time.Sleep(lease + lease/2)
 	f.settled = true

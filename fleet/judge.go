@@ -30,7 +30,7 @@ const (
 
 // Rules say how old what is seen may be.
 type Rules struct {
-	Bounded time.Duration // reads, but for what their own process has written
+	Bounded time.Duration // reads, but for what their own process has written: see mine
 	Edge    time.Duration // pages from the edge
 }
 
@@ -248,7 +248,9 @@ func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
 	j.acked += int64(c.by)
 	now := max(c.version, floor+int64(c.by))
 	j.floor, j.told = max(j.floor, now, j.acked), max(j.told, now, j.acked)
-	j.mine[c.process] = max(j.mine[c.process], now)
+	if !moves(j.row) { // whose write isn't announced to lists by the owner before, which may be older by the bound
+		j.mine[c.process] = max(j.mine[c.process], now)
+	}
 	j.tell(c, floor+int64(c.by))
 }
 

@@ -92,6 +92,7 @@ func TestRules(t *testing.T) {
 		{"beyond it", 1, []call{wrote(0, 1, 100, 1), saw(1, 111, 112, 0)}},
 		{"its own write", 1, []call{wrote(1, 1, 100, 1), saw(1, 101, 102, 0)}},
 		{"its own write, on top of another", 1, []call{wrote(0, 1, 99, 1), wrote(1, 100, 101, 0), saw(1, 102, 103, 1)}},
+		{"its own write of a row that moves", 0, []call{of(50, wrote(1, 1, 100, 1)), of(50, saw(1, 101, 102, 0))}},
 		{"what it has seen itself", 0, []call{wrote(0, 1, 100, 1), saw(1, 101, 102, 1), saw(1, 103, 104, 0)}},
 		{"the witness has no bound", 1, []call{wrote(0, 1, 100, 1), saw(witness, 101, 102, 0)}},
 		{"a page within its bound", 0, []call{wrote(0, 1, 100, 1), page(120, 0)}},

@@ -38,10 +38,7 @@ const (
 
 // openPages begins to serve.
 func (w *Worker) openPages() error {
-	p := &pages{w: w, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: w.Clients + 1}}}
-	if w.Patience > 0 {
-		p.client.Timeout = time.Second / 2
-	}
+	p := &pages{w: w, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: w.Clients + 1}}}
 	w.pages = p
 	if w.Edge != "" {
 		p.edge = page.NewEdge(page.Varnish("http://"+w.Edge+"/"), &page.EdgeOptions{MaxAge: time.Hour, Again: w.Again, Strict: w.Strict, Patience: 10 * time.Second})
@@ -159,7 +156,12 @@ func (p *pages) getOnce(ctx context.Context, url string) (sights []sight, h http
 
 // readPage reads a page in place of the database, and reports whether it was to.
 func (w *Worker) readPage(ctx context.Context, r *rand.Rand, q question, arg int) bool {
-	p := w.pages
+	p, patience := w.pages, 10*time.Second
+	if w.Patience > 0 { // it may be stopped
+		patience = time.Second / 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	like := record{kind: seen, begin: now()}
 	var sights []sight
 	var err error

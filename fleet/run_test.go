@@ -43,6 +43,40 @@ func eachSite(t *testing.T, run func(t *testing.T, s *site, server, cache *dbtes
 	}
 }
 
+// few are sites with each database and each store.
+var few = []*site{&sites[1], &sites[2]}
+
+// TestBounded: under Options.Bounded nothing is older than the bound, and what a process has written it sees at once; and something is
+// older than the world was, so that this isn't for nothing.
+func TestBounded(t *testing.T) {
+	for _, s := range few {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			const bound = 400 * time.Millisecond
+			f := newFleet(t, s, s.database(t), s.cache(t), Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Bounded: bound})
+			f.direct = true
+			f.launch()
+			f.until(int64(*readsFlag / 50))
+			f.mustBeFresh()
+			if v := (Rules{}).judge(f.calls()); v.Stale == 0 {
+				t.Error("nothing was older than the world: this tests nothing")
+			} else {
+				t.Logf("%d rows of %d were older than the world", v.Stale, v.Reads)
+			}
+		})
+	}
+}
+
+// TestPlainPages: pages that live by time are found to be stale.
+func TestPlainPages(t *testing.T) {
+	s := few[0]
+	f := newFleet(t, s, s.database(t), s.cache(t), Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Plain: 200 * time.Millisecond})
+	f.direct = true
+	f.launch()
+	f.until(5000)
+	f.mustBeFound("pages that live by time")
+}
+
 // until lets the processes run until they have made so many reads.
 func (f *fleet) until(reads int64) {
 	f.Helper()
@@ -90,13 +124,20 @@ func TestAside(t *testing.T) {
 		f.direct = true
 		f.launch()
 		f.until(20_000)
-		f.each((*member).rest)
-		close(f.watched)
-		f.watching.Wait()
-		v := f.rules.judge(f.calls())
-		f.report(v, "by hand")
-		if v.Stale == 0 {
-			t.Error("the judge finds nothing")
-		}
+		f.mustBeFound("by hand")
 	})
+}
+
+// mustBeFound ends a run in which something was stale, and the judge has to find it.
+func (f *fleet) mustBeFound(what string) {
+	f.Helper()
+	f.stats()
+	f.each((*member).rest)
+	close(f.watched)
+	f.watching.Wait()
+	v := f.rules.judge(f.calls())
+	f.report(v, what)
+	if v.Stale == 0 {
+		f.Error("the judge finds nothing")
+	}
 }

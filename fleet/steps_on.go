@@ -6,12 +6,11 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/larderdb/larder/coherence"
 )
 
-// steps stop this process at the n-th time that a step is reached, slow a step down, or leave one out.
+// steps stop this process at the n-th time that a step is reached, or leave one out.
 type steps struct{ armed atomic.Pointer[armed] }
 
 type armed struct {
@@ -24,9 +23,6 @@ type armed struct {
 func (s *steps) prepare(w *Worker) error {
 	coherence.Leave(w.Mutant)
 	coherence.OnStep(func(step coherence.Step) {
-		if step == w.Slow {
-			time.Sleep(w.SlowBy)
-		}
 		if a := s.armed.Load(); a != nil && a.at == step && a.left.Add(-1) == 0 {
 			w.say(Report{Kind: "at", Text: string(step)})
 			_ = syscall.Kill(os.Getpid(), a.signal)

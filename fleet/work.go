@@ -77,8 +77,6 @@ type Config struct {
 
 	Mutant  coherence.Mutant // what is left out of the protocol
 	Endless bool             // the database is told not to end transactions that are idle
-	Slow    coherence.Step   // a step that takes longer …
-	SlowBy  time.Duration    // … by so much
 }
 
 // A Report is a line that a worker writes.

@@ -211,7 +211,7 @@ func (w *Worker) exec(ctx context.Context, of []touch, text string, args ...any)
 	}
 	defer conn.Close()
 	records := w.begin(of)
-	_, err := conn.ExecContext(ctx, places(w.Dialect, text), args...)
+	_, err := conn.ExecContext(context.WithValue(ctx, alone{}, true), places(w.Dialect, text), args...)
 	w.end(records, err)
 }
 
@@ -253,6 +253,7 @@ func (w *Worker) writeReturning(ctx context.Context, id int) {
 	defer conn.Close()
 	records := w.begin(touched(touch{id, 0, 1}))
 	var v int64
+	ctx = context.WithValue(ctx, alone{}, true)
 	err := conn.QueryRowContext(ctx, places(w.Dialect, "UPDATE item SET v = v + 1 WHERE id = ? RETURNING v"), id).Scan(&v)
 	if err == nil {
 		records[0].version = v
