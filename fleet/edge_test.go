@@ -34,6 +34,7 @@ func TestEdge(t *testing.T) {
 		})
 	})
 	t.Run("settled", func(t *testing.T) {
+		skipShort(t)
 		eachEdge(t, func(*Config) {}, func(f *fleet) {
 			f.stats()
 			f.rules.Edge = again + again/4 + 2*f.told.Edge.Lag
@@ -46,25 +47,29 @@ func TestEdge(t *testing.T) {
 		eachEdge(t, func(c *Config) { c.Unpurged = true }, func(f *fleet) { f.mustBeFound("from the edge") })
 	})
 	t.Run("once", func(t *testing.T) {
+		skipShort(t)
 		eachEdge(t, func(c *Config) { c.Again, c.Ponder = -1, 10*onTheWay }, func(f *fleet) { f.mustBeFound("from the edge") })
 	})
 }
 
+func skipShort(t *testing.T) {
+	if testing.Short() {
+		t.Skip("with -short")
+	}
+}
+
 // eachEdge runs processes behind a Varnish.
 func eachEdge(t *testing.T, change func(*Config), end func(*fleet)) {
-	for _, s := range few {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			c := Config{Clients: 8, Writes: 30, Timeout: 10 * time.Second, Again: again, Ponder: onTheWay / 2}
-			change(&c)
-			f := newFleet(t, s, s.database(t), s.cache(t), c)
-			f.direct = true
-			f.startEdge()
-			f.launch()
-			f.until(int64(*readsFlag / 100))
-			end(f)
-		})
-	}
+	onSites(t, few, func(t *testing.T, s *site, server, cache *dbtest.Server) {
+		c := Config{Clients: 8, Writes: 30, Timeout: 10 * time.Second, Again: again, Ponder: onTheWay / 2}
+		change(&c)
+		f := newFleet(t, s, server, cache, c)
+		f.direct = true
+		f.startEdge()
+		f.launch()
+		f.until(int64(*readsFlag / 100))
+		end(f)
+	})
 }
 
 //go:embed testdata/directors.vcl

@@ -1,7 +1,7 @@
 package fleet
 
 import (
-	"syscall"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,29 +10,17 @@ import (
 
 // A mutation leaves a step out of the protocol of real processes, and has what shows it happen.
 type mutation struct {
-	name   string
-	config Config // beside the usual
-	strike func(*fleet)
+	mutant  coherence.Mutant
+	timeout time.Duration // of the store
+	strike  func(*fleet)
 }
 
 var mutations = []mutation{
-	{"NoHold", Config{Mutant: coherence.NoHold}, passSlowly},
-	{"TokensAfterRead", Config{Mutant: coherence.TokensAfterRead}, passSlowly},
-	{"ReleaseBeforeCommit", Config{Mutant: coherence.ReleaseBeforeCommit}, passSlowly},
-	{"NoReady", Config{Mutant: coherence.NoReady, Endless: true}, stopAt(coherence.StepHeld)},
-	{"no idle bound", Config{Endless: true}, stopAt(coherence.StepCommit)},
-	{"NoFence", Config{Mutant: coherence.NoFence, Timeout: 200 * time.Millisecond}, separate},
-	{"NarrowInDoubt", Config{Mutant: coherence.NarrowInDoubt, Timeout: 200 * time.Millisecond}, separate},
-}
-
-// whole is what the same processes have that leave nothing out.
-func (m *mutation) whole() Config {
-	c := m.config
-	if c.Mutant == coherence.NoMutant {
-		c.Endless = false
-	}
-	c.Mutant = coherence.NoMutant
-	return c
+	{coherence.NoHold, 10 * time.Second, passSlowly},
+	{coherence.TokensAfterRead, 10 * time.Second, passSlowly},
+	{coherence.ReleaseBeforeCommit, 10 * time.Second, passSlowly},
+	{coherence.NoFence, 200 * time.Millisecond, separate},
+	{coherence.NarrowInDoubt, 200 * time.Millisecond, separate},
 }
 
 // passSlowly has the store answer late, so that there is time between a COMMIT and its release.
@@ -43,23 +31,6 @@ func passSlowly(f *fleet) {
 	f.until(2 * some)
 	for _, m := range f.members {
 		m.store.Delay(0)
-	}
-}
-
-// stopAt has one process after the other stopped at a step for longer than a lease. When it goes on its way to the store takes longer than that to
-// the database, so that what it does there isn't known for a moment.
-func stopAt(step coherence.Step) func(*fleet) {
-	return func(f *fleet) {
-		for i := range 4 {
-			m := f.members[i%processes]
-			m.arm(step, "stop")
-			m.await("at")
-			m.store.Delay(lease / 6)
-			time.Sleep(long)
-			m.signal(syscall.SIGCONT)
-			time.Sleep(lease / 3)
-			m.store.Delay(0)
-		}
 	}
 }
 
@@ -74,31 +45,29 @@ func separate(f *fleet) {
 	}
 }
 
-// TestMutants: without one of these steps the judge finds stale reads, and with them, under the same faults, none.
+// TestMutants: without one of these steps the judge finds stale reads, and with all of them, under the same faults, none.
 func TestMutants(t *testing.T) {
 	for i, m := range mutations {
 		s := few[i%len(few)]
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			m.run(t, s, m.config).mustBeFound(m.name)
-		})
-		if m.config.Timeout == 0 && !m.config.Endless { // TestCalm is that
+		if testing.Short() && m.mutant != coherence.NoHold && m.mutant != coherence.NoFence {
 			continue
 		}
-		t.Run(m.name+", whole", func(t *testing.T) {
+		t.Run(m.mutant.String(), func(t *testing.T) {
 			t.Parallel()
-			m.run(t, s, m.whole()).mustBeFresh()
+			m.run(t, s, m.mutant).mustBeFound(m.mutant.String())
+		})
+	}
+	for i, s := range few {
+		t.Run(fmt.Sprint("whole ", s.name), func(t *testing.T) {
+			skipShort(t)
+			t.Parallel()
+			mutations[len(mutations)-1-i].run(t, s, coherence.NoMutant).mustBeFresh()
 		})
 	}
 }
 
-func (m *mutation) run(t *testing.T, s *site, c Config) *fleet {
-	c.Clients, c.Writes, c.Patience = 4, 100, 4*lease
-	if c.Timeout == 0 {
-		c.Timeout = 10 * time.Second
-	}
-	f := newFleet(t, s, s.database(t), s.cache(t), c)
-	f.down = true
+func (m *mutation) run(t *testing.T, s *site, mutant coherence.Mutant) *fleet {
+	f := newFleet(t, s, s.database(t), s.cache(t), Config{Clients: 4, Writes: 100, Patience: 4 * lease, Timeout: m.timeout, Mutant: mutant})
 	f.launch()
 	m.strike(f)
 	return f

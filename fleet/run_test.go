@@ -10,7 +10,7 @@ import (
 
 // TestCalm: the most reads, without faults but those that come of locks and conflicts.
 func TestCalm(t *testing.T) {
-	eachSite(t, func(t *testing.T, s *site, server, cache *dbtest.Server) {
+	onSites(t, all, func(t *testing.T, s *site, server, cache *dbtest.Server) {
 		f := newFleet(t, s, server, cache, Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Room: 8 << 20})
 		f.direct = true
 		f.launch()
@@ -33,38 +33,44 @@ func (f *fleet) mustHaveHit() {
 	}
 }
 
-// eachSite runs a test in all configurations.
+// eachSite runs a test in all configurations, or with -short on few of them.
 func eachSite(t *testing.T, run func(t *testing.T, s *site, server, cache *dbtest.Server)) {
-	for _, s := range sites {
+	if testing.Short() {
+		onSites(t, few, run)
+		return
+	}
+	onSites(t, all, run)
+}
+
+func onSites(t *testing.T, list []*site, run func(t *testing.T, s *site, server, cache *dbtest.Server)) {
+	for _, s := range list {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			run(t, &s, s.database(t), s.cache(t))
+			run(t, s, s.database(t), s.cache(t))
 		})
 	}
 }
 
 // few are sites with each database and each store.
-var few = []*site{&sites[1], &sites[2]}
+var (
+	all = []*site{&sites[0], &sites[1], &sites[2], &sites[3]}
+	few = []*site{&sites[1], &sites[2]}
+)
 
 // TestBounded: under Options.Bounded nothing is older than the bound, and what a process has written it sees at once; and something is
 // older than the world was, so that this isn't for nothing.
 func TestBounded(t *testing.T) {
-	for _, s := range few {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			const bound = 400 * time.Millisecond
-			f := newFleet(t, s, s.database(t), s.cache(t), Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Bounded: bound})
-			f.direct = true
-			f.launch()
-			f.until(int64(*readsFlag / 50))
-			f.mustBeFresh()
-			if v := (Rules{}).judge(f.calls()); v.Stale == 0 {
-				t.Error("nothing was older than the world: this tests nothing")
-			} else {
-				t.Logf("%d rows of %d were older than the world", v.Stale, v.Reads)
-			}
-		})
-	}
+	onSites(t, few, func(t *testing.T, s *site, server, cache *dbtest.Server) {
+		f := newFleet(t, s, server, cache, Config{Clients: 5, Writes: 30, Timeout: 10 * time.Second, Bounded: 400 * time.Millisecond})
+		f.direct = true
+		f.launch()
+		f.until(int64(*readsFlag / 50))
+		f.mustBeFresh()
+		v := (Rules{}).judge(f.calls())
+		if t.Logf("%d rows of %d were older than the world", v.Stale, v.Reads); v.Stale == 0 {
+			t.Error("nothing was older than the world: this tests nothing")
+		}
+	})
 }
 
 // TestPlainPages: pages that live by time are found to be stale.

@@ -75,8 +75,7 @@ type Config struct {
 	Strict   bool          // see page.EdgeOptions
 	Unpurged bool          // the edge is told nothing
 
-	Mutant  coherence.Mutant // what is left out of the protocol
-	Endless bool             // the database is told not to end transactions that are idle
+	Mutant coherence.Mutant // what is left out of the protocol
 }
 
 // A Report is a line that a worker writes.
