@@ -3,9 +3,11 @@
 package fleet
 
 import (
-	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/larderdb/larder/coherence"
 )
@@ -25,10 +27,17 @@ func (s *steps) prepare(w *Worker) error {
 	coherence.OnStep(func(step coherence.Step) {
 		if a := s.armed.Load(); a != nil && a.at == step && a.left.Add(-1) == 0 {
 			w.say(Report{Kind: "at", Text: string(step)})
-			_ = syscall.Kill(os.Getpid(), a.signal)
+			signal(a.signal)
 		}
 	})
 	return nil
+}
+
+// signal sends a signal to this process by the thread that runs, which goes no further: another thread may have it delivered late.
+func signal(s syscall.Signal) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), s)
 }
 
 func (s *steps) arm(_ *Worker, at coherence.Step, n int, how string) error {

@@ -60,6 +60,7 @@ type Config struct {
 
 	Clients  int
 	Writes   int           // of a thousand calls
+	Grouped  bool          // all writes are in transactions
 	Linger   time.Duration // within transactions, at most
 	Patience time.Duration // how long a call may take; 0: for ever
 	Hasty    bool          // some calls end at any moment
@@ -75,7 +76,8 @@ type Config struct {
 	Strict   bool          // see page.EdgeOptions
 	Unpurged bool          // the edge is told nothing
 
-	Mutant coherence.Mutant // what is left out of the protocol
+	Mutant  coherence.Mutant // what is left out of the protocol
+	Endless bool             // the database is told not to end transactions that are idle
 }
 
 // A Report is a line that a worker writes.

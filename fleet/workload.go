@@ -185,7 +185,11 @@ func (w *Worker) write(r *rand.Rand) {
 		w.writeAside(ctx, r)
 		return
 	}
-	switch n := r.IntN(100); {
+	n := r.IntN(100)
+	if w.Grouped {
+		n = 60 + n%35
+	}
+	switch {
 	case n < 35:
 		w.writeItem(ctx, r.IntN(items))
 	case n < 45 && w.Dialect == "postgres":
@@ -280,7 +284,21 @@ func (w *Worker) begun(ctx context.Context, r *rand.Rand) *sql.Tx {
 		w.failedWrite(err)
 		return nil
 	}
+	if w.Endless {
+		w.endless(ctx, tx)
+	}
 	return tx
+}
+
+// endless has the database let a transaction be idle for ever.
+func (w *Worker) endless(ctx context.Context, tx *sql.Tx) {
+	text := map[string]string{
+		"postgres": "SET idle_in_transaction_session_timeout = 0",
+		"mysql":    "SET SESSION idle_transaction_timeout = 0",
+	}[w.Dialect]
+	if _, err := tx.ExecContext(ctx, text); err != nil {
+		w.log("a transaction goes on to be bounded: %v", err)
+	}
 }
 
 // writeTx writes several rows, in an order in which another may wait for what this one has. Some are rolled
