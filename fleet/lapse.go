@@ -15,7 +15,7 @@ type lapses struct {
 	slog.Handler // there is none
 	w            *Worker
 	mu           sync.Mutex
-	open         [2]int64 // by cause, since when, 0 if none is; guarded by mu
+	open         [2]bool // by cause; guarded by mu
 }
 
 // Enabled implements slog.Handler.
@@ -52,10 +52,10 @@ func (l *lapses) Handle(ctx context.Context, r slog.Record) error {
 func (l *lapses) begin(from int64, why cause) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if open := l.open[why]; open != 0 && open <= from {
-		return // one that began earlier is another, also if both end at once
+	if l.open[why] {
+		return
 	}
-	l.open[why] = from
+	l.open[why] = true
 	record := l.w.history.begin(record{begin: from, kind: lapsed, cause: why})
 	go func() {
 		for l.w.cache.Stats().Unannounced > 0 || !l.end(record) {
@@ -71,7 +71,7 @@ func (l *lapses) end(r *record) bool {
 	if l.w.cache.Stats().Unannounced > 0 {
 		return false
 	}
-	l.open[r.cause] = 0
+	l.open[r.cause] = false
 	l.w.history.end(r, now(), done)
 	return true
 }
