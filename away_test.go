@@ -1,7 +1,9 @@
 package larder
 
 import (
+	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -10,13 +12,13 @@ import (
 	"github.com/larderdb/larder/store/redis"
 )
 
-// away runs a test with a store of its own, which hangs while it runs.
-func away(t *testing.T, options Options, run func(*house)) {
+// away runs a test with a store of its own, which hangs while it runs, and what comes then.
+func away(t *testing.T, options Options, run func(*house), then ...func(*house)) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			server := dbtest.NewRedis(t)
 			o := options
-			s, err := redis.Open(redis.Options{Addresses: []string{server.Addr()}, Prefix: rand.Text() + ":", Timeout: 200 * time.Millisecond, Settle: -1})
+			s, err := redis.Open(redis.Options{Addresses: []string{server.Addr()}, Prefix: rand.Text() + ":", Timeout: 200 * time.Millisecond, Settle: -1, Lease: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -28,6 +30,9 @@ func away(t *testing.T, options Options, run func(*house)) {
 			h.ok(server.Pause())
 			defer func() {
 				h.ok(server.Resume())
+				for _, then := range then {
+					then(h)
+				}
 				h.caches()
 			}()
 			run(h)
@@ -72,6 +77,44 @@ func TestStoreAway(t *testing.T) {
 		}
 		if h.cache.Stats().Unannounced == 0 {
 			h.Error("every write is announced: this test tests nothing")
+		}
+	})
+}
+
+// TestRefusedCommitIsOver: what waits for all writes doesn't wait for one whose COMMIT was refused, while its connection is in the
+// pool and nobody uses it.
+func TestRefusedCommitIsOver(t *testing.T) {
+	var other *sql.Conn
+	away(t, Options{FailClosed: true}, func(h *house) {
+		var err error
+		other, err = h.db.Conn(t.Context())
+		h.ok(err)
+		tx, err := h.db.Begin()
+		h.ok(err)
+		h.exec(tx, "UPDATE stuff SET name = 'refused'")
+		if err := tx.Commit(); !errors.Is(err, ErrNotHeld) {
+			h.Fatalf("a commit: %v, want %v", err, ErrNotHeld)
+		}
+	}, func(h *house) {
+		defer other.Close()
+		for end := time.Now().Add(10 * time.Second); h.cache.Stats().Unannounced > 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		}
+		h.exec(h.bare, "DROP TABLE IF EXISTS more")
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the store may be left alone for a moment
+			_, err := other.ExecContext(context.Background(), "CREATE TABLE more (id integer PRIMARY KEY)")
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, ErrNotHeld) || time.Now().After(end) {
+				h.Fatal(err)
+			}
+		}
+		hits := h.cache.Stats().Hits
+		for end := time.Now().Add(10 * time.Second); h.cache.Stats().Hits == hits; time.Sleep(20 * time.Millisecond) {
+			h.texts(other, names)
+			if time.Now().After(end) {
+				h.Fatalf("nothing is found after a change of the schema: %+v", h.cache.Stats())
+			}
 		}
 	})
 }

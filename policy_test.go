@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"metrics":   {"."},
 	"sim":       {"coherence", "store"},
 	"dbtest":    {},
-	"fleet":     {".", "coherence", "store"},
+	"fleet":     {".", "coherence", "page", "store"},
 }
 
 // mayImportAll are the houses that nobody imports but themselves.

@@ -144,6 +144,9 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if o.Lease <= 0 {
 		o.Lease = defaultLease
 	}
+	if o.Mutant == NoMutant {
+		o.Mutant = left()
+	}
 	d := &Domain{
 		store:    s,
 		prefix:   strconv.Itoa(len(identity)) + ":" + identity + ":",

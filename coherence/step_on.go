@@ -15,3 +15,11 @@ func At(s Step) {
 		(*f)(s)
 	}
 }
+
+var leftOut atomic.Uint32
+
+// Leave has all domains that are made after it leave a step out.
+func Leave(m Mutant) { leftOut.Store(uint32(m)) }
+
+// left is the step that is left out where Options name none.
+func left() Mutant { return Mutant(leftOut.Load()) }

@@ -9,9 +9,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // An aside does by hand what programs do without Larder: look into the store; on a miss read the database, and set;
@@ -162,4 +165,30 @@ func (a *aside) take() (*bufio.ReadWriter, error) {
 		return nil, err
 	}
 	return bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
+}
+
+// plain keeps pages for so long, whatever is written. It is here to be found out as well.
+type plain struct {
+	next http.Handler
+	life time.Duration
+	kept sync.Map // by path: *plainPage
+}
+
+type plainPage struct {
+	until time.Time
+	body  *httptest.ResponseRecorder
+}
+
+func (h *plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p, ok := h.kept.Load(r.URL.Path); ok && time.Now().Before(p.(*plainPage).until) {
+		_, _ = w.Write(p.(*plainPage).body.Body.Bytes())
+		return
+	}
+	p := &plainPage{time.Now().Add(h.life), httptest.NewRecorder()}
+	h.next.ServeHTTP(p.body, r)
+	if p.body.Code == http.StatusOK {
+		h.kept.Store(r.URL.Path, p)
+	}
+	w.WriteHeader(p.body.Code)
+	_, _ = w.Write(p.body.Body.Bytes())
 }

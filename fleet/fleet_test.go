@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,11 +39,7 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-const (
-	processes = 4
-	witness   = processes // the number of the process that reads without a cache
-	lease     = 3 * time.Second
-)
+const lease = 3 * time.Second
 
 // A site is one configuration: a database server and a store, both of its own.
 type site struct {
@@ -97,7 +94,12 @@ type fleet struct {
 	watching sync.WaitGroup
 	watched  chan struct{} // closed when the witness is to stop
 
-	values, loads int64 // of remembered values, as stats has told last
+	listeners [processes]*os.File // of their pages
+	edge      *dbtest.Server      // nil if there is none
+	settled   bool                // it has nothing to be purged any more
+	rules     Rules
+
+	told Report // what all have said last of values and pages
 }
 
 // A file is a history with whose it is.
@@ -143,7 +145,27 @@ func newFleet(t testing.TB, s *site, server, cache *dbtest.Server, c Config) *fl
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return &fleet{TB: t, site: s, server: server, cache: cache, bare: bare, base: c, dir: dir}
+	f := &fleet{TB: t, site: s, server: server, cache: cache, bare: bare, base: c, dir: dir, rules: Rules{Bounded: c.Bounded}}
+	if !c.Aside {
+		f.listen()
+	}
+	return f
+}
+
+// listen has the processes' pages at addresses that stay.
+func (f *fleet) listen() {
+	f.Helper()
+	f.base.Pages = 200
+	for i := range processes {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		f.must(err)
+		f.base.Peers = append(f.base.Peers, l.Addr().String())
+		file, err := l.(*net.TCPListener).File()
+		f.must(err)
+		f.must(l.Close()) // the file goes on
+		f.Cleanup(func() { file.Close() })
+		f.listeners[i] = file
+	}
 }
 
 // launch starts all processes, and the witness.
@@ -220,6 +242,9 @@ func (m *member) run(dir string, c Config) (err error) {
 	}
 	m.cmd = exec.Command(path)
 	m.cmd.Dir, m.cmd.Stderr = dir, &log{t: m.f}
+	if l := m.f.listeners[m.process]; l != nil {
+		m.cmd.ExtraFiles = []*os.File{l}
+	}
 	if m.in, err = m.cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -393,8 +418,8 @@ func (f *fleet) calls() []call {
 			f.Fatal(err)
 		}
 		for _, r := range h.begun() {
-			if r.kind != 0 && r.begin != 0 && (r.kind != seen || r.end != 0) {
-				all = append(all, call{r, file.process})
+			if r.kind != 0 && r.begin != 0 && (r.kind != seen && r.kind != served || r.end != 0) {
+				all = append(all, call{r, r.whose(file.process)})
 			}
 		}
 		h.close()
@@ -407,8 +432,10 @@ func (f *fleet) calls() []call {
 func (f *fleet) finish() Verdict {
 	f.Helper()
 	f.each((*member).rest)
+	time.Sleep(f.base.Bounded)
 	f.mustAgree()
 	time.Sleep(lease + lease/2)
+	f.settled = true
 	hits := f.hits()
 	f.mustAgree()
 	f.mustAgree()
@@ -417,7 +444,7 @@ func (f *fleet) finish() Verdict {
 	}
 	close(f.watched)
 	f.watching.Wait()
-	v := judge(f.calls())
+	v := f.rules.judge(f.calls())
 	f.each((*member).kill)
 	return v
 }
@@ -432,10 +459,10 @@ func (f *fleet) hits() (n int64) {
 
 // stats are those of the processes that run now.
 func (f *fleet) stats() (all larder.Stats) {
-	f.values, f.loads = 0, 0
+	f.told = Report{}
 	for _, m := range f.members {
 		r := m.tell("stats", "stats")
-		f.values, f.loads = f.values+r.Values, f.loads+r.Loads
+		f.told.add(&r)
 		s := r.Stats
 		all.Hits += s.Hits
 		all.Misses += s.Misses
@@ -448,12 +475,25 @@ func (f *fleet) stats() (all larder.Stats) {
 	return all
 }
 
+// add adds what a process says of values and pages.
+func (r *Report) add(other *Report) {
+	r.Values, r.Loads = r.Values+other.Values, r.Loads+other.Loads
+	r.Pages, r.Lost = r.Pages+other.Pages, r.Lost+other.Lost
+	r.PageHits, r.Kept = r.PageHits+other.PageHits, r.Kept+other.Kept
+	r.Edge.Purges, r.Edge.Failures = r.Edge.Purges+other.Edge.Purges, r.Edge.Failures+other.Edge.Failures
+	r.Edge.Late, r.Edge.Lag = r.Edge.Late+other.Edge.Late, max(r.Edge.Lag, other.Edge.Lag)
+}
+
 // mustAgree has every process read every key.
 func (f *fleet) mustAgree() {
 	f.Helper()
 	before := f.truth()
 	finals := make([]Report, processes)
-	f.each(func(m *member) { finals[m.process] = m.tell("final", "final") })
+	command := "final"
+	if f.settled {
+		command = "final edge"
+	}
+	f.each(func(m *member) { finals[m.process] = m.tell(command, "final") })
 	if after := f.truth(); !reflect.DeepEqual(before, after) {
 		f.Error("the database has changed although nobody writes any more")
 	}

@@ -34,7 +34,8 @@ type kind uint8
 const (
 	seen   kind = 1 + iota // version is what a read saw
 	made                   // version is what a write made, 0 if it can't tell; it is larger by by than it was
-	lapsed                 // the store could not be told of writes of this process; it is of no row
+	lapsed                 // the store could not be told of writes of this process, or was told late; it is of no row
+	served                 // version is what a page from the edge said
 )
 
 // A fate is what is known of a write.
@@ -46,6 +47,14 @@ const (
 	refused // it was not made
 )
 
+// A cause is why there is a lapse.
+type cause uint8
+
+const (
+	untold cause = iota // the store could not be told of a write
+	late                // a statement outside of transactions ended when its hold had lapsed: this process stood still
+)
+
 // A record is of one row in one call. Times are of the machine's monotonic clock, in nanoseconds.
 type record struct {
 	begin, end int64 // end 0: it has not ended
@@ -54,7 +63,16 @@ type record struct {
 	by         int16
 	kind       kind
 	fate       fate
-	_          [2]byte
+	cause      cause // of a lapse
+	peer       int8  // which has answered in place of this process, counted from 1; 0: none has
+}
+
+// whose is the process that knew what a record of this one's says.
+func (r *record) whose(noted int) int {
+	if r.peer > 0 {
+		return int(r.peer - 1)
+	}
+	return noted
 }
 
 const recordSize = int(unsafe.Sizeof(record{}))

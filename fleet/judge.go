@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // The judge goes through all calls on one row in the order of time. At each moment there is a floor: the largest version
@@ -16,10 +17,35 @@ import (
 //
 // And no read sees more than the sum of all writes that had begun when it ended, but for those that were refused.
 //
+// A page from the edge must show what was acknowledged when it was asked for: what was seen elsewhere it need not. And
+// under Options.Bounded a read must see the floor that there was so long before it began, but all that its own process has written: see Rules.
+//
 // In a lapse some processes could not tell the store of their writes. There others have a lower floor, of
 // writes that the store was told of, or that are their own: see Lapse.
 
-// A call is a record with whose it is.
+const (
+	processes = 4
+	witness   = processes // the number of the process that reads without a cache
+)
+
+// Rules say how old what is seen may be.
+type Rules struct {
+	Bounded time.Duration // reads, but for what their own process has written: see mine
+	Edge    time.Duration // pages from the edge
+}
+
+// allows is how much older than its begin a call may see the world.
+func (r *Rules) allows(c *call) int64 {
+	switch {
+	case c.kind == seen && c.process != witness:
+		return int64(r.Bounded)
+	case c.kind == served:
+		return int64(r.Edge)
+	}
+	return 0
+}
+
+// A call is a record with the process that knew what it says.
 type call struct {
 	record
 	process int
@@ -65,6 +91,8 @@ type Verdict struct {
 	Unknown  int // … of unknown outcome
 	Refused  int // … not made
 	Lapses   int
+	Untold   int // of these, those in which the store could not be told of a write
+	Served   int // of the reads, those of pages from the edge
 	Excused  int // reads that saw what is older in a lapse
 	Stale    int
 	Findings []Finding // the first of each row
@@ -73,19 +101,22 @@ type Verdict struct {
 // maxFindings bounds the findings of one row that are kept.
 const maxFindings = 3
 
-// judge judges the calls of all processes.
-func judge(calls []call) Verdict {
-	rows, lapses := make(map[int16][]call), []Lapse(nil)
+// judge judges the calls of all processes by rules.
+func (r Rules) judge(calls []call) Verdict {
+	rows, lapses, v := make(map[int16][]call), []Lapse(nil), Verdict{}
 	for _, c := range calls {
 		if c.kind == lapsed {
 			lapses = append(lapses, lapseOf(c))
+			if c.cause == untold {
+				v.Untold++
+			}
 			continue
 		}
 		rows[c.row] = append(rows[c.row], c)
 	}
-	v := Verdict{Lapses: len(lapses)}
+	v.Lapses = len(lapses)
 	for row, of := range rows {
-		j := &sweep{row: int(row), calls: of, lapses: lapses}
+		j := &sweep{row: int(row), calls: of, lapses: lapses, rules: &r}
 		j.run(&v)
 	}
 	slices.SortFunc(v.Findings, func(a, b Finding) int { return cmp.Compare(a.Begin, b.Begin) })
@@ -97,8 +128,11 @@ type sweep struct {
 	row    int
 	calls  []call
 	lapses []Lapse
+	rules  *Rules
 
 	floor     int64
+	told      int64   // that of what was acknowledged
+	mine      []int64 // by process: … by itself
 	own       []int64 // by lapse and process: the floor for others than those whose writes aren't told
 	processes int
 	acked     int64 // the sum of writes that were acknowledged
@@ -106,62 +140,75 @@ type sweep struct {
 	findings  int
 }
 
-// A moment is the begin or end of a call.
+// A moment is when a call begins or ends, when a lapse does, or from when on a call must see what there is.
 type moment struct {
-	at    int64
-	end   bool
-	call  int
-	lapse int // with call -1: one begins
+	at   int64
+	what event
+	of   int // the call, or the lapse
 }
+
+type event uint8
+
+const (
+	lapseBegins event = iota
+	floorCounts
+	callBegins
+	callEnds
+)
 
 func (j *sweep) run(v *Verdict) {
 	for _, c := range j.calls {
 		j.processes = max(j.processes, c.process+1)
 	}
-	j.own = make([]int64, len(j.lapses)*j.processes)
+	j.own, j.mine = make([]int64, len(j.lapses)*j.processes), make([]int64, j.processes)
 	floors, lowers := make([]int64, len(j.calls)), make([]int64, len(j.calls))
 	for _, m := range j.moments() {
-		switch {
-		case m.call < 0:
+		switch m.what {
+		case lapseBegins:
 			for p := range j.processes {
-				j.own[m.lapse*j.processes+p] = j.floor
+				j.own[m.of*j.processes+p] = j.floor
 			}
-		case !m.end:
-			floors[m.call], lowers[m.call] = j.floor, j.lower(&j.calls[m.call])
-			j.begin(&j.calls[m.call], v)
+		case floorCounts:
+			c := &j.calls[m.of]
+			floors[m.of], lowers[m.of] = j.floorOf(c), j.lower(c, m.at)
+		case callBegins:
+			c := &j.calls[m.of]
+			if c.kind == seen && j.rules.Bounded > 0 { // else that is below the floor
+				floors[m.of] = max(floors[m.of], j.mine[c.process])
+				lowers[m.of] = max(lowers[m.of], j.mine[c.process])
+			}
+			j.begin(c, v)
 		default:
-			j.ended(&j.calls[m.call], floors[m.call], lowers[m.call], v)
+			j.ended(&j.calls[m.of], floors[m.of], lowers[m.of], v)
 		}
 	}
 }
 
-// moments are all begins and ends in the order of time; of one time begins come first, so that what touches
-// overlaps.
-func (j *sweep) moments() []moment {
-	list := make([]moment, 0, 2*len(j.calls)+len(j.lapses))
-	for i, l := range j.lapses {
-		list = append(list, moment{at: l.From, call: -1, lapse: i})
+// floorOf is what a call must see at least.
+func (j *sweep) floorOf(c *call) int64 {
+	if c.kind == served {
+		return j.told
 	}
-	for i, c := range j.calls {
-		list = append(list, moment{at: c.begin, call: i})
+	return j.floor
+}
+
+// moments are all of them in the order of time; of one time ends come last, so that what touches overlaps.
+func (j *sweep) moments() []moment {
+	list := make([]moment, 0, 3*len(j.calls)+len(j.lapses))
+	for i, l := range j.lapses {
+		list = append(list, moment{l.From, lapseBegins, i})
+	}
+	for i := range j.calls {
+		c := &j.calls[i]
+		list = append(list, moment{c.begin - j.rules.allows(c), floorCounts, i}, moment{c.begin, callBegins, i})
 		if c.end != 0 {
-			list = append(list, moment{at: c.end, end: true, call: i})
+			list = append(list, moment{c.end, callEnds, i})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b moment) int {
-		if a.at != b.at {
-			return cmp.Compare(a.at, b.at)
-		}
-		return cmp.Compare(number(a.end), number(b.end))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.what, b.what))
 	})
 	return list
-}
-
-func number(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
 }
 
 func (j *sweep) begin(c *call, v *Verdict) {
@@ -176,11 +223,11 @@ func (j *sweep) begin(c *call, v *Verdict) {
 	}
 }
 
-// lower is the floor of a read that is in a lapse of others.
-func (j *sweep) lower(c *call) int64 {
-	lower := j.floor
+// lower is the floor of a read that is in a lapse of others at a time.
+func (j *sweep) lower(c *call, at int64) int64 {
+	lower := j.floorOf(c)
 	for i, l := range j.lapses {
-		if l.From <= c.begin && c.begin < l.To && l.Process != c.process { // which knows of its own
+		if l.From <= at && at < l.To && l.Process != c.process { // which knows of its own
 			lower = min(lower, j.own[i*j.processes+c.process])
 		}
 	}
@@ -188,7 +235,7 @@ func (j *sweep) lower(c *call) int64 {
 }
 
 func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
-	if c.kind == seen {
+	if c.kind != made {
 		j.saw(c, floor, lower, v)
 		j.floor = max(j.floor, c.version)
 		return
@@ -199,7 +246,11 @@ func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
 	}
 	v.Writes++
 	j.acked += int64(c.by)
-	j.floor = max(j.floor, c.version, floor+int64(c.by), j.acked)
+	now := max(c.version, floor+int64(c.by))
+	j.floor, j.told = max(j.floor, now, j.acked), max(j.told, now, j.acked)
+	if !moves(j.row) { // whose write isn't announced to lists by the owner before, which may be older by the bound
+		j.mine[c.process] = max(j.mine[c.process], now)
+	}
 	j.tell(c, floor+int64(c.by))
 }
 
@@ -221,6 +272,9 @@ func (j *sweep) tell(c *call, atLeast int64) {
 
 func (j *sweep) saw(c *call, floor, lower int64, v *Verdict) {
 	v.Reads++
+	if c.kind == served {
+		v.Served++
+	}
 	f := Finding{Row: j.row, Process: c.process, Begin: c.begin, End: c.end, Saw: c.version}
 	switch {
 	case c.version > j.begun:

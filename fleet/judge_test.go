@@ -70,9 +70,44 @@ func TestJudge(t *testing.T) {
 		{"… of a row that moves", 0, 2, []call{of(50, lapse(0, 1, 19)), of(50, wrote(0, 2, 3, 0)), of(50, saw(1, 4, 5, 0)), of(50, wrote(2, 6, 7, 0)), of(50, saw(1, 8, 9, 1))}},
 		{"untold by two", 0, 1, []call{lapse(0, 1, 9), lapse(2, 1, 9), wrote(2, 2, 3, 1), saw(1, 4, 5, 0)}},
 	} {
-		if v := judge(c.calls); v.Stale != c.stale || v.Excused != c.excused {
+		if v := (Rules{}).judge(c.calls); v.Stale != c.stale || v.Excused != c.excused {
 			t.Errorf("%s: %d stale, %d excused, want %d, %d: %v", c.name, v.Stale, v.Excused, c.stale, c.excused, v.Findings)
 		}
+	}
+}
+
+// TestRules: what is stale where reads may be older by 10, and pages from the edge by 20.
+func TestRules(t *testing.T) {
+	page := func(begin, version int64) call {
+		c := saw(1, begin, begin+1, version)
+		c.kind = served
+		return c
+	}
+	for _, c := range []struct {
+		name  string
+		stale int
+		calls []call
+	}{
+		{"within the bound", 0, []call{wrote(0, 1, 100, 1), saw(1, 110, 111, 0)}},
+		{"beyond it", 1, []call{wrote(0, 1, 100, 1), saw(1, 111, 112, 0)}},
+		{"its own write", 1, []call{wrote(1, 1, 100, 1), saw(1, 101, 102, 0)}},
+		{"its own write, on top of another", 1, []call{wrote(0, 1, 99, 1), wrote(1, 100, 101, 0), saw(1, 102, 103, 1)}},
+		{"its own write of a row that moves", 0, []call{of(50, wrote(1, 1, 100, 1)), of(50, saw(1, 101, 102, 0))}},
+		{"what it has seen itself", 0, []call{wrote(0, 1, 100, 1), saw(1, 101, 102, 1), saw(1, 103, 104, 0)}},
+		{"the witness has no bound", 1, []call{wrote(0, 1, 100, 1), saw(witness, 101, 102, 0)}},
+		{"a page within its bound", 0, []call{wrote(0, 1, 100, 1), page(120, 0)}},
+		{"a page beyond it", 1, []call{wrote(0, 1, 100, 1), page(121, 0)}},
+		{"a page that is older than what was seen", 0, []call{wrote(0, 1, 200, 1), saw(2, 50, 51, 1), page(150, 0)}},
+		{"what a page has shown others see", 1, []call{wrote(0, 1, 200, 1), page(50, 1), saw(2, 150, 151, 0)}},
+		{"a page that nobody has made", 1, []call{page(121, 1)}},
+	} {
+		rules := Rules{Bounded: 10, Edge: 20}
+		if v := rules.judge(c.calls); v.Stale != c.stale {
+			t.Errorf("%s: %d stale, want %d: %v", c.name, v.Stale, c.stale, v.Findings)
+		}
+	}
+	if v := (Rules{}).judge([]call{wrote(0, 1, 100, 1), page(101, 0)}); v.Stale != 1 || v.Served != 1 {
+		t.Errorf("a page without a bound: %+v", v)
 	}
 }
 
@@ -107,7 +142,7 @@ func TestJudgeAgreesWithPorcupine(t *testing.T) {
 	verdicts := map[bool]int{}
 	for range 3000 {
 		calls := someCalls(r)
-		fresh := judge(calls).Stale == 0
+		fresh := (Rules{}).judge(calls).Stale == 0
 		if want := byPorcupine(calls); fresh != want {
 			t.Fatalf("the judge says %t, porcupine %t: %v", fresh, want, calls)
 		}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/page"
 	"github.com/larderdb/larder/store"
 	"github.com/larderdb/larder/store/memcached"
 	"github.com/larderdb/larder/store/redis"
@@ -59,10 +60,24 @@ type Config struct {
 
 	Clients  int
 	Writes   int           // of a thousand calls
+	Grouped  bool          // all writes are in transactions
 	Linger   time.Duration // within transactions, at most
 	Patience time.Duration // how long a call may take; 0: for ever
 	Hasty    bool          // some calls end at any moment
 	Seed     uint64
+
+	Peers  []string      // addresses of all processes' pages; none: there are no pages
+	Pages  int           // of a thousand reads outside of transactions, those of a page
+	Plain  time.Duration // pages are kept for so long, and nothing else is
+	Ponder time.Duration // how long making a page may take after it was read for
+
+	Edge     string        // the address of a Varnish before all; "": there is none
+	Again    time.Duration // see page.EdgeOptions
+	Strict   bool          // see page.EdgeOptions
+	Unpurged bool          // the edge is told nothing
+
+	Mutant  coherence.Mutant // what is left out of the protocol
+	Endless bool             // the database is told not to end transactions that are idle
 }
 
 // A Report is a line that a worker writes.
@@ -73,6 +88,10 @@ type Report struct {
 	Stats larder.Stats
 
 	Values, Loads int64 // remembered values that were asked for, and those that were made
+
+	Pages, Lost    int64 // pages that were asked for, and those that did not come
+	PageHits, Kept int64 // … that a peer had made before, that the edge had
+	Edge           page.EdgeStats
 }
 
 // A Worker is one process.
@@ -83,6 +102,7 @@ type Worker struct {
 	cache   *larder.Cache
 	aside   *aside
 	steps   steps
+	pages   *pages // nil if there are none
 
 	values, loads atomic.Int64 // see Report
 
@@ -99,6 +119,9 @@ func Work() error {
 	}
 	w := &Worker{}
 	if err := json.Unmarshal(first, &w.Config); err != nil {
+		return err
+	}
+	if err := w.steps.prepare(w); err != nil { // before a domain is made
 		return err
 	}
 	if err := w.open(); err != nil {
@@ -138,7 +161,10 @@ func (w *Worker) open() (err error) {
 	if err != nil {
 		return err
 	}
-	w.db.SetMaxIdleConns(w.Clients + 1)
+	w.db.SetMaxIdleConns(2*w.Clients + 1) // some are of pages
+	if len(w.Peers) > 0 {
+		return w.openPages()
+	}
 	return nil
 }
 
@@ -148,7 +174,8 @@ func (w *Worker) openCached(driver, dsn string) error {
 		return err
 	}
 	w.cache, err = larder.New(&larder.Options{
-		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded, Name: "fleet",
+		Store: far, Lease: w.Lease, StoreTimeout: w.Timeout, FailClosed: w.FailClosed, Bounded: w.Bounded,
+		Name:   "fleet " + w.Database, // values are of what they are read from, and other runs share the store
 		Logger: slog.New(&lapses{w: w}),
 	})
 	if err != nil {
@@ -192,8 +219,8 @@ func (w *Worker) obey(command []string) error {
 	case "quiet":
 		w.quiet.Lock()
 		w.say(Report{Kind: "quiet"})
-	case "final":
-		final, err := w.final()
+	case "final": // final [edge]
+		final, err := w.final(len(command) > 1)
 		r := Report{Kind: "final", Final: final}
 		if err != nil {
 			r.Text = err.Error()
@@ -204,6 +231,9 @@ func (w *Worker) obey(command []string) error {
 		if w.cache != nil {
 			r.Stats = w.cache.Stats()
 			r.Values, r.Loads = w.values.Load(), w.loads.Load()
+		}
+		if w.pages != nil {
+			w.pages.report(&r)
 		}
 		w.say(r)
 	case "step": // step NAME N SIGNAL
@@ -218,24 +248,34 @@ func (w *Worker) obey(command []string) error {
 	return nil
 }
 
-// final reads every key.
-func (w *Worker) final() (map[string][]sight, error) {
+// final reads every key, and its page, if the edge is settled from there as well.
+func (w *Worker) final(edge bool) (map[string][]sight, error) {
 	all := make(map[string][]sight)
 	for q := range questions {
 		for arg := range q.rangeOf() {
 			if w.Aside && arg >= q.settledRange() {
 				continue
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			sights, err := w.askOnce(ctx, q, arg)
-			cancel()
-			if err != nil {
+			if err := w.finalOf(all, edge, q, arg); err != nil {
 				return nil, fmt.Errorf("%s %d: %w", texts[q].name, arg, err)
 			}
-			all[fmt.Sprint(texts[q].name, " ", arg)] = sights
 		}
 	}
 	return all, nil
+}
+
+func (w *Worker) finalOf(all map[string][]sight, edge bool, q question, arg int) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	key := fmt.Sprint(texts[q].name, " ", arg)
+	if all[key], err = w.askOnce(ctx, q, arg); err != nil || w.pages == nil {
+		return err
+	}
+	if all["page of "+key], err = w.pages.final(ctx, false, q, arg); err != nil || !edge || w.Edge == "" {
+		return err
+	}
+	all["edge's page of "+key], err = w.pages.final(ctx, true, q, arg)
+	return err
 }
 
 func (w *Worker) askOnce(ctx context.Context, q question, arg int) ([]sight, error) {

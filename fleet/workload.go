@@ -41,6 +41,9 @@ func (w *Worker) read(r *rand.Rand) {
 		w.noteRead(func() ([]sight, error) { return w.remembered(ctx, q, arg) })
 		return
 	}
+	if w.pages != nil && r.IntN(1000) < w.Pages && w.readPage(ctx, r, q, arg) {
+		return
+	}
 	w.noteRead(func() ([]sight, error) { return ask(ctx, w.db, w.Dialect, q, arg) })
 }
 
@@ -68,7 +71,7 @@ func (w *Worker) readTx(ctx context.Context, q question, arg int) {
 			w.tornRead(err)
 			return
 		}
-		w.noteSights(begin, sights)
+		w.noteSights(record{kind: seen, begin: begin}, sights)
 	}
 }
 
@@ -80,13 +83,15 @@ func (w *Worker) noteRead(read func() ([]sight, error)) {
 		w.failedRead(err)
 		return
 	}
-	w.noteSights(begin, sights)
+	w.noteSights(record{kind: seen, begin: begin}, sights)
 }
 
-func (w *Worker) noteSights(begin int64, sights []sight) {
-	end := now()
+// noteSights notes a read as like has it, which ends now.
+func (w *Worker) noteSights(like record, sights []sight) {
+	like.end = now()
 	for _, s := range sights {
-		w.history.note(record{begin: begin, end: end, version: s.Version, row: int16(s.Row), kind: seen})
+		like.version, like.row = s.Version, int16(s.Row)
+		w.history.note(like)
 	}
 	w.history.head.reads.Add(1)
 }
@@ -180,7 +185,11 @@ func (w *Worker) write(r *rand.Rand) {
 		w.writeAside(ctx, r)
 		return
 	}
-	switch n := r.IntN(100); {
+	n := r.IntN(100)
+	if w.Grouped {
+		n = 60 + n%35
+	}
+	switch {
 	case n < 35:
 		w.writeItem(ctx, r.IntN(items))
 	case n < 45 && w.Dialect == "postgres":
@@ -206,7 +215,7 @@ func (w *Worker) exec(ctx context.Context, of []touch, text string, args ...any)
 	}
 	defer conn.Close()
 	records := w.begin(of)
-	_, err := conn.ExecContext(ctx, places(w.Dialect, text), args...)
+	_, err := conn.ExecContext(context.WithValue(ctx, alone{}, true), places(w.Dialect, text), args...)
 	w.end(records, err)
 }
 
@@ -248,6 +257,7 @@ func (w *Worker) writeReturning(ctx context.Context, id int) {
 	defer conn.Close()
 	records := w.begin(touched(touch{id, 0, 1}))
 	var v int64
+	ctx = context.WithValue(ctx, alone{}, true)
 	err := conn.QueryRowContext(ctx, places(w.Dialect, "UPDATE item SET v = v + 1 WHERE id = ? RETURNING v"), id).Scan(&v)
 	if err == nil {
 		records[0].version = v
@@ -274,7 +284,21 @@ func (w *Worker) begun(ctx context.Context, r *rand.Rand) *sql.Tx {
 		w.failedWrite(err)
 		return nil
 	}
+	if w.Endless {
+		w.endless(ctx, tx)
+	}
 	return tx
+}
+
+// endless has the database let a transaction be idle for ever.
+func (w *Worker) endless(ctx context.Context, tx *sql.Tx) {
+	text := map[string]string{
+		"postgres": "SET idle_in_transaction_session_timeout = 0",
+		"mysql":    "SET SESSION idle_transaction_timeout = 0",
+	}[w.Dialect]
+	if _, err := tx.ExecContext(ctx, text); err != nil {
+		w.log("a transaction goes on to be bounded: %v", err)
+	}
 }
 
 // writeTx writes several rows, in an order in which another may wait for what this one has. Some are rolled

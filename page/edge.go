@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -39,9 +38,17 @@ type EdgeOptions struct {
 	// Retry is how long to wait after a purge that failed, at first; each time it fails again, twice as long, up to a minute. 0 means 100 ms.
 	Retry time.Duration
 
-	// Again is how long after a purge it is repeated: a page that was made before the write may reach the edge after the
-	// purge. 0 means 2 s, and less than that not at all.
+	// Again is how long after a purge it is repeated, up to a quarter later: a page that was made before the write may reach the edge after the
+	// purge. An edge should keep none that was on its way for longer (page/varnish.vcl keeps none of more than a second). 0 means 2 s, and
+	// less than that not at all.
 	Again time.Duration
+
+	// Strict has Settle wait for the repetition too, so that no page is older than a write that was acknowledged before it was asked for. A write
+	// takes as much longer: shorten Again, and how long the edge lets pages be on their way.
+	Strict bool
+
+	// Patience is how long Settle waits at most, beside Again. 0 means 1 s.
+	Patience time.Duration
 
 	// Logger hears of purges that failed. Nil means slog.Default.
 	Logger *slog.Logger
@@ -52,17 +59,27 @@ type EdgeOptions struct {
 // where a page was on its way meanwhile, by EdgeOptions.Again. Pages that are for one user, that vary by Cookie or by Options.Key
 // aren't marked.
 //
-// Changed is to be called after each commit, by whatever hears of changes. An Edge is safe for concurrent use.
+// Settle is to be called after each commit and before it is acknowledged (larder.Cache.OnCommit), or Changed, by whatever hears
+// of changes. An Edge is safe for concurrent use.
 type Edge struct {
 	purger Purger
 	o      EdgeOptions
 
-	mu      sync.Mutex           // guards the rest
-	waiting map[string]time.Time // tags to be purged, since when
-	running bool                 // a goroutine purges
-	again   map[string]bool      // to be purged once more
-	idle    *sync.Cond           // signalled when nothing waits
-	stats   EdgeStats
+	mu       sync.Mutex      // guards the rest
+	waiting  map[string]wait // tags to be purged
+	added    int64           // how often some were added
+	purged   int64           // which of these are purged: all up to this one
+	running  bool            // a goroutine purges
+	again    map[string]bool // the last ones to be purged once more
+	joinable time.Time       // until when tags are added to these
+	progress *sync.Cond      // signalled when something was purged
+	stats    EdgeStats
+}
+
+// A wait is of a tag that is to be purged.
+type wait struct {
+	since time.Time
+	again bool // and once more later: it isn't a repetition
 }
 
 // EdgeStats count what an Edge has done.
@@ -72,6 +89,7 @@ type EdgeStats struct {
 	Purges    int64 // requests that succeeded
 	Failures  int64 // requests that failed, and were repeated
 	Tags      int64 // tags that were purged
+	Late      int64 // calls of Settle that didn't wait for the end
 	Waiting   int   // tags that wait now
 
 	Lag time.Duration // the longest time between a change and the end of its purge
@@ -82,7 +100,7 @@ func NewEdge(purger Purger, o *EdgeOptions) *Edge {
 	if purger == nil {
 		panic("page: NewEdge needs a Purger")
 	}
-	e := &Edge{purger: purger, waiting: map[string]time.Time{}, again: map[string]bool{}}
+	e := &Edge{purger: purger, waiting: map[string]wait{}}
 	if o != nil {
 		e.o = *o
 	}
@@ -98,10 +116,13 @@ func NewEdge(purger Purger, o *EdgeOptions) *Edge {
 	if e.o.Again == 0 {
 		e.o.Again = 2 * time.Second
 	}
+	if e.o.Patience <= 0 {
+		e.o.Patience = time.Second
+	}
 	if e.o.Logger == nil {
 		e.o.Logger = slog.Default()
 	}
-	e.idle = sync.NewCond(&e.mu)
+	e.progress = sync.NewCond(&e.mu)
 	return e
 }
 
@@ -173,167 +194,5 @@ func (e *Edge) mark(h http.Header, tags []coherence.Tag, life time.Duration, pub
 	if e.o.MaxAge > 0 && public {
 		says := []string{"max-age=" + strconv.Itoa(int(age/time.Second))}
 		h["Surrogate-Control"], h["Cdn-Cache-Control"] = says, says
-	}
-}
-
-// Changed has the pages purged that were read from relations, by the names that events have; "*" stands for all. It waits for nothing:
-// what has changed while a purge runs is in the next one.
-func (e *Edge) Changed(_ context.Context, relations []string) {
-	if len(relations) == 0 {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.addLocked(wideTag)
-	for _, r := range relations {
-		e.stats.Changes++
-		if !e.addLocked(TagOf(r)) {
-			e.stats.Coalesced++
-		}
-	}
-	if !e.running {
-		e.running = true
-		go e.run()
-	}
-}
-
-// addLocked adds a tag to those that wait, and reports whether it didn't.
-func (e *Edge) addLocked(tag string) bool {
-	if _, waits := e.waiting[tag]; waits {
-		return false
-	}
-	e.waiting[tag] = time.Now()
-	return true
-}
-
-// Wait returns when all changes up to now are purged, or with the error of ctx. Who has to acknowledge a write after that calls it after Changed.
-func (e *Edge) Wait(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.idle.Broadcast()
-	})
-	defer stop()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for e.running && ctx.Err() == nil {
-		e.idle.Wait()
-	}
-	if e.running {
-		return fmt.Errorf("page: wait for the edge: %w", ctx.Err())
-	}
-	return nil
-}
-
-// Stats tells what was done.
-func (e *Edge) Stats() EdgeStats {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s := e.stats
-	s.Waiting = len(e.waiting)
-	return s
-}
-
-const (
-	longestRetry = time.Minute
-	purgeWithin  = 30 * time.Second
-)
-
-// run purges what waits until nothing does.
-func (e *Edge) run() {
-	pause := e.o.Retry
-	for {
-		e.mu.Lock()
-		batch := e.waiting
-		if len(batch) == 0 {
-			e.running = false
-			e.idle.Broadcast()
-			e.mu.Unlock()
-			return
-		}
-		e.waiting = map[string]time.Time{}
-		e.mu.Unlock()
-		if err := e.purge(batch); err != nil {
-			e.o.Logger.Warn("page: purge the edge", "error", err, "tags", len(batch), "again in", pause)
-			e.back(batch)
-			time.Sleep(pause)
-			pause = min(2*pause, longestRetry)
-			continue
-		}
-		pause = e.o.Retry
-	}
-}
-
-// purge purges tags, and counts.
-func (e *Edge) purge(batch map[string]time.Time) error {
-	tags := make([]string, 0, len(batch))
-	since := time.Now()
-	for tag, at := range batch {
-		tags = append(tags, tag)
-		if at.Before(since) {
-			since = at
-		}
-	}
-	slices.Sort(tags)
-	err := e.once(tags)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err != nil {
-		e.stats.Failures++
-		return err
-	}
-	e.stats.Purges++
-	e.stats.Tags += int64(len(tags))
-	e.stats.Lag = max(e.stats.Lag, time.Since(since))
-	e.repeatLocked(tags)
-	return nil
-}
-
-// once calls the purger, whose panic is an error.
-func (e *Edge) once(tags []string) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("page: the purger panicked: %v", v)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), purgeWithin)
-	defer cancel()
-	return e.purger.Purge(ctx, tags)
-}
-
-// back puts tags back to those that wait, since they did.
-func (e *Edge) back(batch map[string]time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for tag, at := range batch {
-		e.waiting[tag] = at
-	}
-}
-
-// repeatLocked has tags purged once more, later. A repetition isn't repeated.
-func (e *Edge) repeatLocked(tags []string) {
-	if e.o.Again < 0 {
-		return
-	}
-	if len(e.again) == 0 {
-		time.AfterFunc(e.o.Again, e.repeat)
-	}
-	for _, tag := range tags {
-		e.again[tag] = true
-	}
-}
-
-// repeat purges what was purged before.
-func (e *Edge) repeat() {
-	e.mu.Lock()
-	tags := make([]string, 0, len(e.again))
-	for tag := range e.again {
-		tags = append(tags, tag)
-	}
-	clear(e.again)
-	e.mu.Unlock()
-	slices.Sort(tags)
-	if err := e.once(tags); err != nil {
-		e.o.Logger.Warn("page: purge the edge once more", "error", err)
 	}
 }

@@ -26,11 +26,20 @@ sub vcl_recv {
     }
 }
 
+sub vcl_backend_fetch {
+    set bereq.http.Larder-Asked = std.time2real(now, 0.0);
+}
+
 sub vcl_backend_response {
     # How long Varnish keeps a page is told by Surrogate-Control, and browsers by Cache-Control.
     if (beresp.http.Surrogate-Control ~ "max-age=[0-9]+") {
         set beresp.ttl = std.duration(regsub(beresp.http.Surrogate-Control, "^.*max-age=([0-9]+).*$", "\1") + "s", 0s);
         set beresp.grace = 0s; # nothing is served that was banned, or is too old
+    }
+    # A page that was on its way while it was purged is purged by the repetition (EdgeOptions.Again), which must come later than this.
+    if (now - std.real2time(std.real(bereq.http.Larder-Asked, 0.0), now) > 1s) {
+        set beresp.uncacheable = true;
+        set beresp.ttl = 1s;
     }
 }
 

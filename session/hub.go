@@ -68,6 +68,9 @@ type Listener struct {
 
 	// Hear is given what one transaction did, after its release and before its caller knows of its end. It must be quick.
 	Hear func([]Notice)
+
+	// Settle, if not nil, is given the same after all have heard it. The caller waits for it, and nobody else does.
+	Settle func([]Notice)
 }
 
 // A Hub is where all sources over one store tell what their sessions wrote. It lasts as long as one
@@ -147,11 +150,23 @@ func (h *Hub) Tell(notices []Notice) {
 	if len(notices) == 0 {
 		return
 	}
-	h.order.Lock()
-	defer h.order.Unlock()
-	if list := h.listeners.Load(); list != nil {
-		for _, l := range *list {
-			l.Hear(notices)
+	for _, l := range h.heard(notices) {
+		if l.Settle != nil {
+			l.Settle(notices)
 		}
 	}
+}
+
+// heard has all listeners hear, and returns them.
+func (h *Hub) heard(notices []Notice) []*Listener {
+	h.order.Lock()
+	defer h.order.Unlock()
+	list := h.listeners.Load()
+	if list == nil {
+		return nil
+	}
+	for _, l := range *list {
+		l.Hear(notices)
+	}
+	return *list
 }

@@ -270,9 +270,13 @@ func refusesOpen(conn driver.Conn) bool {
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "github.com/jackc/pgx/v5/stdlib"
 }
 
-// Valid is called when the caller gives the session back.
+// Valid is called when the caller gives the session back. One of a server is not to wait in a pool for who uses it next while it isn't known
+// how a transaction ended that has written: what waits for all writes would wait for that one.
 func (s *Session) Valid() bool {
 	s.takeBack(context.Background())
+	if s.tx.doubt && s.tx.writer != nil && s.src.Dialect != analyze.SQLite {
+		return false
+	}
 	if validator, ok := s.inner.(driver.Validator); ok {
 		return validator.IsValid()
 	}

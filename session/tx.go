@@ -207,28 +207,30 @@ func (t *Tx) Commit() error {
 	h.own = s.tx.writer
 	defer s.doubtUnless(&returned, &h)
 	o.ask()
-	err := s.commitHeld(ctx, t.inner, &h)
+	ended, err := s.commitHeld(ctx, t.inner, &h)
 	o.answered()
 	s.release(ctx, h, err)
 	s.tellEnd(err)
-	s.ended(err)
+	s.ended(ended)
 	returned = true
 	s.sawWrite(ctx, &o, &commit, &write{effect: e}, err)
 	return err
 }
 
 // commitHeld commits, unless the cache fails closed and its store can't be told: then the transaction is
-// rolled back.
-func (s *Session) commitHeld(ctx context.Context, inner driver.Tx, h *holds) error {
-	err := s.refused(ctx, h)
+// rolled back. ended is the driver's error, of what has ended the transaction.
+func (s *Session) commitHeld(ctx context.Context, inner driver.Tx, h *holds) (ended, err error) {
+	err = s.refused(ctx, h)
 	if err == nil {
 		err = s.ready(ctx, h)
 	}
 	if err == nil {
 		coherence.At(coherence.StepCommit)
-		return inner.Commit()
+		err = inner.Commit()
+		return err, err
 	}
-	return errors.Join(err, inner.Rollback())
+	ended = inner.Rollback()
+	return ended, errors.Join(err, ended)
 }
 
 // Rollback ends the transaction. Nothing of it was visible, so nothing is announced.

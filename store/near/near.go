@@ -228,7 +228,13 @@ func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 // Renew is as store.Store has it.
 func (s *Store) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration) error {
 	_ = s.mine.Renew(ctx, id, tags, lease)
-	return s.call(ctx, func(ctx context.Context) error { return s.far.Renew(ctx, id, tags, lease) })
+	err := s.call(ctx, func(ctx context.Context) error { return s.far.Renew(ctx, id, tags, lease) })
+	if lease > 0 && errors.Is(err, ErrAway) { // the far store, which isn't asked, is to stop renewing the hold all the same
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = s.far.Renew(ended, id, tags, lease)
+	}
+	return err
 }
 
 // Release is as store.Store has it. Copies are released even if the far store doesn't answer.
