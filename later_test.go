@@ -1,6 +1,8 @@
 package larder
 
 import (
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -89,7 +91,8 @@ func TestNumberedByAnswer(t *testing.T) {
 // nothing else does. Whatever becomes of it, they are right after it, and kept again.
 func TestReadersOfPaused(t *testing.T) {
 	const update, byID = "UPDATE stuff SET name = 'new' WHERE id = 1", "SELECT name FROM stuff WHERE id = ?"
-	for _, fault := range []string{"none", "severed", "panic"} {
+	faults := map[string]error{"plain": errors.New("what came can't be read"), "bad": driver.ErrBadConn} // the connection is good, and the write was done
+	for _, fault := range []string{"none", "severed", "panic", "plain", "bad"} {
 		for _, k := range kinds {
 			if k.dialect != "postgres" {
 				continue
@@ -101,7 +104,7 @@ func TestReadersOfPaused(t *testing.T) {
 				s.query(s.house.db, byID, 2)
 				s.keep()
 				stop := s.gate.at(t, "rows UPDATE stuff SET name = 'new' *")
-				stop.severing, stop.panics = fault == "severed", fault == "panic"
+				stop.severing, stop.panics, stop.fault = fault == "severed", fault == "panic", faults[fault]
 				wait := inBackground(t, func() { panics(func() { s.db.ExecContext(t.Context(), update) }) })
 				stop.wait()
 				for user := range shelfUsers {
@@ -221,4 +224,22 @@ func TestPausedWritesAreLinearizable(t *testing.T) {
 			t.Error("every history was linearizable")
 		})
 	}
+}
+
+// TestRawTransactionGoesOn: a transaction that was begun by a statement goes on through the pool, as it does without a cache, after a
+// statement in it that MySQL refuses.
+func TestRawTransactionGoesOn(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare([]string{"CREATE TABLE stuff (id INTEGER PRIMARY KEY, name VARCHAR(100))", "INSERT INTO stuff VALUES (1, 'old')"})
+		h.db.SetMaxOpenConns(1)
+		h.exec(h.db, "BEGIN")
+		h.exec(h.db, "INSERT INTO stuff VALUES (2, 'new')")
+		if _, err := h.db.Exec("INSERT INTO stuff VALUES (1, 'again')"); err == nil {
+			t.Fatal("a second row of one key was taken")
+		}
+		h.exec(h.db, "COMMIT")
+		if got := h.texts(h.bare, "SELECT name FROM stuff WHERE id = 2"); got != "new" {
+			t.Errorf("committed is %q", got)
+		}
+	}, "mysql")
 }

@@ -45,6 +45,7 @@ type pauses struct {
 	always bool         // for tests
 	now    atomic.Int64 // the tags that are marked
 	shapes sync.Map     // of *patience, by R(S)*
+	count  atomic.Int64 // of shapes, at most
 }
 
 // A patience is whether writes may pause a shape.
@@ -57,6 +58,7 @@ type patience struct {
 
 // What a pause may cost.
 const (
+	maxPatience  = 4096 // shapes of which it is known
 	firstCredit  = 4
 	maxCredit    = 16
 	firstWait    = 64
@@ -81,6 +83,10 @@ func (d *Domain) MayPause(relation string, shapes []string) bool {
 func (p *pauses) patienceOf(tag store.Tag) *patience {
 	if known, ok := p.shapes.Load(tag); ok {
 		return known.(*patience)
+	}
+	if p.count.Add(1) > maxPatience { // those of relations that are gone, too
+		p.shapes.Clear()
+		p.count.Store(1)
 	}
 	known, _ := p.shapes.LoadOrStore(tag, &patience{credit: firstCredit, wait: firstWait})
 	return known.(*patience)

@@ -327,7 +327,7 @@ func bare(members []string) []string {
 // relationTags are R? and R*.
 type relationTags struct{ any, wide store.Tag }
 
-// A tagNames remembers the tags of relations. It may be forgotten.
+// A tagNames remembers the tags of relations, as many as it has room for.
 type tagNames struct {
 	known atomic.Pointer[map[string]relationTags]
 }
@@ -344,7 +344,10 @@ func (n *tagNames) of(d *Domain, relation string) relationTags {
 	}
 	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*")}
 	next := make(map[string]relationTags)
-	if known != nil && len(*known) < maxTagNames {
+	if known != nil {
+		if len(*known) >= maxTagNames {
+			return tags
+		}
 		maps.Copy(next, *known)
 	}
 	next[strings.Clone(relation)] = tags

@@ -119,8 +119,9 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		return
 	}
 	ctx = detached(ctx)
+	undone := err != nil && saidNo(s.src.Dialect, err)
 	for _, hold := range h.marks {
-		if err := releaseOne(ctx, hold, h, err); err != nil {
+		if err := releaseOne(ctx, hold, h, undone); err != nil {
 			s.warn(ctx, "a write can't be announced", err)
 		}
 		if hold.Lapsed() {
@@ -154,11 +155,12 @@ func detached(ctx context.Context) context.Context {
 // aliveTimeout bounds how long a connection is waited for after an error.
 const aliveTimeout = time.Second
 
-func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, err error) error {
+// releaseOne ends a hold. If nothing was done nobody is told.
+func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, undone bool) error {
 	switch {
 	case h.effect.schema:
 		return hold.ReleaseAfterWriters(ctx, h.own)
-	case err != nil:
+	case undone:
 		return hold.Rollback(ctx)
 	}
 	return hold.Release(ctx)

@@ -212,14 +212,17 @@ func (s *Session) execImaged(ctx context.Context, c call, w *write) (driver.Resu
 		return nil, err
 	}
 	ahead := read(live.rows, catalogLimit, false, likeness{})
-	if err := live.close(); err != nil {
+	rest, err := ahead.countRest(live.rows)
+	if closed := live.close(); err == nil {
+		err = closed
+	}
+	if err != nil {
 		return nil, err
 	}
-	if !ahead.complete() {
-		return nil, ahead.err
+	if ahead.complete() {
+		im.note(s.src.Dialect, ahead.set, 0)
 	}
-	im.note(s.src.Dialect, ahead.set, 0)
-	return driver.RowsAffected(ahead.set.rows), nil
+	return driver.RowsAffected(ahead.set.rows + rest), nil
 }
 
 // agrees reports whether the rows that were found are those that were changed. Where the

@@ -22,8 +22,10 @@ import (
 // later prepares a write whose rows are told later, outside of transactions. It reports false if they can't be.
 func (s *Session) later(ctx context.Context, w *write, c *call, target *change, missing []string, returnsRows bool) bool {
 	e := &w.effect
-	if c.plain || s.tx.open || s.src.Dialect == analyze.SQLite || len(e.changes) != 1 || e.schema || e.attached || e.shared ||
-		!s.db.domain.MayPause(string(target.relation), s.untold(ctx, target)) {
+	if c.plain || s.tx.open || s.src.Dialect == analyze.SQLite || len(e.changes) != 1 || e.schema || e.attached || e.shared {
+		return false
+	}
+	if _, told := w.plan.change.Rows(c.args); !told || !s.db.domain.MayPause(string(target.relation), s.untold(ctx, target)) {
 		return false
 	}
 	var im *imaging
@@ -71,7 +73,11 @@ func (s *Session) returned(ctx context.Context, p *planned, c *call, missing []s
 
 // refusedLater reports whether the database didn't take the RETURNING that was added, and so has done nothing.
 func (w *write) refusedLater(err error) bool {
-	return w.imaging != nil && w.imaging.later && w.imaging.returned != nil && guardRefused(err)
+	if w.imaging == nil || !w.imaging.later || w.imaging.returned == nil {
+		return false
+	}
+	state, _ := sqlState(err)
+	return guardRefused(err) || state == "0A000" // its column has another type than when it was prepared
 }
 
 // tellLater tells the rows, once the statement has been done. After an error there may be none: the
@@ -100,8 +106,12 @@ func (s *Session) tellLater(ctx context.Context, w *write, affected int64, err e
 
 // complete are rows, as they were or as they are, with what was found of them and is the same in both.
 func (im *imaging) complete(rows []confine.Image) []confine.Image {
-	if len(im.found) == 0 {
+	switch len(im.found) {
+	case 0:
 		return nil
+	case 1:
+	default: // by one key there is one
+		return rows
 	}
 	all := make([]confine.Image, len(rows))
 	for i, row := range rows {

@@ -35,6 +35,14 @@ func answered(d analyze.Dialect, conn driver.Conn, err error) bool {
 	return false
 }
 
+// saidNo reports whether an error is the database's own, so that what it is about wasn't done. Another one (of a driver that couldn't read the
+// answer, or of what wraps the driver) may come after it was done, though the connection is good.
+func saidNo(d analyze.Dialect, err error) bool {
+	_, state := sqlState(err)
+	_, number := mysqlNumber(err)
+	return state || number || d == analyze.SQLite
+}
+
 func brokenContract(conn driver.Conn) bool {
 	t := reflect.TypeOf(conn)
 	if t == nil || t.Kind() != reflect.Pointer {

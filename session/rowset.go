@@ -107,6 +107,20 @@ func read(rows driver.Rows, limit int, typedByRow bool, before likeness) readAhe
 	return r
 }
 
+// countRest counts the rows that come after those that were read. An error is why they ended too soon.
+func (r *readAhead) countRest(rows driver.Rows) (n int, err error) {
+	if err = r.err; err == nil {
+		row := make([]driver.Value, len(r.set.names))
+		for err = rows.Next(row); err == nil; err = rows.Next(row) {
+			n++
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
 // keep makes the values of a row its own and counts them.
 func (r *readAhead) keep(row []driver.Value, arena *byteArena) {
 	size := len(row) * valueSize

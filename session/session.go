@@ -271,10 +271,10 @@ func refusesOpen(conn driver.Conn) bool {
 }
 
 // Valid is called when the caller gives the session back. One of a server is not to wait in a pool for who uses it next while it isn't known
-// how a transaction ended that has written: what waits for all writes would wait for that one.
+// how a transaction ended that has written, and the connection doesn't answer: what waits for all writes would wait for that one.
 func (s *Session) Valid() bool {
 	s.takeBack(context.Background())
-	if s.tx.doubt && s.tx.writer != nil && s.src.Dialect != analyze.SQLite {
+	if s.tx.doubt && s.tx.writer != nil && s.src.Dialect != analyze.SQLite && !s.alive(context.Background()) {
 		return false
 	}
 	if validator, ok := s.inner.(driver.Validator); ok {

@@ -32,10 +32,16 @@ func (s *Session) execCall(ctx context.Context, c call) (driver.Result, error) {
 	if err == nil {
 		var changed int64
 		result, changed, err = s.execHeld(ctx, c, w)
-		if w.guess != nil && w.guess.proven(changed, err) || w.refusedLater(err) {
+		if w.guess != nil && w.guess.proven(changed, err) {
 			w.void = true
 			s.after(ctx, w, nil)
-			c.failed, c.plain = w.guess, c.plain || w.imaging != nil
+			c.failed = w.guess
+			return s.execCall(ctx, c)
+		}
+		if w.refusedLater(err) {
+			w.void = true
+			s.after(ctx, w, err)
+			c.plain = true
 			return s.execCall(ctx, c)
 		}
 		err = s.imaged(ctx, w, &c, changed, err)
