@@ -48,6 +48,8 @@ func newGuarded(t *testing.T, authorization string) *guarded {
 			return
 		}
 		w.Header().Set("Set-Cookie", "session=hush")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Private-Network", "true")
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -147,6 +149,42 @@ func TestDash(t *testing.T) {
 	for _, r := range g.asked {
 		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != bearer || !strings.HasPrefix(r.URL.Path, "/larder/") || r.Method != "GET" {
 			t.Errorf("the process was asked %s %s with %v", r.Method, r.URL, r.Header)
+		}
+	}
+}
+
+// TestDashElsewhere: other sites don't read what the process lets them read: it is asked with the command's credentials here.
+func TestDashElsewhere(t *testing.T) {
+	const bearer = "Bearer hush"
+	g := newGuarded(t, bearer)
+	page := served(t, g.url, "--header", "Authorization: "+bearer)
+	here := strings.TrimSuffix(page, "/")
+	for _, c := range []struct {
+		name, value string
+		status      int
+	}{
+		{"Sec-Fetch-Site", "none", http.StatusOK},
+		{"Sec-Fetch-Site", "same-origin", http.StatusOK},
+		{"Sec-Fetch-Site", "same-site", http.StatusForbidden},
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Origin", here, http.StatusOK},
+		{"Origin", "https://evil.example", http.StatusForbidden},
+		{"Origin", "http://127.0.0.1:1", http.StatusForbidden},
+		{"Origin", "null", http.StatusForbidden},
+		{"Origin", "", http.StatusForbidden},
+	} {
+		for _, path := range []string{"", "api/stats"} {
+			r := request(t, "GET", page+path)
+			r.Header[c.name] = []string{c.value}
+			status, header, body := fetch(t, r)
+			if status != c.status || status != 200 && strings.Contains(body, "hitRatio") {
+				t.Errorf("%s: %q of %q: %d %.80s", c.name, c.value, path, status, body)
+			}
+			for name := range header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s: %q: %s reaches the browser", c.name, c.value, name)
+				}
+			}
 		}
 	}
 }
