@@ -98,15 +98,18 @@ func (p process) proxy(listen string) http.Handler {
 }
 
 // admit takes from an answer what is for who has asked the process, and not for the browser. One that sends the browser elsewhere, or
-// has it ask for a password, is an error.
+// asks it for a password, is an error: neither is the browser's to follow.
 func admit(answer *http.Response) error {
 	for name := range answer.Header {
-		if name == "Set-Cookie" || name == "Www-Authenticate" || strings.HasPrefix(name, "Access-Control-") {
+		if name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
 			delete(answer.Header, name)
 		}
 	}
-	if answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.StatusCode != http.StatusNotModified {
-		return fmt.Errorf("it answers %s: does it want a --header?", answer.Status)
+	switch {
+	case answer.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("it answers %s: %s", printable(answer.Status), credentialsFor(answer))
+	case answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.StatusCode != http.StatusNotModified:
+		return fmt.Errorf("it answers %s: does it want a --header?", printable(answer.Status))
 	}
 	return nil
 }
@@ -132,6 +135,7 @@ func (p process) rewrite(r *httputil.ProxyRequest, target *url.URL) {
 	to := *target
 	to.Path, to.RawPath, to.RawQuery = strings.TrimSuffix(target.Path, "/")+clean, "", r.In.URL.RawQuery
 	r.Out.URL, r.Out.Host = &to, target.Host
+	r.Out.Body, r.Out.ContentLength, r.Out.TransferEncoding, r.Out.Trailer = nil, 0, nil, nil
 	accept := r.In.Header.Values("Accept")
 	r.Out.Header = p.header.Clone()
 	if r.Out.Header == nil {

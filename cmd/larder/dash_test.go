@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,6 +187,57 @@ func TestDashElsewhere(t *testing.T) {
 					t.Errorf("%s: %q: %s reaches the browser", c.name, c.value, name)
 				}
 			}
+		}
+	}
+}
+
+// TestDashUnauthorized: a browser isn't asked for a password of the process's; who has started the command is told what header it wants.
+func TestDashUnauthorized(t *testing.T) {
+	var refuses atomic.Bool
+	process := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses.Load() {
+			w.Header().Add("WWW-Authenticate", `Bearer realm="shop"`)
+			w.Header().Add("WWW-Authenticate", `Basic realm="shop"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, "{}")
+	}))
+	defer process.Close()
+	page := served(t, process.URL)
+	refuses.Store(true)
+	const says = `401 Unauthorized: it wants --header "Authorization: Bearer …" or "Authorization: Basic …" (or LARDER_HEADER)`
+	status, header, body := fetch(t, request(t, "GET", page))
+	if status != http.StatusBadGateway || header.Get("WWW-Authenticate") != "" || !strings.Contains(body, says) {
+		t.Errorf("%d %v %s", status, header, body)
+	}
+	for _, command := range []string{"dash", "stats", "watch"} {
+		status, _, stderr := larderCommand(t, "", command, process.URL)
+		if status != exitFailed || !strings.Contains(stderr, says) {
+			t.Errorf("%s: exit status %d, %s", command, status, stderr)
+		}
+	}
+}
+
+// TestDashBody: what a browser sends with a read isn't handed on.
+func TestDashBody(t *testing.T) {
+	sent := make(chan string, 2)
+	process := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		sent <- fmt.Sprint(string(body), r.ContentLength, r.TransferEncoding, err)
+		io.WriteString(w, "{}")
+	}))
+	defer process.Close()
+	page := served(t, process.URL)
+	<-sent
+	for _, length := range []int64{4, -1} { // -1: in chunks
+		r := request(t, "GET", page)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("hush")), length
+		if status, _, body := fetch(t, r); status != http.StatusOK {
+			t.Errorf("%d %s", status, body)
+		}
+		if got := <-sent; got != "0 [] <nil>" {
+			t.Errorf("the process was sent %s", got)
 		}
 	}
 }

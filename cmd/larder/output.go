@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -59,9 +60,21 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
 }
 
-// cut shortens a text to a line of so many characters.
-func cut(text string, width int) string {
+// printable is a text that comes from elsewhere as a terminal may be given it, on a line: without control characters, which a terminal obeys,
+// and those that turn the direction of what follows.
+func printable(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// cut shortens a text to a line of so many printable characters.
+func cut(text string, width int) string {
+	text = printable(text)
 	runes := []rune(text)
 	if len(runes) <= width {
 		return text
