@@ -107,9 +107,9 @@ func admit(answer *http.Response) error {
 	}
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("it answers %s: %s", printable(answer.Status), credentialsFor(answer))
+		return fmt.Errorf("it answers %s: %s", answer.Status, credentialsFor(answer))
 	case answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.StatusCode != http.StatusNotModified:
-		return fmt.Errorf("it answers %s: does it want a --header?", printable(answer.Status))
+		return fmt.Errorf("it answers %s: does it want a --header?", answer.Status)
 	}
 	return nil
 }

@@ -158,7 +158,7 @@ func (p process) get(ctx context.Context, path string) (*http.Response, error) {
 		if response.StatusCode == http.StatusUnauthorized {
 			remedy = credentialsFor(response)
 		}
-		return nil, fmt.Errorf("ask the process: %s%s answers %s: %s", hidden(p.address), path, printable(response.Status), remedy)
+		return nil, fmt.Errorf("ask the process: %s%s answers %s: %s", hidden(p.address), path, response.Status, remedy)
 	}
 	return response, nil
 }
