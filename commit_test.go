@@ -2,12 +2,15 @@ package larder
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // told gathers what a function of OnCommit was told.
@@ -71,6 +74,53 @@ func TestOnCommit(t *testing.T) {
 				h.Fatal(err)
 			}
 			expect("a commit", "other", "stuff")
+		}
+	})
+}
+
+// TestOnCommitTime: the time of a function isn't the write's, as events tell it; nor does a change of the schema wait for it, until which what
+// it concerns isn't answered from the cache.
+func TestOnCommitTime(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.exec(h.db, "CREATE TABLE stuff (id integer PRIMARY KEY, name varchar(20))")
+		h.exec(h.db, "CREATE TABLE other (id integer PRIMARY KEY)")
+		const pause = 200 * time.Millisecond
+		var altered atomic.Bool
+		defer h.cache.OnCommit(func(context.Context, []string) {
+			time.Sleep(pause)
+			if altered.CompareAndSwap(false, true) {
+				h.exec(h.other, "ALTER TABLE other ADD COLUMN n integer")
+				h.query(h.other, "SELECT n FROM other")
+				h.wantRead(h.other, OutcomeHit, "SELECT n FROM other")
+			}
+		})()
+		h.exec(h.db, "INSERT INTO stuff VALUES (1, 'bread')")
+		conn := h.conn(h.db)
+		for what, write := range map[string]func(){
+			"a statement": func() { h.exec(h.db, "UPDATE stuff SET name = 'salt'") },
+			"a commit": func() {
+				tx := h.begin(h.db, sql.LevelDefault)
+				h.exec(tx, "UPDATE stuff SET name = 'milk'")
+				h.commit(tx)
+			},
+			"a COMMIT": func() {
+				h.exec(conn, "BEGIN")
+				h.exec(conn, "UPDATE stuff SET name = 'oil'")
+				h.exec(conn, "COMMIT")
+			},
+		} {
+			h.take()
+			began := time.Now()
+			write()
+			took, told := time.Since(began), time.Duration(0)
+			for _, e := range h.take() {
+				if told += e.Total; e.Store < 0 || e.Total < e.Database {
+					h.Errorf("%s: %+v", what, e)
+				}
+			}
+			if took < pause || told <= 0 || told > took-pause {
+				h.Errorf("%s took %v, of which a function did %v, and is told to have taken %v", what, took, pause, told)
+			}
 		}
 	})
 }

@@ -75,10 +75,13 @@ func urgency(kind string) int {
 	return slices.Index([]string{adviceStore, adviceWrong}, kind)
 }
 
-// databaseTime is what the database took for misses, in seconds.
+// databaseTime is what the database took for misses, in seconds. That of values, fragments and pages is the time of what they are made
+// from, which has misses of its own.
 func (t *tally) databaseTime(all []*shape) (sum float64) {
 	for _, s := range all {
-		sum += time.Duration(s.database.Load()).Seconds()
+		if s.kind == larder.KindStatement {
+			sum += time.Duration(s.database.Load()).Seconds()
+		}
 	}
 	return sum
 }

@@ -132,6 +132,24 @@ func TestAdviceByCause(t *testing.T) {
 	}
 }
 
+// TestAdviceOfTime: the time of a statement isn't counted again as that of the value, the fragment and the page that are made from it.
+func TestAdviceOfTime(t *testing.T) {
+	e := larder.Event{Database: time.Millisecond, Total: time.Millisecond, Cause: larder.Cause{Why: larder.WhyEvicted}}
+	tally := told(0, 100, e)
+	lost := func() float64 { return tally.advise(larder.Stats{})[0].Lost }
+	before := lost()
+	for _, kind := range []larder.Kind{larder.KindValue, larder.KindFragment, larder.KindPage} {
+		made := e
+		made.Kind, made.Weight, made.Database, made.Outcome, made.Fingerprint = kind, 1, 0, larder.OutcomeMiss, kind.String()
+		for range 100 {
+			tally.hear(context.Background(), made)
+		}
+	}
+	if after := lost(); before < 0.09 || after != before {
+		t.Errorf("100 misses of 1 ms have lost %v s, and with what is made from them %v s", before, after)
+	}
+}
+
 // TestAdviceUrgent: what is wrong, and a store that doesn't answer, come before what is slow.
 func TestAdviceUrgent(t *testing.T) {
 	e := larder.Event{Database: time.Second, Store: time.Millisecond, Cause: larder.Cause{Why: larder.WhyNew}}

@@ -32,10 +32,10 @@ type Event struct {
 	Check    Check             // of a hit: what came of asking the database as well
 	Database time.Duration     // spent in the database; 0 for a hit
 	Store    time.Duration     // spent on planning, looking and keeping
-	Total    time.Duration
-	Rows     int // rows read ahead or replayed
-	Bytes    int // their size in memory
-	Weight   int // how many events it stands for: see Watchers.AddSampled; 1 for all that aren't sampled
+	Total    time.Duration     // without that of who is told of a write before it returns
+	Rows     int               // rows read ahead or replayed
+	Bytes    int               // their size in memory
+	Weight   int               // how many events it stands for: see Watchers.AddSampled; 1 for all that aren't sampled
 	Err      error
 }
 
@@ -107,6 +107,7 @@ type observation struct {
 	to    *listeners // nil: nobody listens
 	quiet bool       // should it be a hit, others are told for it
 	start time.Time
+	told  time.Duration // that listeners of what was written had taken before
 	db    time.Duration
 	asked time.Time
 	cause coherence.Cause
@@ -122,9 +123,9 @@ func (s *Session) observe(q *query) observation {
 	case to == nil:
 		return observation{}
 	case to.sampled && q.told.Load() >= toldAll && rand.Uint32()%sampleOf != 0:
-		return observation{to: to, quiet: true}
+		return observation{to: to, quiet: true, told: s.telling}
 	}
-	return observation{to: to, start: time.Now()}
+	return observation{to: to, start: time.Now(), told: s.telling}
 }
 
 // weight is how many hits one that is told stands for.
@@ -221,6 +222,9 @@ func (s *Session) sawWrite(ctx context.Context, o *observation, c *call, w *writ
 	}
 	if o.to == nil {
 		return
+	}
+	if !o.start.IsZero() {
+		o.start = o.start.Add(s.telling - o.told)
 	}
 	event := o.event(c, err)
 	event.Write, event.Writes = true, e.names()

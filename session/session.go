@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
@@ -45,6 +46,7 @@ type Session struct {
 	handed   []*coherence.Hold  // held since the driver's connection was handed out
 	key      []byte             // room for keys
 	recent   [8]*query          // of texts of late, by their length
+	telling  time.Duration      // that listeners have taken so far
 }
 
 // New returns a session without a connection.

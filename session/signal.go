@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
@@ -222,7 +223,7 @@ func (s *Session) gathered() []Notice {
 	return list
 }
 
-// tell tells listeners of what is visible, each relation once.
+// tell tells listeners of what is visible, each relation once. Its time is theirs, and not that of the statement.
 func (s *Session) tell(list []Notice, perhaps bool) {
 	list = merged(list)
 	for i := range list {
@@ -232,7 +233,9 @@ func (s *Session) tell(list []Notice, perhaps bool) {
 			n.Database = s.db.key.identity
 		}
 	}
+	began := time.Now()
 	s.src.hub.Tell(list)
+	s.telling += time.Since(began)
 }
 
 // tellAny tells that anything may have been changed.

@@ -326,7 +326,8 @@ func (s *Session) joinWriters(w *write) {
 	}
 }
 
-// after ends what before began, once the database has answered.
+// after ends what before began, once the database has answered. A change of the schema that waits for the writer doesn't wait
+// for who is told of the write.
 func (s *Session) after(ctx context.Context, w *write, err error) {
 	s.release(ctx, w.holds, err)
 	if w.ends {
@@ -338,10 +339,10 @@ func (s *Session) after(ctx context.Context, w *write, err error) {
 	s.afterStatement(w, err)
 	s.doubtAfter(err)
 	s.settleReleased(ctx)
-	s.note(w, err)
 	if w.writer != nil {
 		w.writer.End()
 	}
+	s.note(w, err)
 }
 
 // afterStatement moves what the session knows of itself.

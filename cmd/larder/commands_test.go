@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
@@ -8,13 +9,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/larderdb/larder/cmd/larder/logs"
 	"github.com/larderdb/larder/cmd/larder/predict"
@@ -298,6 +303,53 @@ func TestProcess(t *testing.T) {
 				t.Errorf("exit status %d, %s", status, stderr)
 			}
 		}
+	}
+}
+
+// TestProcessOfOthers: a terminal obeys nothing that a process elsewhere tells.
+func TestProcessOfOthers(t *testing.T) {
+	const evil, kept = `\u001b[2J\u0007\u001b]0;x\u0007\u009b31m\u202e\r\u0085` + "\u009b1m\x7f\x9b", "[2J"
+	answers := map[string]string{
+		"/api/stats":  `{"advice": [{"kind": "K@", "text": "T@", "what": "W@", "why": "Y@", "do": "D@"}]}`,
+		"/api/shapes": `[{"kind": "K@", "text": "T@"}]`,
+		"/events":     "data: {\r" + `"what": "W@", "text": "T@", "why": "Y@", "relation": "R@"}` + "\n\n",
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, strings.ReplaceAll(answers[r.URL.Path], "@", evil))
+	}))
+	defer server.Close()
+	for _, args := range [][]string{{"stats"}, {"watch", "--top"}, {"watch"}, {"stats", "--json"}, {"watch", "--top", "--json"}, {"watch", "--json"}} {
+		status, stdout, stderr := larderCommand(t, "", append(args, server.URL)...)
+		isControl := func(r rune) bool {
+			return r != '\n' && unicode.IsControl(r) || r == '\u202e' && !slices.Contains(args, "--json")
+		}
+		if status != exitOK || !strings.Contains(stdout, kept) || !utf8.ValidString(stdout) || strings.ContainsFunc(stdout, isControl) {
+			t.Errorf("%v: exit status %d, %q%s", args, status, stdout, stderr)
+		}
+	}
+}
+
+// TestErrorsOfOthers: nor does it obey an error that comes from elsewhere.
+func TestErrorsOfOthers(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(c))
+			fmt.Fprint(c, "HTTP/1.1 404 \x1b[2JNot\x9b Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			c.Close()
+		}
+	}()
+	status, _, stderr := larderCommand(t, "", "stats", "http://"+listener.Addr().String())
+	if status != exitFailed || !strings.Contains(stderr, "answers 404 [2JNot") || strings.ContainsAny(stderr, "\x1b") || !utf8.ValidString(stderr) {
+		t.Errorf("exit status %d, %q", status, stderr)
 	}
 }
 

@@ -70,18 +70,13 @@ func (p process) serve(c *cobra.Command, listen string) error {
 }
 
 // proxy hands on what a browser asks of the process, and the answers. A browser that was led here by a name of somebody else's (DNS
-// rebinding) is refused: the page is for who has typed the address.
+// rebinding), or by another site, is refused: the page is for who has typed the address. Nor do other sites read answers because the process
+// lets them: here the answers are those to the credentials of the command.
 func (p process) proxy(listen string) http.Handler {
 	target, _ := url.Parse(p.address) // it was checked
 	forward := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { p.rewrite(r, target) },
-		ModifyResponse: func(answer *http.Response) error {
-			answer.Header.Del("Set-Cookie")
-			if answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.StatusCode != http.StatusNotModified {
-				return fmt.Errorf("it answers %s: does it want a --header?", answer.Status)
-			}
-			return nil
-		},
+		Rewrite:        func(r *httputil.ProxyRequest) { p.rewrite(r, target) },
+		ModifyResponse: admit,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "larder: ask the process: "+(&connection{dsn: p.address}).redact(err).Error(), http.StatusBadGateway)
 		},
@@ -91,6 +86,8 @@ func (p process) proxy(listen string) http.Handler {
 		switch {
 		case !typed(r.Host, host):
 			http.Error(w, "larder: ask by the address that --listen names", http.StatusMisdirectedRequest)
+		case !fromHere(r):
+			http.Error(w, "larder: another site asks: open the address itself", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "larder: the dashboard is only read", http.StatusMethodNotAllowed)
@@ -98,6 +95,35 @@ func (p process) proxy(listen string) http.Handler {
 			forward.ServeHTTP(w, r)
 		}
 	})
+}
+
+// admit takes from an answer what is for who has asked the process, and not for the browser. One that sends the browser elsewhere, or
+// asks it for a password, is an error: neither is the browser's to follow.
+func admit(answer *http.Response) error {
+	for name := range answer.Header {
+		if name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
+			delete(answer.Header, name)
+		}
+	}
+	switch {
+	case answer.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("it answers %s: %s", answer.Status, credentialsFor(answer))
+	case answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.StatusCode != http.StatusNotModified:
+		return fmt.Errorf("it answers %s: does it want a --header?", answer.Status)
+	}
+	return nil
+}
+
+// fromHere reports whether a request comes of the page itself, of who has typed the address, or of a program: browsers say if it
+// is of another site.
+func fromHere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+	default:
+		return false
+	}
+	origin := r.Header.Values("Origin")
+	return len(origin) == 0 || len(origin) == 1 && strings.EqualFold(origin[0], "http://"+r.Host)
 }
 
 // rewrite makes the request to the process: its path stays under that of the dashboard.
@@ -109,6 +135,7 @@ func (p process) rewrite(r *httputil.ProxyRequest, target *url.URL) {
 	to := *target
 	to.Path, to.RawPath, to.RawQuery = strings.TrimSuffix(target.Path, "/")+clean, "", r.In.URL.RawQuery
 	r.Out.URL, r.Out.Host = &to, target.Host
+	r.Out.Body, r.Out.ContentLength, r.Out.TransferEncoding, r.Out.Trailer = nil, 0, nil, nil
 	accept := r.In.Header.Values("Accept")
 	r.Out.Header = p.header.Clone()
 	if r.Out.Header == nil {

@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +50,8 @@ func newGuarded(t *testing.T, authorization string) *guarded {
 			return
 		}
 		w.Header().Set("Set-Cookie", "session=hush")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Private-Network", "true")
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -147,6 +151,93 @@ func TestDash(t *testing.T) {
 	for _, r := range g.asked {
 		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != bearer || !strings.HasPrefix(r.URL.Path, "/larder/") || r.Method != "GET" {
 			t.Errorf("the process was asked %s %s with %v", r.Method, r.URL, r.Header)
+		}
+	}
+}
+
+// TestDashElsewhere: other sites don't read what the process lets them read: it is asked with the command's credentials here.
+func TestDashElsewhere(t *testing.T) {
+	const bearer = "Bearer hush"
+	g := newGuarded(t, bearer)
+	page := served(t, g.url, "--header", "Authorization: "+bearer)
+	here := strings.TrimSuffix(page, "/")
+	for _, c := range []struct {
+		name, value string
+		status      int
+	}{
+		{"Sec-Fetch-Site", "none", http.StatusOK},
+		{"Sec-Fetch-Site", "same-origin", http.StatusOK},
+		{"Sec-Fetch-Site", "same-site", http.StatusForbidden},
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Origin", here, http.StatusOK},
+		{"Origin", "https://evil.example", http.StatusForbidden},
+		{"Origin", "http://127.0.0.1:1", http.StatusForbidden},
+		{"Origin", "null", http.StatusForbidden},
+		{"Origin", "", http.StatusForbidden},
+	} {
+		for _, path := range []string{"", "api/stats"} {
+			r := request(t, "GET", page+path)
+			r.Header[c.name] = []string{c.value}
+			status, header, body := fetch(t, r)
+			if status != c.status || status != 200 && strings.Contains(body, "hitRatio") {
+				t.Errorf("%s: %q of %q: %d %.80s", c.name, c.value, path, status, body)
+			}
+			for name := range header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s: %q: %s reaches the browser", c.name, c.value, name)
+				}
+			}
+		}
+	}
+}
+
+// TestDashUnauthorized: a browser isn't asked for a password of the process's; who has started the command is told what header it wants.
+func TestDashUnauthorized(t *testing.T) {
+	var refuses atomic.Bool
+	process := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses.Load() {
+			w.Header().Add("WWW-Authenticate", `Bearer realm="shop"`)
+			w.Header().Add("WWW-Authenticate", `Basic realm="shop"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, "{}")
+	}))
+	defer process.Close()
+	page := served(t, process.URL)
+	refuses.Store(true)
+	const says = `401 Unauthorized: it wants --header "Authorization: Bearer …" or "Authorization: Basic …" (or LARDER_HEADER)`
+	status, header, body := fetch(t, request(t, "GET", page))
+	if status != http.StatusBadGateway || header.Get("WWW-Authenticate") != "" || !strings.Contains(body, says) {
+		t.Errorf("%d %v %s", status, header, body)
+	}
+	for _, command := range []string{"dash", "stats", "watch"} {
+		status, _, stderr := larderCommand(t, "", command, process.URL)
+		if status != exitFailed || !strings.Contains(stderr, says) {
+			t.Errorf("%s: exit status %d, %s", command, status, stderr)
+		}
+	}
+}
+
+// TestDashBody: what a browser sends with a read isn't handed on.
+func TestDashBody(t *testing.T) {
+	sent := make(chan string, 2)
+	process := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		sent <- fmt.Sprint(string(body), r.ContentLength, r.TransferEncoding, err)
+		io.WriteString(w, "{}")
+	}))
+	defer process.Close()
+	page := served(t, process.URL)
+	<-sent
+	for _, length := range []int64{4, -1} { // -1: in chunks
+		r := request(t, "GET", page)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("hush")), length
+		if status, _, body := fetch(t, r); status != http.StatusOK {
+			t.Errorf("%d %s", status, body)
+		}
+		if got := <-sent; got != "0 [] <nil>" {
+			t.Errorf("the process was sent %s", got)
 		}
 	}
 }

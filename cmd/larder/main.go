@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "larder:", strings.TrimPrefix(err.Error(), "larder: "))
+	fmt.Fprintln(stderr, "larder:", harmless(strings.TrimPrefix(err.Error(), "larder: ")))
 	if usage := new(usageError); !understood || errors.As(err, usage) {
 		return exitUsage
 	}

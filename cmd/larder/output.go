@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -20,10 +23,31 @@ func output(c *cobra.Command, asJSON bool, v any, text func(io.Writer) error) er
 }
 
 func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escaped(b.Bytes()))
+	return err
+}
+
+// escaped is JSON without the control characters that may stand in it, which a terminal obeys: in strings those from U+007F on, and elsewhere
+// carriage returns.
+func escaped(text []byte) []byte {
+	b := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		switch {
+		case r == '\r':
+		case r >= 0x7f && unicode.IsControl(r):
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
 }
 
 // percent writes a share.
@@ -59,9 +83,23 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
 }
 
-// cut shortens a text to a line of so many characters.
+// printable is a text that comes from elsewhere as it may stand on a line of a terminal.
+func printable(text string) string { return harmless(strings.Join(strings.Fields(text), " ")) }
+
+// harmless is a text without control characters, which a terminal obeys, but for the ends of lines and tabs, and without
+// those that turn the direction of what follows.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// cut shortens a text to a line of so many printable characters.
 func cut(text string, width int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = printable(text)
 	runes := []rune(text)
 	if len(runes) <= width {
 		return text

@@ -154,9 +154,30 @@ func (p process) get(ctx context.Context, path string) (*http.Response, error) {
 	}
 	if response.StatusCode != http.StatusOK {
 		response.Body.Close()
-		return nil, fmt.Errorf("ask the process: %s%s answers %s: does it serve the dashboard there (dash.Handler)?", hidden(p.address), path, response.Status)
+		remedy := "does it serve the dashboard there (dash.Handler)?"
+		if response.StatusCode == http.StatusUnauthorized {
+			remedy = credentialsFor(response)
+		}
+		return nil, fmt.Errorf("ask the process: %s%s answers %s: %s", hidden(p.address), path, response.Status, remedy)
 	}
 	return response, nil
+}
+
+// schemeForm is what the name of a way to authenticate looks like.
+var schemeForm = regexp.MustCompile(`^[A-Za-z0-9-]+`)
+
+// credentialsFor says what to give a process that answers 401.
+func credentialsFor(answer *http.Response) string {
+	var headers []string
+	for _, challenge := range answer.Header.Values("WWW-Authenticate") {
+		if scheme := schemeForm.FindString(challenge); scheme != "" {
+			headers = append(headers, `"Authorization: `+scheme+` …"`)
+		}
+	}
+	if len(headers) == 0 {
+		return "it wants a --header (or " + headerVariable + "), and doesn't say which"
+	}
+	return "it wants --header " + strings.Join(headers, " or ") + " (or " + headerVariable + ")"
 }
 
 // read reads JSON.

@@ -71,7 +71,7 @@ func (s *remoteStats) write(w io.Writer) error {
 		line("servers", "%s bytes (%s), %s evicted, whoever's", counted(shared.Bytes), boundOf(shared.MaxBytes), counted(shared.Evictions))
 	}
 	for _, a := range s.Advice {
-		fmt.Fprintf(&b, "\n%s %s\n  %s: %s.\n  %s\n", paint.bold(a.Kind), cut(a.Text, textWidth), a.What, a.Why, a.Do)
+		fmt.Fprintf(&b, "\n%s %s\n  %s: %s.\n  %s\n", paint.bold(printable(a.Kind)), cut(a.Text, textWidth), printable(a.What), printable(a.Why), printable(a.Do))
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -64,7 +64,7 @@ func (watch *watching) tail(c *cobra.Command, p process) error {
 	s := styleOf(out)
 	err := p.events(c.Context(), func(e remoteEvent, raw []byte) {
 		if watch.json {
-			fmt.Fprintf(out, "%s\n", raw)
+			fmt.Fprintf(out, "%s\n", escaped(raw))
 			return
 		}
 		fmt.Fprintln(out, e.line(s))
@@ -77,7 +77,7 @@ func (watch *watching) tail(c *cobra.Command, p process) error {
 
 // line writes an event on a line.
 func (e remoteEvent) line(s style) string {
-	what := fmt.Sprintf("%-7s", e.What)
+	what := fmt.Sprintf("%-7s", printable(e.What))
 	switch e.What {
 	case "hit":
 		what = s.green(what)
@@ -88,7 +88,7 @@ func (e remoteEvent) line(s style) string {
 	text := fmt.Sprintf("%s  %s %10s  %s", time.UnixMilli(e.At).Format("15:04:05.000"), what, took, cut(e.Text, textWidth))
 	var why []string
 	for _, part := range []string{e.Why, e.Relation} {
-		if part != "" {
+		if part = printable(part); part != "" {
 			why = append(why, part)
 		}
 	}

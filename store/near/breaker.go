@@ -24,14 +24,23 @@ type breaker struct {
 	pause atomic.Int64
 }
 
-// allows reports whether the store may be asked. When it was left alone long enough, by one caller: others wait on.
-func (b *breaker) allows() bool {
+// allows reports whether the store may be asked. When it was left alone long enough, by one caller: others wait on, until
+// what turn tells. It is 0 for who asks a store that answers.
+func (b *breaker) allows() (turn int64, is bool) {
 	until := b.until.Load()
 	if until == 0 {
-		return true
+		return 0, true
 	}
 	now := time.Now()
-	return now.UnixNano() >= until && b.until.CompareAndSwap(until, now.Add(b.slow*2+firstAway).UnixNano())
+	turn = now.Add(b.slow*2 + firstAway).UnixNano()
+	return turn, now.UnixNano() >= until && b.until.CompareAndSwap(until, turn)
+}
+
+// pass notes that a call has ended by which nothing is known of the store: the next caller has its turn.
+func (b *breaker) pass(turn int64) {
+	if turn != 0 {
+		b.until.CompareAndSwap(turn, time.Now().UnixNano())
+	}
 }
 
 // note notes how a call has ended.

@@ -295,7 +295,8 @@ func (s *Store) askFar(ctx context.Context, key string, tags []store.Tag) (v sto
 
 // call calls the far store, unless it is left alone.
 func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
-	if !s.away.allows() {
+	turn, is := s.away.allows()
+	if !is {
 		s.meter.skipped.Add(1)
 		return ErrAway
 	}
@@ -307,10 +308,20 @@ func (s *Store) call(ctx context.Context, f func(context.Context) error) error {
 		defer cancel()
 	}
 	err := f(within)
-	failed, took := err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrLapsed) && !errors.Is(err, store.ErrNotKept), time.Since(began)
+	failed, took := err != nil && !over(ctx) && !errors.Is(err, store.ErrLapsed) && !errors.Is(err, store.ErrNotKept), time.Since(began)
 	s.meter.note(failed, took)
-	s.away.note(failed, took)
+	if err == nil || failed {
+		s.away.note(failed, took)
+	} else { // the store may not have been reached
+		s.away.pass(turn)
+	}
 	return err
+}
+
+// over reports whether a context has ended, or is just about to: a connection's deadline may come before the context's own.
+func over(ctx context.Context) bool {
+	end, ends := ctx.Deadline()
+	return ctx.Err() != nil || ends && !time.Now().Before(end)
 }
 
 // Stats tells what the copies take, and how often one was let go. The far store has figures of its own: Servers.

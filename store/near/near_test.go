@@ -262,3 +262,56 @@ func TestStoreThatHangs(t *testing.T) {
 	}
 	t.Error("the store has come back and isn't asked")
 }
+
+// TestImpatientProbe: a caller that goes away before the store has answered tells nothing of it: the store stays left alone, and the next
+// caller asks whether it has come back.
+func TestImpatientProbe(t *testing.T) {
+	server := dbtest.NewRedis(t)
+	const timeout = 300 * time.Millisecond
+	s := processes(t, server, timeout)(near.Options{Timeout: timeout})
+	fill(t, s, "k", "value")
+	ok(t, server.Pause())
+	if _, err := s.Lookup(t.Context(), "k", tags); err == nil || s.Traffic().Away.IsZero() {
+		t.Fatalf("a store that hangs is asked on: %v", err)
+	}
+	since := s.Traffic().Away
+	impatient := map[string]func() (context.Context, context.CancelFunc){
+		"whose time is over": func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 20*time.Millisecond)
+		},
+		"who goes": func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, cancel)
+			return ctx, cancel
+		},
+	}
+	ask := func(who string) error {
+		ctx, cancel := impatient[who]()
+		defer cancel()
+		_, err := s.Lookup(ctx, "k", tags)
+		return err
+	}
+	err := near.ErrAway
+	for errors.Is(err, near.ErrAway) { // its pause
+		time.Sleep(10 * time.Millisecond)
+		err = ask("who goes")
+	}
+	for range 3 {
+		for who := range impatient {
+			if told := s.Traffic(); err == nil || !told.Away.Equal(since) || told.Errors != 1 {
+				t.Fatalf("the store hangs since %v; by one %s it is told as %+v (%v)", since, who, told, err)
+			}
+			if err = ask(who); errors.Is(err, near.ErrAway) {
+				t.Fatalf("nobody asks after one %s", who)
+			}
+		}
+	}
+	ok(t, server.Resume())
+	for range 100 {
+		if _, err := s.Lookup(t.Context(), "k", tags); err == nil && s.Traffic().Away.IsZero() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("the store has come back and isn't asked")
+}

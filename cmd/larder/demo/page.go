@@ -77,11 +77,8 @@ func (s *site) show(w http.ResponseWriter, r *http.Request) {
 func (s *site) look(ctx context.Context, user int64, page int) (*view, error) {
 	v := &view{Page: max(page, 1), Rates: []int{1, 5, 20, 100}}
 	v.Shop = fmt.Sprintf("%s users, %s things", grouped(int64(s.size.Users)), grouped(int64(s.size.Rows)))
-	err := s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
-		v.Users, err = listUsers(ctx, db)
-		return err
-	})
-	if err != nil {
+	var err error
+	if v.Users, err = ask(ctx, s.shop, listUsers); err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}
 	if user < 1 || user > int64(len(v.Users)) {
@@ -105,18 +102,15 @@ func (s *site) job(ctx context.Context) (job, error) {
 // isn't in the cache.
 func (s *site) loadThings(ctx context.Context, args ...any) (any, error) {
 	l := &list{User: args[0].(User), Page: args[1].(int)}
-	err := s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
-		l.Total, err = countThings(ctx, db, l.User.ID)
-		return err
-	})
+	var err error
+	l.Total, err = ask(ctx, s.shop, func(ctx context.Context, db *sql.DB) (int, error) { return countThings(ctx, db, l.User.ID) })
 	if err != nil {
 		return nil, fmt.Errorf("count things: %w", err)
 	}
 	l.Pages = max((l.Total+pageSize-1)/pageSize, 1)
 	l.Page = min(l.Page, l.Pages)
-	err = s.ask(ctx, func(ctx context.Context, db *sql.DB) (err error) {
-		l.Things, err = listThings(ctx, db, l.User.ID, pageSize, (l.Page-1)*pageSize)
-		return err
+	l.Things, err = ask(ctx, s.shop, func(ctx context.Context, db *sql.DB) ([]Thing, error) {
+		return listThings(ctx, db, l.User.ID, pageSize, (l.Page-1)*pageSize)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list things: %w", err)

@@ -138,18 +138,18 @@ func (s *shop) Close() error {
 }
 
 // ask asks a question twice, of the cache and then of the database, and publishes what became
-// of it. The answer that counts is the cache's.
-func (s *shop) ask(ctx context.Context, question func(context.Context, *sql.DB) error) error {
+// of it. The answer is the cache's.
+func ask[T any](ctx context.Context, s *shop, question func(context.Context, *sql.DB) (T, error)) (T, error) {
 	noted := new(slip)
 	begun := time.Now()
-	err := question(withSlip(ctx, noted), s.here)
+	answer, err := question(withSlip(ctx, noted), s.here)
 	cached := time.Since(begun)
 	begun = time.Now()
-	if bareErr := question(ctx, s.bare); err == nil && bareErr != nil {
+	if _, bareErr := question(ctx, s.bare); err == nil && bareErr != nil {
 		err = fmt.Errorf("bare handle: %w", bareErr)
 	}
 	s.feed.settle(noted, cached, time.Since(begun))
-	return err
+	return answer, err
 }
 
 // Counts are what the caches of a shop did.

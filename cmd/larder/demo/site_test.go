@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,39 @@ func TestStatementsAreComparedWithTheBareHandle(t *testing.T) {
 		if e.Kind == "statement" && (e.Bare <= 0 || e.Micros <= 0 || len(e.Reads) == 0) {
 			t.Errorf("the bare handle was not asked, or no relation is named: %+v", e)
 		}
+	}
+}
+
+// TestPageShowsWhatTheCacheGave: not what the bare handle, which is asked for its time, has answered. They differ after a write past Larder.
+func TestPageShowsWhatTheCacheGave(t *testing.T) {
+	s, _ := newTestSite(t)
+	load := func() *list {
+		t.Helper()
+		l, err := s.loadThings(t.Context(), User{ID: 3}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.(*list)
+	}
+	before := load()
+	if _, err := s.bare.Exec("UPDATE stuff SET quantity = quantity + 1 WHERE id = ?", before.Things[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.bare.Exec("DELETE FROM stuff WHERE id = ?", before.Things[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	if after := load(); after.Total != before.Total || !slices.Equal(after.Things, before.Things) {
+		t.Errorf("after a hit the list shows what is in the database:\n%+v\n%+v", after, before)
+	}
+	users, err := s.look(t.Context(), 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.bare.Exec("UPDATE users SET name = 'somebody' WHERE id = 3"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.look(t.Context(), 3, 1); err != nil || again.User != users.User {
+		t.Errorf("after a hit the page shows what is in the database: %+v %v", again, err)
 	}
 }
 
