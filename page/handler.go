@@ -151,6 +151,9 @@ type look struct {
 // look looks for a page. With join it waits for another request of the same page.
 func (h *handler) look(a *asked, base string, known habit, join bool) *look {
 	ctx, v := a.request.Context(), known.vary
+	if h.o.Edge != nil { // which keeps it for longer than a copy may be old
+		ctx = coherence.Anew(ctx)
+	}
 	l := &look{base: base, fwd: "uri-miss"}
 	if a.wish == coherence.Refreshed {
 		l.fwd = "request"
