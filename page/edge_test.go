@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/page"
 )
@@ -238,13 +239,119 @@ func TestTags(t *testing.T) {
 		{get(page.Options{Name: "2", Edge: edge}, nil, "t"), "Surrogate-Key", all + " " + one, ""},
 		{get(page.Options{Name: "3", Edge: edge}, public, "t", "u"), "Surrogate-Key", all + " lwide", "max-age=3600"},
 		{get(page.Options{Name: "4", Edge: edge}, http.Header{"Cache-Control": {"public, max-age=60"}}, "t"), "Surrogate-Key", all + " " + one, "max-age=60"},
-		{get(page.Options{Name: "5", Edge: edge}, http.Header{"Vary": {"Cookie"}}, "t"), "Surrogate-Key", "", ""},
-		{get(page.Options{Name: "6", Edge: edge, User: user}, public, "t"), "Surrogate-Key", "", ""},
-		{get(page.Options{Name: "7", Edge: edge, Key: func(*http.Request) string { return "" }}, public, "t"), "Surrogate-Key", "", ""},
+		{get(page.Options{Name: "5", Edge: edge}, http.Header{"Vary": {"Cookie"}}, "t"), "Surrogate-Key", "", never},
+		{get(page.Options{Name: "6", Edge: edge, User: user}, public, "t"), "Surrogate-Key", "", never},
+		{get(page.Options{Name: "7", Edge: edge, Key: func(*http.Request) string { return "" }}, public, "t"), "Surrogate-Key", "", never},
 		{get(page.Options{Name: "8", Edge: cloud}, public, "t"), "Cache-Tag", all + "," + one, ""},
 	} {
 		if got := c.got.Get(c.field); got != c.tags || c.got.Get("Surrogate-Control") != c.maxAge || c.got.Get("CDN-Cache-Control") != c.maxAge {
 			t.Errorf("%d: %v, want tags %q and %q", i+1, c.got, c.tags, c.maxAge)
+		}
+	}
+}
+
+// never is what an edge is told of what it must not keep.
+const never = "no-store, max-age=0"
+
+// mayKeep reports whether an edge may keep a response that it is not told of by Cache-Control.
+func mayKeep(h http.Header) bool {
+	says := h.Get("Surrogate-Control")
+	return says != "" && says != never
+}
+
+// TestEdgeMustNotKeep: what isn't kept here, or goes through, the edge is told not to keep, whatever its Cache-Control says.
+func TestEdgeMustNotKeep(t *testing.T) {
+	cache, db := newCache(t, nil)
+	big := strings.Repeat("x", 5000)
+	for _, maxAge := range []time.Duration{0, time.Hour} {
+		edge := page.NewEdge(&purger{}, &page.EdgeOptions{MaxAge: maxAge})
+		var says func(method, target, want string)
+		h := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, s-maxage=60, max-age=60")
+			v := row(r.Context(), t, db, "t")
+			switch r.URL.Path {
+			case "/big":
+				io.WriteString(w, big)
+			case "/flushed":
+				io.WriteString(w, "begins")
+				w.(http.Flusher).Flush()
+			case "/own":
+				w.Header().Set("Surrogate-Control", "max-age=5")
+				io.WriteString(w, big)
+			case "/bypass":
+				v = row(larder.Bypass(r.Context()), t, db, "t")
+			case "/cookie":
+				w.Header().Set("Set-Cookie", "a=b")
+			case "/status":
+				w.WriteHeader(http.StatusTeapot)
+			case "/held":
+				if r.Method == http.MethodPost {
+					says("GET", "/held", never) // it is made while a write is in flight
+				}
+			case "/expires":
+				_, err := larder.Remember(r.Context(), cache, "price", func(context.Context) (int, error) { return 1, nil }, &larder.ValueOptions[int]{TTL: time.Minute})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			fmt.Fprint(w, v)
+		}), &page.Options{Edge: edge, MaxBytes: 4000, Name: maxAge.String()})
+		says = func(method, target, want string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+			sc, cdn, tags := w.Header().Get("Surrogate-Control"), w.Header().Get("CDN-Cache-Control"), w.Header().Get("Surrogate-Key")
+			if sc != want || cdn != want && target != "/own" || want == never && tags != "" {
+				t.Errorf("%s %s: Surrogate-Control: %s, CDN-Cache-Control: %s, tags %s; want %q", method, target, sc, cdn, tags, want)
+			}
+		}
+		for _, target := range []string{"/big", "/flushed", "/bypass", "/cookie", "/status", "/expires", "/expires", "/?unknown=1"} {
+			says("GET", target, never)
+		}
+		says("HEAD", "/other", never)
+		says("POST", "/", never)
+		says("GET", "/own", "max-age=5")
+
+		kept := ""
+		if maxAge > 0 {
+			kept = "max-age=60"
+		}
+		says("GET", "/", kept)
+		says("GET", "/", kept)
+		says("POST", "/held", never)
+	}
+}
+
+// TestEdgeAge: the edge may keep a page that is found for MaxAge from then on, or for what is left of its life, once it has taken its Age off. An
+// Age that the handler gives is told at once.
+func TestEdgeAge(t *testing.T) {
+	cache, db := newCache(t, nil)
+	now := time.Now()
+	edge := page.NewEdge(&purger{}, &page.EdgeOptions{MaxAge: time.Hour})
+	h := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, no-cache")
+		switch r.URL.Path {
+		case "/lives":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+		case "/aged":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			w.Header().Set("Age", "30")
+		}
+		fmt.Fprint(w, row(r.Context(), t, db, "t"))
+	}), page.Options{Edge: edge}.At(func() time.Time { return now }))
+	for _, c := range []struct {
+		after       time.Duration
+		path        string
+		age, maxAge string
+	}{
+		{0, "/checked", "", "max-age=3600"}, {0, "/lives", "", "max-age=60"}, {0, "/aged", "30", "max-age=60"},
+		{20500 * time.Millisecond, "/lives", "20", "max-age=60"}, {0, "/aged", "50", "max-age=60"}, {2 * time.Hour, "/checked", "7220", "max-age=10820"},
+	} {
+		now = now.Add(c.after)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
+		if got := w.Header(); got.Get("Age") != c.age || got.Get("Surrogate-Control") != c.maxAge || got.Get("CDN-Cache-Control") != c.maxAge {
+			t.Errorf("%s after %v: %v; want Age %s, %s", c.path, c.after, got, c.age, c.maxAge)
 		}
 	}
 }
@@ -296,7 +403,18 @@ func TestVarnish(t *testing.T) {
 	}
 	server := httptest.NewUnstartedServer(page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, no-cache")
-		if r.Method == http.MethodGet {
+		switch r.URL.Path {
+		case "/aged":
+			w.Header().Set("Cache-Control", "public, max-age=62")
+			w.Header().Set("Age", "60")
+			fmt.Fprint(w, row(r.Context(), t, db, "t"))
+		case "/bypass":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			fmt.Fprint(w, row(larder.Bypass(r.Context()), t, db, "t"))
+		default:
+			if r.Method != http.MethodGet {
+				return
+			}
 			fmt.Fprint(w, row(r.Context(), t, db, r.URL.Path[1:]))
 		}
 	}), &page.Options{Edge: edge}))
@@ -330,6 +448,18 @@ func TestVarnish(t *testing.T) {
 				t.Fatalf("%s: %s, kept %t, %v", path, body, kept, h)
 			}
 		}
+	}
+	for i := range 2 {
+		if body, kept, h := get("/bypass"); body != "1" || kept || h.Get("CDN-Cache-Control") != "" {
+			t.Errorf("what isn't kept here: %s, kept %t, %v", body, kept, h)
+		}
+		if body, kept, _ := get("/aged"); body != "1" || kept != (i > 0) {
+			t.Errorf("what has two seconds to live: %s, kept %t", body, kept)
+		}
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if body, kept, _ := get("/aged"); body != "1" || kept {
+		t.Errorf("after its life: %s, kept %t", body, kept)
 	}
 	if _, err := db.Exec("UPDATE t SET v = 2 WHERE id = 1"); err != nil {
 		t.Fatal(err)
