@@ -35,7 +35,8 @@ type EdgeOptions struct {
 	// MaxTags is how many tags a page has at most; one of more relations has the tag of all. 0 means 50.
 	MaxTags int
 
-	// Retry is how long to wait after a purge that failed, at first; each time it fails again, twice as long, up to a minute. 0 means 100 ms.
+	// Retry is how long to wait after a purge that failed, at first; each time it fails again, twice as long, up to 5 s, or a quarter of Patience
+	// while somebody waits for it. 0 means 100 ms.
 	Retry time.Duration
 
 	// Again is how long after a purge it is repeated, up to a quarter later: a page that was made before the write may reach the edge after the
@@ -44,10 +45,10 @@ type EdgeOptions struct {
 	Again time.Duration
 
 	// Strict has Settle wait for the repetition too, so that no page is older than a write that was acknowledged before it was asked for. A write
-	// takes as much longer: shorten Again, and how long the edge lets pages be on their way.
+	// takes as much longer: shorten Again, and how long the edge lets pages be on their way. Again must not be below 0 then.
 	Strict bool
 
-	// Patience is how long Settle waits at most, beside Again. 0 means 1 s.
+	// Patience is how long Settle waits at most, beside Again if it is Strict. 0 means 1 s.
 	Patience time.Duration
 
 	// Logger hears of purges that failed. Nil means slog.Default.
@@ -68,13 +69,17 @@ type Edge struct {
 
 	mu       sync.Mutex      // guards the rest
 	waiting  map[string]wait // tags to be purged
+	trying   map[string]wait // those that are being purged
 	added    int64           // how often some were added
 	purged   int64           // which of these are purged: all up to this one
 	running  bool            // a goroutine purges
 	again    map[string]bool // the last ones to be purged once more
 	joinable time.Time       // until when tags are added to these
 	progress *sync.Cond      // signalled when something was purged
+	waiters  int             // who wait for that
 	stats    EdgeStats
+
+	awaited chan struct{} // wakes the goroutine that purges: somebody has begun to wait
 }
 
 // A wait is of a tag that is to be purged.
@@ -91,19 +96,22 @@ type EdgeStats struct {
 	Failures  int64 // requests that failed, and were repeated
 	Tags      int64 // tags that were purged
 	Late      int64 // calls of Settle that didn't wait for the end
-	Waiting   int   // tags that wait now
+	Waiting   int   // tags that wait now, or are being purged
 
 	Lag time.Duration // the longest time between a change and the end of its purge
 }
 
-// NewEdge returns an edge that is purged by purger. It panics if that is nil.
+// NewEdge returns an edge that is purged by purger. It panics if that is nil, or if the options contradict each other.
 func NewEdge(purger Purger, o *EdgeOptions) *Edge {
 	if purger == nil {
 		panic("page: NewEdge needs a Purger")
 	}
-	e := &Edge{purger: purger, waiting: map[string]wait{}}
+	e := &Edge{purger: purger, waiting: map[string]wait{}, awaited: make(chan struct{}, 1)}
 	if o != nil {
 		e.o = *o
+	}
+	if e.o.Strict && e.o.Again < 0 {
+		panic("page: EdgeOptions.Strict waits for the repetition of a purge, which Again < 0 leaves out")
 	}
 	if e.o.Header == "" {
 		e.o.Header = "Surrogate-Key"

@@ -13,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/larderdb/larder"
@@ -138,6 +140,101 @@ func TestSettleLate(t *testing.T) {
 	}
 	if s := e.Stats(); s.Purges != 1 || s.Waiting != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestSettlePatience: a writer waits for Patience, and not for Again as well; and an edge that has been away for long is purged soon after it is
+// back: at once if somebody waits, and within seconds if not.
+func TestSettlePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &purger{fails: 1 << 30}
+		up := func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.fails = 0
+		}
+		e := page.NewEdge(p, &page.EdgeOptions{Again: 2 * time.Second, Patience: time.Second, Logger: quietly})
+		began := time.Now()
+		if e.Settle(t.Context(), []string{"t"}); time.Since(began) != time.Second || e.Stats().Late != 1 {
+			t.Errorf("it waited for %v, late %d", time.Since(began), e.Stats().Late)
+		}
+		time.Sleep(10 * time.Minute)
+		for n := e.Stats().Failures; e.Stats().Failures == n; { // the next try is 5 s away then
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		up()
+		began = time.Now()
+		if e.Settle(t.Context(), []string{"u"}); time.Since(began) > time.Second/4 || e.Stats().Late != 1 {
+			t.Errorf("the edge is back, and it waited for %v, late %d", time.Since(began), e.Stats().Late)
+		}
+		time.Sleep(time.Minute) // all is repeated
+		p.mu.Lock()
+		p.fails = 1 << 30
+		p.mu.Unlock()
+		e.Changed(t.Context(), []string{"t"})
+		time.Sleep(10*time.Minute + time.Second/10)
+		up()
+		if n := e.Stats().Waiting; n == 0 {
+			t.Error("nothing waits though nothing was purged")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s := e.Stats(); s.Waiting != 0 || s.Failures > 1000 {
+			t.Errorf("the edge is back since 5 s: %+v", s)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestEdgeWaiting: tags that are being purged wait as well.
+func TestEdgeWaiting(t *testing.T) {
+	p := &purger{hold: make(chan bool)}
+	e := page.NewEdge(p, &page.EdgeOptions{Again: -1})
+	e.Changed(t.Context(), []string{"t"})
+	for range 100 {
+		if n := e.Stats().Waiting; n != 2 { // t, and that of pages of many relations
+			t.Fatalf("%d wait", n)
+		}
+		time.Sleep(time.Millisecond / 10)
+	}
+	close(p.hold)
+	if err := e.Wait(t.Context()); err != nil || e.Stats().Waiting != 0 {
+		t.Errorf("%v, %+v", err, e.Stats())
+	}
+}
+
+// TestStrictWithoutAgain: there is nothing that it could wait for.
+func TestStrictWithoutAgain(t *testing.T) {
+	defer func() {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "Again < 0") {
+			t.Errorf("it says %s", v)
+		}
+	}()
+	page.NewEdge(&purger{}, &page.EdgeOptions{Strict: true, Again: -1})
+}
+
+// TestPurgeBesideAHole: a server that doesn't answer keeps no other from being purged, and is left after Timeout, however much it is to be told.
+func TestPurgeBesideAHole(t *testing.T) {
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hole.Close()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer server.Close()
+	p := page.VarnishXkey("http://"+hole.Addr().String(), server.URL)
+	p.Most = 1
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := p.Purge(ctx, []string{"a", "b", "c"}); err == nil || asked.Load() != 3 {
+		t.Errorf("the other was asked %d times: %v", asked.Load(), err)
+	}
+	p.Timeout = 200 * time.Millisecond
+	began := time.Now()
+	if err := p.Purge(t.Context(), make([]string, 100)); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
 
