@@ -62,7 +62,7 @@ type EdgeOptions struct {
 // response goes through may say otherwise by Surrogate-Control or CDN-Cache-Control.
 //
 // Settle is to be called after each commit and before it is acknowledged (larder.Cache.OnCommit), or Changed, by whatever hears
-// of changes. An Edge is safe for concurrent use.
+// of changes, as of other processes that have no edge (larder.Cache.OnChange). An Edge is safe for concurrent use.
 type Edge struct {
 	purger Purger
 	o      EdgeOptions
@@ -138,7 +138,7 @@ func NewEdge(purger Purger, o *EdgeOptions) *Edge {
 // everything is the tag of all pages, and of changes that can't be told.
 const everything = "*"
 
-// TagOf is the tag of pages that were read from a relation; "*" stands for all of them. It is short, and of another relation
+// TagOf is the tag of pages that were read from a relation, or made of values with a larder.Tag ("tag:rates"); "*" stands for all of them. It is short, and of another relation
 // at most by chance.
 func TagOf(relation string) string {
 	if relation = bare(relation); relation == "" {
@@ -151,9 +151,9 @@ func TagOf(relation string) string {
 // bare is a relation's name as far as tags tell it.
 func bare(relation string) string {
 	if i := strings.IndexAny(relation, "?*({"); i >= 0 {
-		return relation[:i]
+		relation = relation[:i]
 	}
-	return relation
+	return strings.TrimRight(relation, ";") // which ends a tag's
 }
 
 // relationOf is the relation of a domain's tag; "" if it is none.
