@@ -17,7 +17,8 @@ import (
 // A Change tells what one transaction, or one statement outside of transactions, did to one relation. What it holds is
 // shared between receivers and must not be changed.
 type Change struct {
-	// Relation is the base table as the database knows it, "public.stuff"; "*" stands for relations that can't be told.
+	// Relation is the base table as the database knows it, "public.stuff"; "*" stands for relations that can't be told, and "tag:rates" for a
+	// Tag that was announced.
 	Relation string
 
 	// Database is the database's identity, which is the same in all processes; "" if it can't be told. DB is the handle that was written
@@ -73,8 +74,8 @@ const (
 )
 
 // OnChange calls fn with each change of a relation that is committed on one of the cache's databases through a handle of this process
-// over the cache's store. A name without a schema is that of the relation in any schema; "*" stands for all relations. Letters of
-// either case are equal. A view has no changes of its own.
+// over the cache's store. A name without a schema is that of the relation in any schema; "*" stands for all relations, and for
+// tags that are announced. Letters of either case are equal. A view has no changes of its own.
 //
 // A transaction gives one Change for each relation that it changed, after it was committed and its results were removed: what fn
 // reads is as new as the change. Nothing is told of what was rolled back, nor of a statement that
@@ -180,6 +181,9 @@ type heard struct {
 func (r *receiver) matches(relation string) bool {
 	relation = strings.ToLower(relation)
 	_, name, _ := strings.Cut(relation, ".")
+	if strings.HasPrefix(relation, tagPrefix) {
+		name = relation
+	}
 	return r.relation == "*" || r.relation == relation || r.relation == name
 }
 

@@ -11,8 +11,9 @@ import (
 
 // OnCommit calls fn with the relations of each change that is committed through a handle of this process over the cache's store, by the names that
 // OnChange gives, after its results were removed and before the writer's call returns: what must have happened
-// before a write is acknowledged, as the purge of a cache further out (page.Edge.Settle). "*" stands for relations that can't be told. It is called as well
-// where it isn't known whether a change was committed.
+// before a write is acknowledged, as the purge of a cache further out (page.Edge.Settle). "*" stands for relations that can't be told, and "tag:rates" for
+// a Tag that this process announces. It is called as well where it isn't known whether a change was committed, and with "*" when a shared store that was
+// away has been told of writes: until then other processes may have answered with what is older.
 //
 // The writer waits for fn, whose context doesn't end: fn has to bound its own time. The change is committed whatever fn does, and can't be made
 // undone; a panic of fn is logged. Several writers call fn at once. It must not write by the handle itself, whose only connection may be the writer's.

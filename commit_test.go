@@ -169,3 +169,27 @@ func TestOnCommitAlone(t *testing.T) {
 		t.Error("it is told after its end")
 	}
 }
+
+// TestOnCommitTold: when a store that was away has been told of a write, who purges a cache further out hears of it once more: other processes may have
+// filled that with what was older meanwhile.
+func TestOnCommitTold(t *testing.T) {
+	heard := make(chan string, 1000)
+	stop := func() {}
+	away(t, Options{}, func(h *house) {
+		stop = h.cache.OnCommit(func(_ context.Context, relations []string) { heard <- strings.Join(relations, " ") })
+		h.exec(h.db, "UPDATE stuff SET name = 'unheard'")
+		if got := <-heard; !strings.HasSuffix(got, "stuff") {
+			h.Errorf("told %q", got)
+		}
+	}, func(h *house) {
+		defer stop()
+		select {
+		case got := <-heard:
+			if got != "*" {
+				h.Errorf("told %q", got)
+			}
+		case <-time.After(10 * time.Second):
+			h.Error("it hears nothing when the store has been told")
+		}
+	})
+}

@@ -94,3 +94,47 @@ func TestEdgeHearsChanges(t *testing.T) {
 		}
 	})
 }
+
+// TestEdgeHearsAnnouncements: the edge is asked to purge a page that was made of a value with a tag before Announce returns. Receivers of all
+// relations hear of it, and those of a relation don't, whatever the tag is called.
+func TestEdgeHearsAnnouncements(t *testing.T) {
+	cache, err := New(&Options{MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	asked := &purges{}
+	edge := page.NewEdge(asked, &page.EdgeOptions{Again: -1, MaxAge: time.Minute})
+	defer cache.OnCommit(edge.Settle)()
+	all := make(chan Change, 10)
+	defer cache.OnChange("*", func(_ context.Context, c Change) { all <- c })()
+	defer cache.OnChange("stuff", func(_ context.Context, c Change) { t.Errorf("a receiver of stuff hears of %s", c.Relation) })()
+	for _, tag := range []Tag{"rates", "x.stuff", "Of;one?", "*", ";"} {
+		handler := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, no-cache")
+			v, err := Remember(r.Context(), cache, "vat "+string(tag), func(context.Context) (string, error) { return "19", nil }, &ValueOptions[string]{Tags: []Tag{tag}})
+			if err != nil {
+				t.Error(err)
+			}
+			io.WriteString(w, v)
+		}), &page.Options{Edge: edge, Name: string(tag)})
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/vat", nil))
+		tags := slices.DeleteFunc(strings.Fields(w.Header().Get("Surrogate-Key")), func(s string) bool { return s == page.TagOf("*") })
+		if len(tags) != 1 || slices.ContainsFunc(tags, asked.has) {
+			t.Fatalf("the page of %q has tags %v, purged were %v", tag, tags, asked.tags)
+		}
+		if err := cache.Announce(t.Context(), tag); err != nil {
+			t.Fatal(err)
+		}
+		if !asked.has(tags[0]) || asked.has(page.TagOf("*")) {
+			t.Errorf("the page of %q has tags %v, purged were %v", tag, tags, asked.tags)
+		}
+		if c := <-all; c.Relation != "tag:"+string(tag) || c.Source != SourceHere || c.DB != nil {
+			t.Errorf("%q: %+v", tag, c)
+		}
+		asked.mu.Lock()
+		asked.tags = nil
+		asked.mu.Unlock()
+	}
+}

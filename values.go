@@ -22,7 +22,7 @@ func (c *Cache) openValues() {
 	}
 	c.spaces.store, c.spaces.name = c.store, name
 	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Longest: maxTTL, Lease: c.options.Lease, Patience: defaultWait,
-		Fenced: c.fencedValues(), Mutant: c.options.mutant})
+		Fenced: c.fencedValues(), Told: func() { session.ToldLate(c.store) }, Mutant: c.options.mutant})
 	c.valuePrefix = c.values.Prefix() + "value:"
 	c.renewals = make(chan struct{}, maxRenewals)
 }

@@ -86,6 +86,10 @@ type Options struct {
 	// domain in the store, whose tags they carry too, has a write that the store was not told of. Nil means never.
 	Fenced func() bool
 
+	// Told, if not nil, is called when the store has been told of writes that it could not be told of before: until then other processes may have
+	// read what is older.
+	Told func()
+
 	// Now is the time by which shapes that nobody uses give way to others, and by which a hold, a
 	// reliance or an unknown outcome is too old; it never goes back. Nil means the time since the domain was made.
 	Now func() time.Duration
@@ -113,6 +117,7 @@ type Domain struct {
 	patience time.Duration // of a Lookup that waits for another's; 0: none
 	mutant   Mutant
 	beside   func() bool // see Options.Fenced
+	told     func()      // see Options.Told
 	flights  flights
 	writers  writers
 	usage    usage
@@ -155,6 +160,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		lease:    o.Lease,
 		mutant:   o.Mutant,
 		beside:   o.Fenced,
+		told:     o.Told,
 		patience: o.Patience,
 	}
 	if d.now = o.Now; d.now == nil {

@@ -100,6 +100,14 @@ var errMoreToTell = errors.New("coherence: writes have come meanwhile")
 
 // tell tells the store what has gathered. If it fails that stays.
 func (d *Domain) tell(ctx context.Context) error {
+	err := d.tellGathered(ctx)
+	if err == nil && d.told != nil {
+		d.told()
+	}
+	return err
+}
+
+func (d *Domain) tellGathered(ctx context.Context) error {
 	f := &d.fence
 	f.mu.Lock()
 	tags, lost, held, waiting := f.tags, f.lost, f.held, f.waiting

@@ -46,6 +46,9 @@ func Record(ctx context.Context) (context.Context, *Recording) {
 	return context.WithValue(ctx, recordingKey{}, rec), rec
 }
 
+// Anew returns a context whose Lookups are of what the store has now, also where it would serve a copy for a while without asking.
+func Anew(ctx context.Context) context.Context { return store.Anew(ctx) }
+
 // Unrecorded returns a context that adds to no Recording: for what goes on when that has ended.
 func Unrecorded(ctx context.Context) context.Context {
 	return context.WithValue(ctx, recordingKey{}, (*Recording)(nil))

@@ -13,9 +13,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/larderdb/larder"
 	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/page"
 )
@@ -140,6 +143,101 @@ func TestSettleLate(t *testing.T) {
 	}
 }
 
+// TestSettlePatience: a writer waits for Patience, and not for Again as well; and an edge that has been away for long is purged soon after it is
+// back: at once if somebody waits, and within seconds if not.
+func TestSettlePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &purger{fails: 1 << 30}
+		up := func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.fails = 0
+		}
+		e := page.NewEdge(p, &page.EdgeOptions{Again: 2 * time.Second, Patience: time.Second, Logger: quietly})
+		began := time.Now()
+		if e.Settle(t.Context(), []string{"t"}); time.Since(began) != time.Second || e.Stats().Late != 1 {
+			t.Errorf("it waited for %v, late %d", time.Since(began), e.Stats().Late)
+		}
+		time.Sleep(10 * time.Minute)
+		for n := e.Stats().Failures; e.Stats().Failures == n; { // the next try is 5 s away then
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		up()
+		began = time.Now()
+		if e.Settle(t.Context(), []string{"u"}); time.Since(began) > time.Second/4 || e.Stats().Late != 1 {
+			t.Errorf("the edge is back, and it waited for %v, late %d", time.Since(began), e.Stats().Late)
+		}
+		time.Sleep(time.Minute) // all is repeated
+		p.mu.Lock()
+		p.fails = 1 << 30
+		p.mu.Unlock()
+		e.Changed(t.Context(), []string{"t"})
+		time.Sleep(10*time.Minute + time.Second/10)
+		up()
+		if n := e.Stats().Waiting; n == 0 {
+			t.Error("nothing waits though nothing was purged")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s := e.Stats(); s.Waiting != 0 || s.Failures > 1000 {
+			t.Errorf("the edge is back since 5 s: %+v", s)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestEdgeWaiting: tags that are being purged wait as well.
+func TestEdgeWaiting(t *testing.T) {
+	p := &purger{hold: make(chan bool)}
+	e := page.NewEdge(p, &page.EdgeOptions{Again: -1})
+	e.Changed(t.Context(), []string{"t"})
+	for range 100 {
+		if n := e.Stats().Waiting; n != 2 { // t, and that of pages of many relations
+			t.Fatalf("%d wait", n)
+		}
+		time.Sleep(time.Millisecond / 10)
+	}
+	close(p.hold)
+	if err := e.Wait(t.Context()); err != nil || e.Stats().Waiting != 0 {
+		t.Errorf("%v, %+v", err, e.Stats())
+	}
+}
+
+// TestStrictWithoutAgain: there is nothing that it could wait for.
+func TestStrictWithoutAgain(t *testing.T) {
+	defer func() {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "Again < 0") {
+			t.Errorf("it says %s", v)
+		}
+	}()
+	page.NewEdge(&purger{}, &page.EdgeOptions{Strict: true, Again: -1})
+}
+
+// TestPurgeBesideAHole: a server that doesn't answer keeps no other from being purged, and is left after Timeout, however much it is to be told.
+func TestPurgeBesideAHole(t *testing.T) {
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hole.Close()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer server.Close()
+	p := page.VarnishXkey("http://"+hole.Addr().String(), server.URL)
+	p.Most = 1
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := p.Purge(ctx, []string{"a", "b", "c"}); err == nil || asked.Load() != 3 {
+		t.Errorf("the other was asked %d times: %v", asked.Load(), err)
+	}
+	p.Timeout = 200 * time.Millisecond
+	began := time.Now()
+	if err := p.Purge(t.Context(), make([]string, 100)); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
 // TestSettleStrict: it waits for the repetition, which comes when that is due.
 func TestSettleStrict(t *testing.T) {
 	p := &purger{}
@@ -238,13 +336,119 @@ func TestTags(t *testing.T) {
 		{get(page.Options{Name: "2", Edge: edge}, nil, "t"), "Surrogate-Key", all + " " + one, ""},
 		{get(page.Options{Name: "3", Edge: edge}, public, "t", "u"), "Surrogate-Key", all + " lwide", "max-age=3600"},
 		{get(page.Options{Name: "4", Edge: edge}, http.Header{"Cache-Control": {"public, max-age=60"}}, "t"), "Surrogate-Key", all + " " + one, "max-age=60"},
-		{get(page.Options{Name: "5", Edge: edge}, http.Header{"Vary": {"Cookie"}}, "t"), "Surrogate-Key", "", ""},
-		{get(page.Options{Name: "6", Edge: edge, User: user}, public, "t"), "Surrogate-Key", "", ""},
-		{get(page.Options{Name: "7", Edge: edge, Key: func(*http.Request) string { return "" }}, public, "t"), "Surrogate-Key", "", ""},
+		{get(page.Options{Name: "5", Edge: edge}, http.Header{"Vary": {"Cookie"}}, "t"), "Surrogate-Key", "", never},
+		{get(page.Options{Name: "6", Edge: edge, User: user}, public, "t"), "Surrogate-Key", "", never},
+		{get(page.Options{Name: "7", Edge: edge, Key: func(*http.Request) string { return "" }}, public, "t"), "Surrogate-Key", "", never},
 		{get(page.Options{Name: "8", Edge: cloud}, public, "t"), "Cache-Tag", all + "," + one, ""},
 	} {
 		if got := c.got.Get(c.field); got != c.tags || c.got.Get("Surrogate-Control") != c.maxAge || c.got.Get("CDN-Cache-Control") != c.maxAge {
 			t.Errorf("%d: %v, want tags %q and %q", i+1, c.got, c.tags, c.maxAge)
+		}
+	}
+}
+
+// never is what an edge is told of what it must not keep.
+const never = "no-store, max-age=0"
+
+// mayKeep reports whether an edge may keep a response that it is not told of by Cache-Control.
+func mayKeep(h http.Header) bool {
+	says := h.Get("Surrogate-Control")
+	return says != "" && says != never
+}
+
+// TestEdgeMustNotKeep: what isn't kept here, or goes through, the edge is told not to keep, whatever its Cache-Control says.
+func TestEdgeMustNotKeep(t *testing.T) {
+	cache, db := newCache(t, nil)
+	big := strings.Repeat("x", 5000)
+	for _, maxAge := range []time.Duration{0, time.Hour} {
+		edge := page.NewEdge(&purger{}, &page.EdgeOptions{MaxAge: maxAge})
+		var says func(method, target, want string)
+		h := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, s-maxage=60, max-age=60")
+			v := row(r.Context(), t, db, "t")
+			switch r.URL.Path {
+			case "/big":
+				io.WriteString(w, big)
+			case "/flushed":
+				io.WriteString(w, "begins")
+				w.(http.Flusher).Flush()
+			case "/own":
+				w.Header().Set("Surrogate-Control", "max-age=5")
+				io.WriteString(w, big)
+			case "/bypass":
+				v = row(larder.Bypass(r.Context()), t, db, "t")
+			case "/cookie":
+				w.Header().Set("Set-Cookie", "a=b")
+			case "/status":
+				w.WriteHeader(http.StatusTeapot)
+			case "/held":
+				if r.Method == http.MethodPost {
+					says("GET", "/held", never) // it is made while a write is in flight
+				}
+			case "/expires":
+				_, err := larder.Remember(r.Context(), cache, "price", func(context.Context) (int, error) { return 1, nil }, &larder.ValueOptions[int]{TTL: time.Minute})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			fmt.Fprint(w, v)
+		}), &page.Options{Edge: edge, MaxBytes: 4000, Name: maxAge.String()})
+		says = func(method, target, want string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+			sc, cdn, tags := w.Header().Get("Surrogate-Control"), w.Header().Get("CDN-Cache-Control"), w.Header().Get("Surrogate-Key")
+			if sc != want || cdn != want && target != "/own" || want == never && tags != "" {
+				t.Errorf("%s %s: Surrogate-Control: %s, CDN-Cache-Control: %s, tags %s; want %q", method, target, sc, cdn, tags, want)
+			}
+		}
+		for _, target := range []string{"/big", "/flushed", "/bypass", "/cookie", "/status", "/expires", "/expires", "/?unknown=1"} {
+			says("GET", target, never)
+		}
+		says("HEAD", "/other", never)
+		says("POST", "/", never)
+		says("GET", "/own", "max-age=5")
+
+		kept := ""
+		if maxAge > 0 {
+			kept = "max-age=60"
+		}
+		says("GET", "/", kept)
+		says("GET", "/", kept)
+		says("POST", "/held", never)
+	}
+}
+
+// TestEdgeAge: the edge may keep a page that is found for MaxAge from then on, or for what is left of its life, once it has taken its Age off. An
+// Age that the handler gives is told at once.
+func TestEdgeAge(t *testing.T) {
+	cache, db := newCache(t, nil)
+	now := time.Now()
+	edge := page.NewEdge(&purger{}, &page.EdgeOptions{MaxAge: time.Hour})
+	h := page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, no-cache")
+		switch r.URL.Path {
+		case "/lives":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+		case "/aged":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			w.Header().Set("Age", "30")
+		}
+		fmt.Fprint(w, row(r.Context(), t, db, "t"))
+	}), page.Options{Edge: edge}.At(func() time.Time { return now }))
+	for _, c := range []struct {
+		after       time.Duration
+		path        string
+		age, maxAge string
+	}{
+		{0, "/checked", "", "max-age=3600"}, {0, "/lives", "", "max-age=60"}, {0, "/aged", "30", "max-age=60"},
+		{20500 * time.Millisecond, "/lives", "20", "max-age=60"}, {0, "/aged", "50", "max-age=60"}, {2 * time.Hour, "/checked", "7220", "max-age=10820"},
+	} {
+		now = now.Add(c.after)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
+		if got := w.Header(); got.Get("Age") != c.age || got.Get("Surrogate-Control") != c.maxAge || got.Get("CDN-Cache-Control") != c.maxAge {
+			t.Errorf("%s after %v: %v; want Age %s, %s", c.path, c.after, got, c.age, c.maxAge)
 		}
 	}
 }
@@ -296,7 +500,18 @@ func TestVarnish(t *testing.T) {
 	}
 	server := httptest.NewUnstartedServer(page.Handler(cache, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, no-cache")
-		if r.Method == http.MethodGet {
+		switch r.URL.Path {
+		case "/aged":
+			w.Header().Set("Cache-Control", "public, max-age=62")
+			w.Header().Set("Age", "60")
+			fmt.Fprint(w, row(r.Context(), t, db, "t"))
+		case "/bypass":
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			fmt.Fprint(w, row(larder.Bypass(r.Context()), t, db, "t"))
+		default:
+			if r.Method != http.MethodGet {
+				return
+			}
 			fmt.Fprint(w, row(r.Context(), t, db, r.URL.Path[1:]))
 		}
 	}), &page.Options{Edge: edge}))
@@ -330,6 +545,18 @@ func TestVarnish(t *testing.T) {
 				t.Fatalf("%s: %s, kept %t, %v", path, body, kept, h)
 			}
 		}
+	}
+	for i := range 2 {
+		if body, kept, h := get("/bypass"); body != "1" || kept || h.Get("CDN-Cache-Control") != "" {
+			t.Errorf("what isn't kept here: %s, kept %t, %v", body, kept, h)
+		}
+		if body, kept, _ := get("/aged"); body != "1" || kept != (i > 0) {
+			t.Errorf("what has two seconds to live: %s, kept %t", body, kept)
+		}
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if body, kept, _ := get("/aged"); body != "1" || kept {
+		t.Errorf("after its life: %s, kept %t", body, kept)
 	}
 	if _, err := db.Exec("UPDATE t SET v = 2 WHERE id = 1"); err != nil {
 		t.Fatal(err)

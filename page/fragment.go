@@ -73,7 +73,7 @@ func (f fragments) get(ctx context.Context, kind, name, of string, o FragmentOpt
 	}
 	within, rec := coherence.Record(context.WithValue(ctx, fragmentKey{}, true))
 	if o.TTL > 0 { // it may be kept although it reads nothing
-		coherence.Expire(within, began.Add(o.TTL))
+		coherence.Expire(within, time.Now().Add(o.TTL)) // it may have waited for another's making
 		d.Depend(within, nil)
 	}
 	if bypassed(ctx) {

@@ -43,7 +43,7 @@ type Options struct {
 	// "no-cache": the client may keep the page, but asks each time whether it is as it was.
 	CacheControl string
 
-	// Edge, if not nil, gets told the tags of pages, by which it removes them.
+	// Edge, if not nil, gets told the tags of pages, by which it removes them, and which ones it must not keep: those that aren't kept here.
 	Edge *Edge
 
 	// Version is that of the program, as far as its pages are concerned. Empty: where processes share a store, that of its
@@ -151,6 +151,9 @@ type look struct {
 // look looks for a page. With join it waits for another request of the same page.
 func (h *handler) look(a *asked, base string, known habit, join bool) *look {
 	ctx, v := a.request.Context(), known.vary
+	if h.o.Edge != nil { // which keeps it for longer than a copy may be old
+		ctx = coherence.Anew(ctx)
+	}
 	l := &look{base: base, fwd: "uri-miss"}
 	if a.wish == coherence.Refreshed {
 		l.fwd = "request"
@@ -219,6 +222,7 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 		h.habits.learn(l.base, nil, true)
 		l.read.Done() // who waits for it shall not wait for the end of a stream
 		h.note(w.Header(), l.status(why, false))
+		h.o.Edge.leave(w.Header())
 	})
 	inner := h.inner(ctx, a)
 	h.next.ServeHTTP(res, inner)
@@ -229,12 +233,16 @@ func (h *handler) make(w http.ResponseWriter, a *asked, l *look, began time.Time
 		h.saw(ctx, &stored{route: inner.Pattern}, coherence.Bypass, res.why, began)
 		return
 	}
-	p, why := h.keep(ctx, &answer{response: res, asked: a, checked: h.checked(rec), until: rec.Expires()}, l, rec, inner.Pattern)
+	ans := &answer{response: res, asked: a, checked: h.checked(rec), until: rec.Expires()}
+	p, why := h.keep(ctx, ans, l, rec, inner.Pattern)
 	l.read.Done()
 	outer.bind(a.request.Context(), p)
 	h.saw(ctx, p, outcomeOf(why), why, began)
 	replace(w.Header(), res.before)
-	h.send(w, a.request, p, l.status(why, why == ""))
+	if ans.age > 0 {
+		setAge(w.Header(), ans.age)
+	}
+	h.send(w, a.request, p, why == "", ans.age, l.status(why, why == ""))
 }
 
 // checked reports whether anything but the URL was recorded.
@@ -308,6 +316,7 @@ func (h *handler) inner(ctx context.Context, a *asked) *http.Request {
 // forward leaves a request to the handler.
 func (h *handler) forward(w http.ResponseWriter, r *http.Request, fwd, why string) {
 	h.note(w.Header(), forwardedFor(fwd, why, "", false))
+	h.o.Edge.leave(w.Header())
 	h.next.ServeHTTP(w, r)
 }
 

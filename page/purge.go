@@ -9,7 +9,10 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
 // An HTTPPurger purges by HTTP requests.
@@ -23,31 +26,58 @@ type HTTPPurger struct {
 	// Most is how many tags one request may have; 0 means 256.
 	Most int
 
-	// Request makes a request of a URL and tags.
+	// Timeout is how long one request may take. 0 means 5 s. While one of several URLs doesn't answer, what changes next reaches the
+	// others after as long.
+	Timeout time.Duration
+
+	// Request makes a request of a URL and tags. It may be called by several goroutines at once.
 	Request func(ctx context.Context, url string, tags []string) (*http.Request, error)
 }
 
-const mostTags = 256
+const (
+	mostTags       = 256
+	requestTimeout = 5 * time.Second
+)
 
 // Purge implements Purger. It fails if one request fails, or is answered by another status than 2xx; all the others are sent all
-// the same.
+// the same, but for those to a URL that doesn't answer. It asks all URLs at once.
 func (p *HTTPPurger) Purge(ctx context.Context, tags []string) error {
+	failed := make([]error, len(p.URLs))
+	var asked sync.WaitGroup
+	for i, url := range p.URLs {
+		asked.Go(func() { failed[i] = p.purge(ctx, url, tags) })
+	}
+	asked.Wait()
+	return errors.Join(failed...)
+}
+
+// purge asks one URL.
+func (p *HTTPPurger) purge(ctx context.Context, url string, tags []string) (failed error) {
+	defer func() {
+		if v := recover(); v != nil {
+			failed = fmt.Errorf("page: purge: Request panicked: %v", v)
+		}
+	}()
 	most := p.Most
 	if most <= 0 {
 		most = mostTags
 	}
-	var failed error
-	for len(tags) > 0 {
-		n := min(most, len(tags))
-		for _, url := range p.URLs {
-			failed = errors.Join(failed, p.send(ctx, url, tags[:n]))
+	for part := range slices.Chunk(tags, most) {
+		err := p.send(ctx, url, part)
+		if failed = errors.Join(failed, err); errors.Is(err, context.DeadlineExceeded) {
+			break
 		}
-		tags = tags[n:]
 	}
 	return failed
 }
 
 func (p *HTTPPurger) send(ctx context.Context, url string, tags []string) error {
+	within := p.Timeout
+	if within <= 0 {
+		within = requestTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	r, err := p.Request(ctx, url, tags)
 	if err != nil {
 		return fmt.Errorf("page: purge: %w", err)

@@ -53,11 +53,15 @@ func (e *Edge) startLocked() {
 // A page that was on its way meanwhile may reach the edge after that, and be served until the purge is repeated: unless EdgeOptions.Strict
 // is set, what the edge serves may be older than a write that was acknowledged less than so long before.
 func (e *Edge) Settle(ctx context.Context, relations []string) {
-	ctx, cancel := context.WithTimeout(ctx, e.o.Patience+max(e.o.Again, 0))
+	within := e.o.Patience
+	if e.o.Strict {
+		within += e.o.Again
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	e.Changed(ctx, relations)
 	err := e.Wait(ctx)
-	if err == nil && e.o.Strict && e.o.Again > 0 {
+	if err == nil && e.o.Strict {
 		err = e.settleAgain(ctx, relations)
 	}
 	if err != nil {
@@ -93,6 +97,12 @@ func (e *Edge) Wait(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	upTo := e.added
+	e.waiters++
+	defer func() { e.waiters-- }()
+	select {
+	case e.awaited <- struct{}{}:
+	default: // it knows, or isn't waiting
+	}
 	for e.purged < upTo && ctx.Err() == nil {
 		e.progress.Wait()
 	}
@@ -108,31 +118,63 @@ func (e *Edge) Stats() EdgeStats {
 	defer e.mu.Unlock()
 	s := e.stats
 	s.Waiting = len(e.waiting)
+	for tag := range e.trying {
+		if _, waits := e.waiting[tag]; !waits {
+			s.Waiting++
+		}
+	}
 	return s
 }
 
 const (
-	longestRetry = time.Minute
+	longestRetry = 5 * time.Second
 	purgeWithin  = 30 * time.Second
+	logEvery     = 5 * time.Second // of failures in a row
 )
 
 // run purges what waits until nothing does.
 func (e *Edge) run() {
-	pause := e.o.Retry
+	pause, logged := e.o.Retry, time.Time{}
 	for {
 		batch, upTo := e.take()
 		if batch == nil {
 			return
 		}
 		if err := e.purge(batch, upTo); err != nil {
-			e.o.Logger.Warn("page: purge the edge", "error", err, "tags", len(batch), "again in", pause)
+			if time.Since(logged) >= logEvery {
+				e.o.Logger.Warn("page: purge the edge", "error", err, "tags", len(batch))
+				logged = time.Now()
+			}
 			e.back(batch)
-			time.Sleep(pause)
-			pause = min(2*pause, longestRetry)
+			e.nap(pause)
+			pause = max(e.o.Retry, min(2*pause, longestRetry))
 			continue
 		}
-		pause = e.o.Retry
+		pause, logged = e.o.Retry, time.Time{}
 	}
+}
+
+// nap waits between two tries: while somebody waits for the purge, for a quarter of what he does at most.
+func (e *Edge) nap(pause time.Duration) {
+	for began := time.Now(); ; {
+		left := pause
+		if e.isAwaited() {
+			left = min(left, max(e.o.Retry, e.o.Patience/4))
+		}
+		if left -= time.Since(began); left <= 0 {
+			return
+		}
+		select {
+		case <-time.After(left):
+		case <-e.awaited:
+		}
+	}
+}
+
+func (e *Edge) isAwaited() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.waiters > 0
 }
 
 // take takes out what waits, and tells up to which addition that is all. If nothing waits the goroutine is to end.
@@ -144,6 +186,7 @@ func (e *Edge) take() (batch map[string]wait, upTo int64) {
 		return nil, e.added
 	}
 	batch, e.waiting = e.waiting, map[string]wait{}
+	e.trying = batch
 	return batch, e.added
 }
 
@@ -163,6 +206,7 @@ func (e *Edge) purge(batch map[string]wait, upTo int64) error {
 		e.stats.Failures++
 		return err
 	}
+	e.trying = nil
 	e.stats.Purges++
 	e.stats.Tags += int64(len(tags))
 	e.stats.Lag = max(e.stats.Lag, time.Since(since))
@@ -188,6 +232,7 @@ func (e *Edge) once(tags []string) (err error) {
 func (e *Edge) back(batch map[string]wait) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.trying = nil
 	for tag, w := range batch {
 		w.again = w.again || e.waiting[tag].again
 		e.waiting[tag] = w

@@ -27,9 +27,12 @@ func (h *handler) page(ans *answer, rec *coherence.Recording, ready bool, route 
 // complete gives the header of an answer what its handler has left out.
 func (h *handler) complete(ans *answer, is flags, rec *coherence.Recording) {
 	header := ans.sent
-	if h.o.Edge != nil && h.o.Key == nil && is&(isPersonal|byCookie) == 0 {
-		// What spoils isn't among the tags, and what expires by itself is purged by nobody.
-		h.o.Edge.mark(header, rec.Tags(), ans.life, is&isPublic != 0 && rec.Spoiled() == "" && rec.Expires().IsZero())
+	switch e := h.o.Edge; {
+	case e == nil:
+	case h.o.Key != nil || is&(isPersonal|byCookie) != 0 || !rec.Expires().IsZero():
+		e.forbid(header)
+	default:
+		e.mark(header, rec.Tags())
 	}
 	if _, has := header["Etag"]; !has && ans.status == http.StatusOK {
 		header["Etag"] = []string{tagOf(header, ans.body)}
@@ -53,11 +56,18 @@ func (h *handler) complete(ans *answer, is flags, rec *coherence.Recording) {
 // Of Cache-Status, what is said most often. It is shared, and so copied by who adds to it.
 var hit = []string{"larder; hit"}
 
-// send sends a page, or that it is as who asks has it.
-func (h *handler) send(w http.ResponseWriter, r *http.Request, p *stored, status []string) {
+// send sends a page of that age, which is kept here or not, or that it is as who asks has it.
+func (h *handler) send(w http.ResponseWriter, r *http.Request, p *stored, kept bool, age time.Duration, status []string) {
 	header := w.Header()
 	for _, f := range p.header {
 		header[f.name] = f.values
+	}
+	switch {
+	case h.o.Edge == nil:
+	case kept:
+		h.o.Edge.allow(header, p, age)
+	default:
+		h.o.Edge.forbid(header)
 	}
 	h.note(header, status)
 	if p.status == http.StatusOK && unchanged(r, p.etag, p.modified) {
@@ -75,12 +85,17 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, p *stored, status
 
 // found sends a page from the cache.
 func (h *handler) found(w http.ResponseWriter, r *http.Request, l *look, now time.Time) {
-	w.Header()["Age"] = []string{strconv.FormatInt(max(0, int64(now.Sub(l.page.made)/time.Second)), 10)}
+	age := max(0, now.Sub(l.page.made))
+	setAge(w.Header(), age)
 	status := hit
 	if l.joined {
 		status = l.status("", false)
 	}
-	h.send(w, r, l.page, status)
+	h.send(w, r, l.page, true, age, status)
+}
+
+func setAge(header http.Header, age time.Duration) {
+	header["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
 }
 
 // status is what Cache-Status says of a request that found nothing, or waited for another: collapsed (RFC 9211, 2.6) if that made its page, and

@@ -180,3 +180,31 @@ func TestLongFragmentTTL(t *testing.T) {
 		}
 	})
 }
+
+// TestFragmentTTLAfterWait: a fragment lives from when it is made on, though who makes it has waited for another's making that failed.
+func TestFragmentTTLAfterWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache, _ := newCache(t, nil)
+		get := func(render func(context.Context, io.Writer) error) error {
+			return page.Fragment(t.Context(), cache, io.Discard, "weather", render, &page.FragmentOptions{TTL: 10 * time.Second})
+		}
+		go func() {
+			_ = get(func(context.Context, io.Writer) error {
+				time.Sleep(4 * time.Second)
+				return io.EOF
+			})
+		}()
+		synctest.Wait()
+		if err := get(func(context.Context, io.Writer) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second)
+		err := get(func(context.Context, io.Writer) error {
+			t.Error("it is made again after 8 seconds")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}

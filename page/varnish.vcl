@@ -31,9 +31,9 @@ sub vcl_backend_fetch {
 }
 
 sub vcl_backend_response {
-    # How long Varnish keeps a page is told by Surrogate-Control, and browsers by Cache-Control.
+    # How long Varnish keeps a page is told by Surrogate-Control, less its age, and browsers by Cache-Control.
     if (beresp.http.Surrogate-Control ~ "max-age=[0-9]+") {
-        set beresp.ttl = std.duration(regsub(beresp.http.Surrogate-Control, "^.*max-age=([0-9]+).*$", "\1") + "s", 0s);
+        set beresp.ttl = std.duration(regsub(beresp.http.Surrogate-Control, "^.*max-age=([0-9]+).*$", "\1") + "s", 0s) - beresp.age;
         set beresp.grace = 0s; # nothing is served that was banned, or is too old
     }
     # A page that was on its way while it was purged is purged by the repetition (EdgeOptions.Again), which must come later than this.
@@ -46,4 +46,5 @@ sub vcl_backend_response {
 sub vcl_deliver {
     unset resp.http.Surrogate-Key;
     unset resp.http.Surrogate-Control;
+    unset resp.http.CDN-Cache-Control;
 }

@@ -61,6 +61,7 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	defer registry.mu.Unlock()
 	db := registry.m[key]
 	if db == nil {
+		options.Told = func() { ToldLate(key.store) }
 		domain := coherence.NewDomain(key.store, key.identity, options)
 		db = &database{key: key, private: private, domain: domain, guesses: newGuesses(), allOnly: []coherence.Tag{domain.All()}}
 		db.loading = make(chan struct{}, 1)

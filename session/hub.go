@@ -157,6 +157,34 @@ func (h *Hub) Tell(notices []Notice) {
 	}
 }
 
+// here is whose notices are that tell what no session did.
+var here = &Source{}
+
+// TellNames tells that this process says that what has these names has changed, though it is no relation.
+func (h *Hub) TellNames(names []string) {
+	list := make([]Notice, len(names))
+	for i, name := range names {
+		list[i] = Notice{From: here, Relation: name, Ops: OpUnknown, Count: unknownCount}
+	}
+	h.Tell(list)
+}
+
+// ToldLate has those settle who do that that a store has been told of writes which it could not be told of before, of relations that
+// aren't known any more. All have heard of the writes themselves.
+func ToldLate(of coherence.Store) {
+	h := AcquireHub(of)
+	defer h.Release()
+	list := h.listeners.Load()
+	if list == nil {
+		return
+	}
+	for _, l := range *list {
+		if l.Settle != nil {
+			l.Settle([]Notice{{From: here, Relation: "*", Ops: OpUnknown, Count: unknownCount}})
+		}
+	}
+}
+
 // heard has all listeners hear, and returns them.
 func (h *Hub) heard(notices []Notice) []*Listener {
 	h.order.Lock()
