@@ -74,7 +74,7 @@ func pausedMeanwhile(s *suite) {
 			}
 		})
 	}
-	for i := range store.HoldID(3000) {
+	for i := range store.HoldID(1000) {
 		s.fill("k", changes.Load(), tags...)
 		p.Pause(i+1, shape)
 		changes.Add(1)
