@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	flagSteps   = flag.Int("steps", 50000, "steps a database; other drivers of it take a tenth")
+	flagSteps   = flag.Int("steps", defaultSteps, "steps a database; other drivers of it take a tenth")
 	flagSeed    = flag.Uint64("seed", 1, "of the first program; 0: another one each time")
 	flagForever = flag.Bool("forever", false, "go on until something differs")
 )

@@ -50,7 +50,7 @@ type recollection struct {
 // testdata/precision.txt, and may only rise.
 func TestPrecision(t *testing.T) {
 	for _, e := range []engine{modernc, pgx, mysql} {
-		if testing.Short() && e.lang != lite {
+		if (testing.Short() || underRace) && e.lang != lite {
 			continue
 		}
 		t.Run(string(e.lang), func(t *testing.T) {

@@ -1,0 +1,8 @@
+//go:build !race
+
+package metamorphic
+
+const (
+	defaultSteps = 50_000
+	underRace    = false
+)
