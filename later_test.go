@@ -87,9 +87,9 @@ func TestNumberedByAnswer(t *testing.T) {
 	}, "postgres", "mysql")
 }
 
-// TestReadersOfPaused: while a write is under way whose row isn't told, the lists that it may change come from the database, and
+// TestPausedReaders: while a write is under way whose row isn't told, the lists that it may change come from the database, and
 // nothing else does. Whatever becomes of it, they are right after it, and kept again.
-func TestReadersOfPaused(t *testing.T) {
+func TestPausedReaders(t *testing.T) {
 	const update, byID = "UPDATE stuff SET name = 'new' WHERE id = 1", "SELECT name FROM stuff WHERE id = ?"
 	faults := map[string]error{"plain": errors.New("what came can't be read"), "bad": driver.ErrBadConn} // the connection is good, and the write was done
 	for _, fault := range []string{"none", "severed", "panic", "plain", "bad"} {
@@ -128,8 +128,8 @@ func TestReadersOfPaused(t *testing.T) {
 	}
 }
 
-// TestRefusedPaused: a write that the database refuses removes nothing that was paused.
-func TestRefusedPaused(t *testing.T) {
+// TestPausedRefusal: a write that the database refuses removes nothing that was paused.
+func TestPausedRefusal(t *testing.T) {
 	eachKindWith(t, &Options{pauses: coherence.AlwaysPause}, func(h *house) {
 		s := newShelf(h, 20)
 		h.exec(h.bare, "ALTER TABLE stuff ADD CHECK (name <> 'bad')")
