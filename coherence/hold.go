@@ -165,10 +165,11 @@ func (h *Hold) widen() {
 // process's memory never fails; a shared one is told until it has heard, and needs
 // no further call. Once a hold has ended it does nothing.
 func (h *Hold) Release(ctx context.Context) error {
-	h.doubt(ctx)
-	if h != nil {
-		h.tags = append(h.tags, h.undecided()...)
+	if h == nil || h.ended { // the tags of one that has ended may be with who tells the store of it later
+		return nil
 	}
+	h.doubt(ctx)
+	h.tags = append(h.tags, h.undecided()...)
 	err := h.end(ctx)
 	if err == nil {
 		return nil
