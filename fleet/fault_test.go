@@ -41,6 +41,18 @@ var faults = []fault{
 	{name: "database restarted", strike: restartDatabase, down: true},
 	{name: "partition", config: closed, strike: partition},
 	{name: "partition, writes go on", config: Config{Timeout: 200 * time.Millisecond}, strike: partition, open: true, always: true},
+	{name: "separated, writes go on", config: Config{Timeout: 200 * time.Millisecond}, strike: separate, open: true},
+}
+
+// separate cuts one process after the other off from the store, for so short a time that what it reads there then is from before.
+func separate(f *fleet) {
+	for i := range 12 {
+		p := f.members[i%processes].store
+		p.Down()
+		time.Sleep(lease / 6)
+		f.must(p.Up())
+		time.Sleep(lease / 6)
+	}
 }
 
 // TestFaults: each fault in turn, in all configurations.

@@ -130,14 +130,15 @@ type sweep struct {
 	lapses []Lapse
 	rules  *Rules
 
-	floor     int64
-	told      int64   // that of what was acknowledged
-	mine      []int64 // by process: … by itself
-	own       []int64 // by lapse and process: the floor for others than those whose writes aren't told
-	processes int
-	acked     int64 // the sum of writes that were acknowledged
-	begun     int64 // … that have begun and weren't refused
-	findings  int
+	floor    int64
+	told     int64         // that of what was acknowledged
+	mine     []int64       // by process: … by itself
+	heard    []int64       // by process: … by itself, and that all must see if the store could be told of it
+	began    []lapseBegins // by lapse
+	scratch  []int64
+	acked    int64 // the sum of writes that were acknowledged
+	begun    int64 // … that have begun and weren't refused
+	findings int
 }
 
 // A moment is when a call begins or ends, when a lapse does, or from when on a call must see what there is.
@@ -150,24 +151,33 @@ type moment struct {
 type event uint8
 
 const (
-	lapseBegins event = iota
+	lapseStarts event = iota
 	floorCounts
 	callBegins
 	callEnds
 )
 
+// lapseBegins is what all see who see what there was when a lapse began.
+type lapseBegins struct {
+	floor int64
+	heard int64 // of its process
+}
+
 func (j *sweep) run(v *Verdict) {
+	processes := 0
 	for _, c := range j.calls {
-		j.processes = max(j.processes, c.process+1)
+		processes = max(processes, c.process+1)
 	}
-	j.own, j.mine = make([]int64, len(j.lapses)*j.processes), make([]int64, j.processes)
+	for _, l := range j.lapses {
+		processes = max(processes, l.Process+1)
+	}
+	j.mine, j.heard, j.began = make([]int64, processes), make([]int64, processes), make([]lapseBegins, len(j.lapses))
+	j.scratch = make([]int64, processes)
 	floors, lowers := make([]int64, len(j.calls)), make([]int64, len(j.calls))
 	for _, m := range j.moments() {
 		switch m.what {
-		case lapseBegins:
-			for p := range j.processes {
-				j.own[m.of*j.processes+p] = j.floor
-			}
+		case lapseStarts:
+			j.began[m.of] = lapseBegins{j.floor, j.heard[j.lapses[m.of].Process]}
 		case floorCounts:
 			c := &j.calls[m.of]
 			floors[m.of], lowers[m.of] = j.floorOf(c), j.lower(c, m.at)
@@ -196,7 +206,7 @@ func (j *sweep) floorOf(c *call) int64 {
 func (j *sweep) moments() []moment {
 	list := make([]moment, 0, 3*len(j.calls)+len(j.lapses))
 	for i, l := range j.lapses {
-		list = append(list, moment{l.From, lapseBegins, i})
+		list = append(list, moment{l.From, lapseStarts, i})
 	}
 	for i := range j.calls {
 		c := &j.calls[i]
@@ -223,15 +233,24 @@ func (j *sweep) begin(c *call, v *Verdict) {
 	}
 }
 
-// lower is the floor of a read that is in a lapse of others at a time.
+// lower is the floor of a read that is in lapses of others at a time: what there was when the first of them began, and what
+// was written since by those who could tell of it, and by the reader's process, which knows of its own.
 func (j *sweep) lower(c *call, at int64) int64 {
-	lower := j.floorOf(c)
+	lower, first := j.floorOf(c), int64(math.MaxInt64)
+	heard := append(j.scratch[:0], j.heard...)
 	for i, l := range j.lapses {
-		if l.From <= at && at < l.To && l.Process != c.process { // which knows of its own
-			lower = min(lower, j.own[i*j.processes+c.process])
+		if l.From > at || at >= l.To || l.Process == c.process {
+			continue
 		}
+		if l.From < first {
+			first, lower = l.From, min(lower, j.began[i].floor)
+		}
+		heard[l.Process] = min(heard[l.Process], j.began[i].heard)
 	}
-	return lower
+	if first == math.MaxInt64 {
+		return lower
+	}
+	return min(j.floorOf(c), max(lower, slices.Max(heard)))
 }
 
 func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
@@ -258,15 +277,8 @@ func (j *sweep) ended(c *call, floor, lower int64, v *Verdict) {
 // announces the owner that it finds, and if somebody has changed that untold, results by the
 // owner before are as they were.
 func (j *sweep) tell(c *call, atLeast int64) {
-	if moves(j.row) {
-		return
-	}
-	for i, l := range j.lapses {
-		for p := range j.processes {
-			if own := &j.own[i*j.processes+p]; p == c.process || l.Process != c.process {
-				*own = max(*own, c.version, atLeast)
-			}
-		}
+	if !moves(j.row) {
+		j.heard[c.process] = max(j.heard[c.process], c.version, atLeast)
 	}
 }
 

@@ -68,6 +68,10 @@ func TestJudge(t *testing.T) {
 		{"told by another", 1, 0, []call{lapse(0, 1, 9), wrote(2, 2, 3, 1), saw(1, 4, 5, 0)}},
 		{"told by another, on top of what is untold", 1, 1, []call{lapse(0, 1, 19), wrote(0, 2, 3, 0), saw(1, 4, 5, 0), wrote(2, 6, 7, 0), saw(1, 8, 9, 1)}},
 		{"… of a row that moves", 0, 2, []call{of(50, lapse(0, 1, 19)), of(50, wrote(0, 2, 3, 0)), of(50, saw(1, 4, 5, 0)), of(50, wrote(2, 6, 7, 0)), of(50, saw(1, 8, 9, 1))}},
+		{"untold by each of two", 0, 1, []call{lapse(0, 1, 19), lapse(2, 2, 19), wrote(0, 3, 4, 1), wrote(2, 5, 6, 2), saw(1, 7, 8, 0)}},
+		{"… and then by one", 1, 1, []call{lapse(0, 1, 19), lapse(2, 2, 9), wrote(0, 3, 4, 1), wrote(2, 5, 6, 2), saw(1, 7, 8, 0), saw(1, 10, 11, 1)}},
+		{"… what was seen before both", 1, 0, []call{wrote(0, 1, 2, 1), lapse(0, 3, 19), lapse(2, 4, 19), saw(1, 7, 8, 0)}},
+		{"… and told by a third", 1, 0, []call{lapse(0, 1, 19), lapse(2, 2, 19), wrote(0, 3, 4, 1), wrote(3, 5, 6, 2), saw(1, 7, 8, 1)}},
 		{"untold by two", 0, 1, []call{lapse(0, 1, 9), lapse(2, 1, 9), wrote(2, 2, 3, 1), saw(1, 4, 5, 0)}},
 	} {
 		if v := (Rules{}).judge(c.calls); v.Stale != c.stale || v.Excused != c.excused {

@@ -19,6 +19,7 @@ type mutation struct {
 
 var (
 	timely = Config{Writes: 100, Timeout: 10 * time.Second}
+	away   = Config{Writes: 100, Timeout: 200 * time.Millisecond}
 	// seldom: else all soon wait for what the one that is stopped has locked, and nobody reads.
 	seldom  = Config{Writes: 10, Timeout: 10 * time.Second, Grouped: true}
 	endless = Config{Writes: 10, Timeout: 10 * time.Second, Grouped: true, Endless: true}
@@ -28,6 +29,7 @@ var mutations = []mutation{
 	{name: "NoHold", mutant: timely.without(coherence.NoHold), strike: passSlowly},
 	{name: "TokensAfterRead", mutant: timely.without(coherence.TokensAfterRead), strike: passSlowly},
 	{name: "ReleaseBeforeCommit", mutant: timely.without(coherence.ReleaseBeforeCommit), strike: passSlowly, often: true},
+	{name: "NoFence", mutant: away.without(coherence.NoFence), strike: separate},
 	{name: "NoReady", mutant: endless.without(coherence.NoReady), strike: stopAt(coherence.StepHeld), whole: &endless},
 	{name: "no idle bound", mutant: endless, strike: stopAt(coherence.StepCommit), whole: &seldom, often: true},
 }
