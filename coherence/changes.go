@@ -25,36 +25,46 @@ type Change struct {
 // slices of the shapes that are in use or proposed; when it returns, no shape of
 // which it hasn't asked can be in use until the hold has ended.
 func (d *Domain) HoldChanges(ctx context.Context, base []Tag, changes []Change) (*Hold, error) {
-	a := announcement{d: d, changes: changes, asked: make([][]string, len(changes))}
-	a.tags.init(len(base) + 4*len(changes))
+	r := &holdRoom{}
+	a := announcement{d: d, changes: changes, look: &r.look, of: r.of[:0]}
+	if len(changes) <= len(r.asked) {
+		r.asked[0] = r.shapes[:0]
+		a.asked = r.asked[:]
+	} else {
+		a.asked = make([][]string, len(changes))
+	}
+	a.look.Tags, a.look.Seen, a.tags.list = r.looked[:0], r.seen[:0], r.tags[:0]
 	a.tags.add(base...)
 	for i, c := range changes {
-		a.tags.add(d.anyTag(c.Relation))
+		names := d.tags.of(d, c.Relation)
+		a.tags.add(names.any)
 		if c.Slices == nil {
-			a.tags.add(d.wideTag(c.Relation))
+			a.tags.add(names.wide)
 			continue
 		}
 		if d.shared != nil || d.mutant == MembersBeforeHold { // a second hold would be a second round trip
-			members, _, err := d.members(ctx, d.wideTag(c.Relation))
+			members, _, err := d.members(ctx, names.wide)
 			if err != nil {
-				a.tags.add(d.wideTag(c.Relation))
+				a.tags.add(names.wide)
 				continue
 			}
 			a.addShapes(i, members)
 		}
-		a.look.Tags, a.of = append(a.look.Tags, d.wideTag(c.Relation)), append(a.of, i)
+		a.look.Tags, a.of = append(a.look.Tags, names.wide), append(a.of, i)
 	}
 	if d.mutant == RememberedShapes {
-		return d.hold(ctx, a.tags.list, nil)
+		return d.hold(ctx, &r.hold, a.tags.list, nil)
 	}
-	h, err := d.hold(ctx, a.tags.list, &a.look)
+	h, err := d.hold(ctx, &r.hold, a.tags.list, a.look)
 	if err != nil || h == nil || h.ended || d.mutant == MembersBeforeHold {
 		h.pause(a.later)
 		return h, err
 	}
 	// Shapes that were proposed before R? was held. A later one isn't put in use.
 	for n, seen := range a.look.Seen {
-		d.known.note(a.look.Tags[n], seen)
+		if d.shared != nil {
+			d.known.note(a.look.Tags[n], seen)
+		}
 		a.addShapes(a.of[n], seen.Members)
 	}
 	h.pause(a.later)
@@ -73,6 +83,18 @@ func (h *Hold) extend(ctx context.Context, tags []Tag) (*Hold, error) {
 	return h, nil
 }
 
+// A holdRoom is a Hold with room for what most writes, of one relation and few shapes, need to make it.
+type holdRoom struct {
+	hold   Hold
+	tags   [6]Tag
+	look   store.Look
+	looked [1]Tag
+	seen   [1]store.Sight
+	of     [1]int
+	asked  [1][]string
+	shapes [4]string
+}
+
 // An announcement is the tags of a write, as far as its shapes were asked for.
 type announcement struct {
 	d       *Domain
@@ -83,8 +105,8 @@ type announcement struct {
 
 	later []untold // of changes that are told later
 
-	look store.Look // at R* of some changes, …
-	of   []int      // … of these
+	look *store.Look // at R* of some changes, …
+	of   []int       // … of these
 }
 
 // addShapes adds the tags of a change under shapes that it wasn't asked for yet.

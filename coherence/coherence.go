@@ -118,6 +118,7 @@ type Domain struct {
 	mutant   Mutant
 	beside   func() bool // see Options.Fenced
 	told     func()      // see Options.Told
+	prompt   bool        // the store waits for nothing
 	flights  flights
 	writers  writers
 	usage    usage
@@ -176,6 +177,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	if d.watch = o.Watch; d.watch == nil {
 		d.watch = WatchEvery(defaultWatch)
 	}
+	d.prompt = Prompt(s)
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)

@@ -28,7 +28,7 @@ type Hold struct {
 	tags  []store.Tag
 	ended bool
 
-	made     time.Duration // when it was made, or renewed, at the latest
+	made     time.Duration // when it was made, or renewed, at the latest; of a store that lapses
 	loose    bool          // the store may not have the marks: see fence
 	lapsed   bool          // they may have been gone when the change became visible
 	schema   bool          // of a change of the schema
@@ -47,14 +47,18 @@ type Hold struct {
 // the write isn't made. If it is, this process reads nothing from the store until it was told of
 // the write; other processes may read what is older meanwhile.
 func (d *Domain) Hold(ctx context.Context, tags []store.Tag) (*Hold, error) {
-	return d.hold(ctx, tags, nil)
+	return d.hold(ctx, &Hold{}, slices.Clone(tags), nil)
 }
 
-func (d *Domain) hold(ctx context.Context, tags []store.Tag, look *store.Look) (*Hold, error) {
+// hold makes h the hold of tags, which become its own.
+func (d *Domain) hold(ctx context.Context, h *Hold, tags []store.Tag, look *store.Look) (*Hold, error) {
 	if len(tags) == 0 {
 		return nil, nil
 	}
-	h := &Hold{d: d, id: newHoldID(), tags: slices.Clone(tags), made: d.now()}
+	h.d, h.id, h.tags = d, newHoldID(), tags
+	if d.shared != nil {
+		h.made = d.now()
+	}
 	if d.mutant == NoHold {
 		return h, nil
 	}
@@ -202,7 +206,7 @@ func (h *Hold) end(ctx context.Context) error {
 	if h == nil || h.ended {
 		return nil
 	}
-	if ctx.Done() != nil {
+	if !h.d.prompt && ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
 	if h.reliance != nil {

@@ -67,6 +67,12 @@ const (
 	earnPerPause = 1
 )
 
+// Prompt reports whether a store is one that waits for nothing, and so looks at no context: see store.Pauser.
+func Prompt(s Store) bool {
+	_, is := s.(store.Pauser)
+	return is
+}
+
 // MayPause reports whether slices of these shapes of a relation may be told later than the hold. The caller pauses them,
 // if it is told so.
 func (d *Domain) MayPause(relation string, shapes []string) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/larderdb/larder/store"
 )
@@ -291,11 +292,12 @@ func (d *Domain) drop(ctx context.Context, wide store.Tag, shape string) {
 // Shapes returns the shapes of a relation that are in use or proposed, as far as this process knows; none if the
 // store fails. They must not be changed. Those of which a write knows the slices needn't be announced widely.
 func (d *Domain) Shapes(ctx context.Context, relation string) []string {
-	members, _, err := d.members(ctx, d.wideTag(relation))
+	names := d.tags.of(d, relation)
+	members, _, err := d.members(ctx, names.wide)
 	if err != nil {
 		return nil
 	}
-	return bare(members)
+	return names.shapes.of(members)
 }
 
 // Crowd is Shapes of a relation that has no room for more; nil while there is.
@@ -324,8 +326,26 @@ func bare(members []string) []string {
 	return shapes
 }
 
+// shapesSeen are the shapes among the members that were seen last.
+type shapesSeen struct {
+	last atomic.Pointer[struct{ members, shapes []string }]
+}
+
+// of is bare: what it returns is the same list while members is.
+func (s *shapesSeen) of(members []string) []string {
+	last := s.last.Load()
+	if last == nil || len(last.members) != len(members) || unsafe.SliceData(last.members) != unsafe.SliceData(members) {
+		last = &struct{ members, shapes []string }{members, bare(members)}
+		s.last.Store(last)
+	}
+	return last.shapes
+}
+
 // relationTags are R? and R*.
-type relationTags struct{ any, wide store.Tag }
+type relationTags struct {
+	any, wide store.Tag
+	shapes    *shapesSeen
+}
 
 // A tagNames remembers the tags of relations, as many as it has room for.
 type tagNames struct {
@@ -342,7 +362,7 @@ func (n *tagNames) of(d *Domain, relation string) relationTags {
 			return tags
 		}
 	}
-	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*")}
+	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*"), &shapesSeen{}}
 	next := make(map[string]relationTags)
 	if known != nil {
 		if len(*known) >= maxTagNames {

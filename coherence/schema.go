@@ -32,6 +32,7 @@ type schema struct {
 	all   Tag // every entry depends on it
 	tag   Tag
 	facts Tag
+	only  []Tag // tag
 
 	mu      sync.Mutex
 	relied  *Reliance // the last one, until it has moved; guarded by mu
@@ -47,6 +48,7 @@ var ErrSchemaChanging = errors.New("coherence: the schema is being changed")
 
 func (s *schema) init(d *Domain) {
 	s.d, s.all, s.tag, s.facts = d, d.Tag("*"), d.Tag("#schema"), d.Tag("#facts")
+	s.only = []Tag{s.tag}
 }
 
 // All is the tag that every entry of the domain depends on.
@@ -78,7 +80,7 @@ func (d *Domain) Rely(ctx context.Context) (*Reliance, error) {
 			return nil, fmt.Errorf("coherence: rely on the schema: %w", err)
 		}
 	}
-	tokens, held, err := d.Observe(ctx, []Tag{d.schema.tag})
+	tokens, held, err := d.Observe(ctx, d.schema.only)
 	if err == nil && held {
 		err = ErrSchemaChanging
 	}
@@ -98,7 +100,7 @@ func (r *Reliance) Stands(ctx context.Context) bool {
 	if r.d.shared != nil {
 		return !r.moved.Load() && r.within(r.d.shared.Lease()/2)
 	}
-	tokens, held, err := r.d.Observe(ctx, []Tag{r.d.schema.tag})
+	tokens, held, err := r.d.Observe(ctx, r.d.schema.only)
 	return err == nil && !held && tokens[0] == r.token
 }
 
@@ -240,7 +242,7 @@ func (s *schema) cover(ctx context.Context, r *Reliance) {
 	if r.moved.Store(true); s.d.mutant == UnheldMove || !s.d.writers.any() {
 		return
 	}
-	if h, err := s.d.hold(ctx, []Tag{s.all}, nil); err != nil {
+	if h, err := s.d.hold(ctx, &Hold{}, []Tag{s.all}, nil); err != nil {
 		_ = h.Rollback(ctx) // the change's own hold is there, or lapses
 	} else {
 		_ = h.endAfterWriters(waiting{ctx: context.Background()}, nil)
@@ -264,7 +266,7 @@ func (s *schema) close() {
 // HoldSchema is Hold for a change of the schema, or one of which nothing is known: of everything
 // in the domain. It ends by ReleaseAfterWriters or AbandonAfterWriters.
 func (d *Domain) HoldSchema(ctx context.Context) (*Hold, error) {
-	h, err := d.hold(ctx, []Tag{d.schema.all, d.schema.tag}, nil)
+	h, err := d.hold(ctx, &Hold{}, []Tag{d.schema.all, d.schema.tag}, nil)
 	if h == nil {
 		return nil, err
 	}

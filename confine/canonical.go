@@ -56,6 +56,9 @@ func (c Class) Term(d analyze.Dialect, t analyze.Term) (form string, ok bool) {
 
 // Value returns the form of an argument, as the caller gave it, with which a column is compared.
 func (c Class) Value(d analyze.Dialect, v any) (form string, ok bool) {
+	if n, is := v.(int); is && c.Kind != Opaque {
+		return c.integer(strconv.Itoa(n))
+	}
 	v, ok = plain(v)
 	if !ok || c.Kind == Opaque {
 		return "", false

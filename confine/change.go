@@ -2,29 +2,10 @@ package confine
 
 import (
 	"database/sql/driver"
-	"maps"
 	"slices"
 
 	"github.com/larderdb/larder/analyze"
 )
-
-// An Image is what is known of a row: canonical forms by names of columns. Of columns
-// that it lacks nothing is known.
-type Image map[string]string
-
-// Form returns the form of a shape's columns. ok is false if not all of them are known.
-func (i Image) Form(columns []string) (form string, ok bool) {
-	var few [4]string
-	forms := few[:0]
-	for _, name := range columns {
-		form, ok := i[name]
-		if !ok {
-			return "", false
-		}
-		forms = append(forms, form)
-	}
-	return Join(forms), true
-}
 
 // A Change is a change of one relation, as far as its text tells the rows.
 type Change struct {
@@ -37,7 +18,8 @@ type Change struct {
 	values       []analyze.Term // of Assigned
 	rows         [][]given
 	alternatives []Pins
-	silent       bool // nothing is told by the text
+	computed     []string // the columns that are generated
+	silent       bool     // nothing is told by the text
 }
 
 // A given is a column's value in a new row. Without a term the column has its default.
@@ -69,6 +51,11 @@ func ChangeOf(c *analyze.Change, s Schema) *Change {
 		return nil
 	}
 	change.settle(&j.usage)
+	for i := range t.Columns {
+		if t.Columns[i].Generated {
+			change.computed = append(change.computed, t.Columns[i].Name)
+		}
+	}
 	return change
 }
 
@@ -178,7 +165,7 @@ func (c *Change) FromText(args []driver.NamedValue) (old, new []Image, ok bool) 
 }
 
 func (c *Change) inserted(row []given, args []driver.NamedValue) Image {
-	image := Image{}
+	image := make(Image, 0, len(row))
 	for _, g := range row {
 		var form string
 		var ok bool
@@ -188,7 +175,7 @@ func (c *Change) inserted(row []given, args []driver.NamedValue) Image {
 			form, ok = c.stored(g.column, *g.term, args)
 		}
 		if ok {
-			image[g.column.Name] = form
+			image = image.set(g.column.Name, form)
 		}
 	}
 	return image
@@ -199,22 +186,25 @@ func (c *Change) found(args []driver.NamedValue) (list []Image) {
 	for _, pins := range c.alternatives {
 		images := []Image{{}}
 		for _, pin := range pins {
-			forms, ok := pin.forms(c.Table.Dialect, args)
-			if !ok || len(images)*len(forms) > maxSlices || pin.Column.Generated {
+			if pin.Column.Generated {
 				continue
 			}
-			if len(forms) == 1 {
-				for _, image := range images {
-					image[pin.Column.Name] = forms[0]
+			if pin.single() {
+				if form, ok := pin.Column.Class.form(c.Table.Dialect, pin.Terms[0], args); ok {
+					for i := range images {
+						images[i] = images[i].set(pin.Column.Name, form)
+					}
 				}
+				continue
+			}
+			forms, ok := pin.forms(c.Table.Dialect, args)
+			if !ok || len(images)*len(forms) > maxSlices {
 				continue
 			}
 			var next []Image
 			for _, head := range images {
 				for _, form := range forms {
-					image := maps.Clone(head)
-					image[pin.Column.Name] = form
-					next = append(next, image)
+					next = append(next, head.With(Image{{pin.Column.Name, form}}))
 				}
 			}
 			images = next
@@ -235,37 +225,40 @@ func (c *Change) found(args []driver.NamedValue) (list []Image) {
 
 // Overlay returns the new image of a row that an UPDATE changes: the same one, if it leaves all that is known of it.
 func (c *Change) Overlay(old Image, args []driver.NamedValue) Image {
-	if c.Table.Altered&c.Op != 0 || c.Table.Unsliced || c.Unresolved {
+	if c.obscure() {
 		return Image{}
 	}
 	if c.leaves(old, args) {
 		return old
 	}
-	image := maps.Clone(old)
-	for i := range c.Table.Columns {
-		if c.Table.Columns[i].Generated {
-			delete(image, c.Table.Columns[i].Name)
-		}
+	image := slices.Clone(old)
+	for _, name := range c.computed {
+		image = image.without(name)
 	}
 	for i, column := range c.Assigned {
 		if form, ok := c.stored(column, c.values[i], args); ok {
-			image[column.Name] = form
+			image = image.set(column.Name, form)
 		} else {
-			delete(image, column.Name)
+			image = image.without(column.Name)
 		}
 	}
 	return image
 }
 
+// obscure reports whether nothing is known of the rows that an UPDATE makes.
+func (c *Change) obscure() bool {
+	return c.Table.Altered&c.Op != 0 || c.Table.Unsliced || c.Unresolved
+}
+
 // leaves reports whether an UPDATE tells nothing new of what is known of a row.
 func (c *Change) leaves(old Image, args []driver.NamedValue) bool {
-	for i := range c.Table.Columns {
-		if _, known := old[c.Table.Columns[i].Name]; known && c.Table.Columns[i].Generated {
+	for _, name := range c.computed {
+		if _, known := old.Get(name); known {
 			return false
 		}
 	}
 	for i, column := range c.Assigned {
-		if _, known := old[column.Name]; known {
+		if _, known := old.Get(column.Name); known {
 			return false
 		}
 		if _, told := c.stored(column, c.values[i], args); told {
@@ -277,8 +270,14 @@ func (c *Change) leaves(old Image, args []driver.NamedValue) bool {
 
 // Rows returns all that FromText does, each once.
 func (c *Change) Rows(args []driver.NamedValue) (rows []Image, ok bool) {
+	if c.Op == analyze.Update && !c.silent && !c.obscure() {
+		rows = c.found(args)
+		if len(rows) == 1 && c.leaves(rows[0], args) {
+			return rows, true
+		}
+	}
 	old, new, ok := c.FromText(args)
-	if len(old) != 1 || len(new) != 1 || !maps.Equal(old[0], new[0]) {
+	if len(old) != 1 || len(new) != 1 || !old[0].equal(new[0]) {
 		old = slices.Concat(old, new)
 	}
 	return old, ok

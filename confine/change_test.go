@@ -3,7 +3,6 @@ package confine
 import (
 	"database/sql/driver"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +22,10 @@ func seen(images []Image) string {
 	var rows []string
 	for _, image := range images {
 		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(image)) {
-			parts = append(parts, name+"="+image[name])
+		for _, c := range image {
+			parts = append(parts, c.Column+"="+c.Form)
 		}
+		slices.Sort(parts)
 		rows = append(rows, strings.Join(parts, " "))
 	}
 	return strings.Join(rows, "; ")

@@ -11,10 +11,10 @@ import (
 
 // ImageOf returns a row that was read from the database.
 func ImageOf(d analyze.Dialect, columns []*Column, values []driver.Value) Image {
-	row := Image{}
+	row := make(Image, 0, len(columns))
 	for i, column := range columns {
 		if form, ok := column.Class.Stored(d, values[i]); ok {
-			row[column.Name] = form
+			row = row.set(column.Name, form)
 		}
 	}
 	return row
@@ -39,25 +39,15 @@ func Numbered(rows []Image, column *Column, numbers []string) []Image {
 	}
 	var all []Image
 	for _, row := range rows {
-		if _, told := row[column.Name]; told {
+		if _, told := row.Get(column.Name); told {
 			all = append(all, row)
 			continue
 		}
 		for _, number := range numbers {
-			all = append(all, row.with(column.Name, number))
+			all = append(all, row.With(Image{{column.Name, number}}))
 		}
 	}
 	return all
-}
-
-func (i Image) with(column, form string) Image {
-	next := Image{column: form}
-	for name, known := range i {
-		if name != column {
-			next[name] = known
-		}
-	}
-	return next
 }
 
 // Columns returns those columns of some names whose values have forms.

@@ -2,7 +2,6 @@ package confine
 
 import (
 	"database/sql/driver"
-	"fmt"
 	"reflect"
 	"testing"
 
@@ -32,7 +31,7 @@ func TestImageOf(t *testing.T) {
 		{Name: "id", Class: integerClass}, {Name: "name", Class: textClass}, {Name: "price"}, {Name: "gone", Class: integerClass},
 	}
 	got := ImageOf(analyze.Postgres, columns, []driver.Value{int64(7), "A", int64(3), nil})
-	if want := (Image{"id": "i7", "name": "tA", "gone": "n"}); !reflect.DeepEqual(got, want) {
+	if want := (Image{{"id", "i7"}, {"name", "tA"}, {"gone", "n"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if got := ImageOf(analyze.Postgres, columns[:1], []driver.Value{7.5}); len(got) != 0 {
@@ -42,20 +41,20 @@ func TestImageOf(t *testing.T) {
 
 func TestChanged(t *testing.T) {
 	s := house(t, analyze.Postgres)
-	found := []Image{{"id": "i1", "user_id": "i5", "kind": "ta"}, {"id": "i2"}}
+	found := []Image{{{"id", "i1"}, {"user_id", "i5"}, {"kind", "ta"}}, {{"id", "i2"}}}
 	for text, want := range map[string]string{
-		"DELETE FROM stuff WHERE price > 1":                          "[map[id:i1 kind:ta user_id:i5] map[id:i2]]",
-		"UPDATE stuff SET user_id = $1 WHERE price > 1":              "[map[id:i1 kind:ta user_id:i5] map[id:i2] map[id:i1 kind:ta user_id:i9] map[id:i2 user_id:i9]]",
-		"UPDATE stuff SET user_id = user_id + 1 WHERE price > 1":     "[map[id:i1 kind:ta user_id:i5] map[id:i2] map[id:i1 kind:ta] map[id:i2]]",
-		"UPDATE stuff SET user_id = 3, missing = 1 WHERE price > 1":  "[map[id:i1 kind:ta user_id:i5] map[id:i2] map[] map[]]",
-		"UPDATE secret SET user_id = 3, missing = 1 WHERE price > 1": "[map[id:i1 kind:ta user_id:i5] map[id:i2] map[] map[]]",
+		"DELETE FROM stuff WHERE price > 1":                          "id=i1 kind=ta user_id=i5; id=i2",
+		"UPDATE stuff SET user_id = $1 WHERE price > 1":              "id=i1 kind=ta user_id=i5; id=i2; id=i1 kind=ta user_id=i9; id=i2 user_id=i9",
+		"UPDATE stuff SET user_id = user_id + 1 WHERE price > 1":     "id=i1 kind=ta user_id=i5; id=i2; id=i1 kind=ta; id=i2",
+		"UPDATE stuff SET user_id = 3, missing = 1 WHERE price > 1":  "id=i1 kind=ta user_id=i5; id=i2; ; ",
+		"UPDATE secret SET user_id = 3, missing = 1 WHERE price > 1": "id=i1 kind=ta user_id=i5; id=i2; ; ",
 	} {
 		c, _ := changeOf(t, analyze.Postgres, s, text)
-		if got := fmt.Sprint(c.Changed(found, values(9))); got != want {
+		if got := seen(c.Changed(found, values(9))); got != want {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}
-	if found[0]["user_id"] != "i5" {
+	if user, _ := found[0].Get("user_id"); user != "i5" {
 		t.Error("what was found has been changed")
 	}
 }
@@ -68,14 +67,14 @@ func TestNumbered(t *testing.T) {
 		numbers []string
 		want    string
 	}{
-		{nil, []string{"i1"}, "[]"},
-		{[]Image{{"kind": "ta"}}, []string{"i1"}, "[map[id:i1 kind:ta]]"},
-		{[]Image{{"kind": "ta"}, {"kind": "tb"}}, []string{"i1", "i2"}, "[map[id:i1 kind:ta] map[id:i2 kind:ta] map[id:i1 kind:tb] map[id:i2 kind:tb]]"},
-		{[]Image{{"id": "i7"}, {}}, []string{"i1"}, "[map[id:i7] map[id:i1]]"},
-		{[]Image{{"kind": "ta"}, {"kind": "tb"}}, many, "[map[kind:ta] map[kind:tb]]"},
-		{[]Image{{"kind": "ta"}}, nil, "[]"},
+		{nil, []string{"i1"}, ""},
+		{[]Image{{{"kind", "ta"}}}, []string{"i1"}, "id=i1 kind=ta"},
+		{[]Image{{{"kind", "ta"}}, {{"kind", "tb"}}}, []string{"i1", "i2"}, "id=i1 kind=ta; id=i2 kind=ta; id=i1 kind=tb; id=i2 kind=tb"},
+		{[]Image{{{"id", "i7"}}, {}}, []string{"i1"}, "id=i7; id=i1"},
+		{[]Image{{{"kind", "ta"}}, {{"kind", "tb"}}}, many, "kind=ta; kind=tb"},
+		{[]Image{{{"kind", "ta"}}}, nil, ""},
 	} {
-		if got := fmt.Sprint(Numbered(c.rows, id, c.numbers)); got != c.want {
+		if got := seen(Numbered(c.rows, id, c.numbers)); got != c.want {
 			t.Errorf("%v with %v: %s, want %s", c.rows, c.numbers, got, c.want)
 		}
 	}

@@ -35,16 +35,16 @@ func TestChangesWithParametersOfSeveralClasses(t *testing.T) {
 	s := house(t, analyze.Postgres)
 	args := []driver.NamedValue{{Ordinal: 1, Value: "7"}, {Ordinal: 2, Value: int64(8)}}
 	for text, want := range map[string]string{
-		"UPDATE stuff SET user_id = $2, parent = $2 WHERE id = $2":        "[map[id:i8]] [map[id:i8 parent:i8 user_id:i8]] true",
-		"UPDATE stuff SET user_id = $1, name = $1 WHERE id = $2":          "[map[id:i8]] [map[id:i8]] true",
-		"UPDATE stuff SET user_id = $1, price = $1 WHERE id = $2":         "[map[id:i8]] [map[id:i8]] true",
-		"UPDATE stuff SET user_id = $1, missing = $1 WHERE id = $2":       "[] [] false",
-		"UPDATE stuff SET name = $1 WHERE id = $1":                        "[] [] false",
-		"DELETE FROM stuff WHERE id = $2 AND user_id = $2":                "[map[id:i8 user_id:i8]] [] true",
-		"DELETE FROM stuff WHERE id = $2 AND price = $2":                  "[] [] false",
-		"INSERT INTO links (stuff_id, tag_id) VALUES ($2, $2)":            "[] [map[stuff_id:i8 tag_id:i8]] true",
-		"INSERT INTO users (id, name) VALUES ($1, $1)":                    "[] [map[boss:n nick:n]] true",
-		"INSERT INTO users (id, name, nick) VALUES ($2, $1, upper(name))": "[] [map[boss:n id:i8 name:t7]] true",
+		"UPDATE stuff SET user_id = $2, parent = $2 WHERE id = $2":        "id=i8 -> id=i8 parent=i8 user_id=i8 true",
+		"UPDATE stuff SET user_id = $1, name = $1 WHERE id = $2":          "id=i8 -> id=i8 true",
+		"UPDATE stuff SET user_id = $1, price = $1 WHERE id = $2":         "id=i8 -> id=i8 true",
+		"UPDATE stuff SET user_id = $1, missing = $1 WHERE id = $2":       " ->  false",
+		"UPDATE stuff SET name = $1 WHERE id = $1":                        " ->  false",
+		"DELETE FROM stuff WHERE id = $2 AND user_id = $2":                "id=i8 user_id=i8 ->  true",
+		"DELETE FROM stuff WHERE id = $2 AND price = $2":                  " ->  false",
+		"INSERT INTO links (stuff_id, tag_id) VALUES ($2, $2)":            " -> stuff_id=i8 tag_id=i8 true",
+		"INSERT INTO users (id, name) VALUES ($1, $1)":                    " -> boss=n nick=n true",
+		"INSERT INTO users (id, name, nick) VALUES ($2, $1, upper(name))": " -> boss=n id=i8 name=t7 true",
 	} {
 		c := ChangeOf(analyze.Analyze(analyze.Postgres, text).Change, s)
 		if c == nil {
@@ -52,7 +52,7 @@ func TestChangesWithParametersOfSeveralClasses(t *testing.T) {
 			continue
 		}
 		old, new, ok := c.FromText(args)
-		if got := fmt.Sprint(old, new, ok); got != want {
+		if got := fmt.Sprint(seen(old), " -> ", seen(new), " ", ok); got != want {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}

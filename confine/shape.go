@@ -192,6 +192,9 @@ func (p Pins) values(d analyze.Dialect, args []driver.NamedValue) (list []string
 	return list, true
 }
 
+// single reports whether a pin is of one value.
+func (p Pin) single() bool { return len(p.Terms) == 1 && !p.Array }
+
 // forms returns the forms of a pin's values, each once.
 func (p Pin) forms(d analyze.Dialect, args []driver.NamedValue) (forms []string, ok bool) {
 	forms, ok = p.operands(d, args)
@@ -220,24 +223,40 @@ func (c Class) evaluate(d analyze.Dialect, t analyze.Term, array bool, args []dr
 	if !c.tells(d, t, array) {
 		return nil, false
 	}
+	if !array {
+		form, ok := c.form(d, t, args)
+		return []string{form}, ok
+	}
 	value := any(t.Text)
 	if t.Kind == analyze.Param {
 		if value, ok = Bound(t, args); !ok {
 			return nil, false
 		}
 	}
-	if array {
-		return c.Elements(d, value)
-	}
-	form, ok := c.operand(d, t, value)
-	return []string{form}, ok
+	return c.Elements(d, value)
 }
 
+// form is evaluate for what isn't an array.
+func (c Class) form(d analyze.Dialect, t analyze.Term, args []driver.NamedValue) (form string, ok bool) {
+	if !c.tells(d, t, false) {
+		return "", false
+	}
+	var value any
+	if t.Kind == analyze.Param {
+		if value, ok = Bound(t, args); !ok {
+			return "", false
+		}
+	}
+	return c.operand(d, t, value)
+}
+
+// operand returns the form of a literal, or of a parameter's value.
 func (c Class) operand(d analyze.Dialect, t analyze.Term, value any) (form string, ok bool) {
 	if t.Kind != analyze.Param {
 		return c.Term(d, t)
 	}
-	if v, is := plain(value); is && t.Cast != "" {
+	if t.Cast != "" {
+		v, _ := plain(value)
 		if _, float := v.(float64); float {
 			return "", false
 		}

@@ -3,6 +3,8 @@ package session
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
@@ -36,7 +38,11 @@ func (c *change) add(other change) {
 // slices are those of a shape in which the rows are. They aren't known if a row has a
 // column of the shape that may have any value.
 func (c *change) slices(shape string) (forms []string, known bool) {
-	columns := strings.Split(shape, ",")
+	var few [4]string
+	columns := few[:0]
+	for column := range strings.SplitSeq(shape, ",") {
+		columns = append(columns, column)
+	}
 	var seen map[string]bool
 	if len(c.rows) > fewRows {
 		seen = make(map[string]bool, len(c.rows))
@@ -59,11 +65,11 @@ func (c *change) slices(shape string) (forms []string, known bool) {
 // fewRows is up to how many rows it is quicker to compare their forms one by one.
 const fewRows = 8
 
-// missing are the columns of shapes that some row doesn't tell.
-func (c *change) missing(shapes []string) []string {
+// missing are those columns that some row doesn't tell.
+func (c *change) missing(columns []string) []string {
 	var names []string
-	for _, column := range columnsOf(shapes) {
-		untold := func(row confine.Image) bool { _, ok := row[column]; return !ok }
+	for _, column := range columns {
+		untold := func(row confine.Image) bool { _, ok := row.Get(column); return !ok }
 		if slices.ContainsFunc(c.rows, untold) {
 			names = append(names, column)
 		}
@@ -82,6 +88,21 @@ func columnsOf(shapes []string) []string {
 		}
 	}
 	return names
+}
+
+// A shaped remembers the columns of the shapes that it was asked for last.
+type shaped struct {
+	last atomic.Pointer[struct{ shapes, columns []string }]
+}
+
+// columns are columnsOf shapes, which must not be changed.
+func (s *shaped) columns(shapes []string) []string {
+	last := s.last.Load()
+	if last == nil || len(last.shapes) != len(shapes) || unsafe.SliceData(last.shapes) != unsafe.SliceData(shapes) {
+		last = &struct{ shapes, columns []string }{shapes, columnsOf(shapes)}
+		s.last.Store(last)
+	}
+	return last.columns
 }
 
 // told is what a domain is told of changes.

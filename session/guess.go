@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"database/sql/driver"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,10 +94,10 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	if len(image) != len(columns) {
 		return false
 	}
-	maps.Copy(before[0], image)
+	before[0] = before[0].With(image)
 	target.rows = p.change.Changed(before, c.args)
 	last := target.rows[len(target.rows)-1]
-	g.stays = p.change.Op == analyze.Update && !slices.ContainsFunc(missing, func(name string) bool { return last[name] != image[name] })
+	g.stays = p.change.Op == analyze.Update && !slices.ContainsFunc(image, func(c confine.Cell) bool { return !slices.Contains(last, c) })
 	g.guard(s.src.Dialect, text.Span, columns)
 	w.guess = g
 	return true

@@ -40,14 +40,14 @@ func (s *Session) hold(ctx context.Context, e effect) holds {
 		return h
 	}
 	if s.db != nil && !e.attached {
-		h.add(s.db.domain.HoldChanges(detached(ctx), nil, told(e.changes)))
+		h.add(s.db.domain.HoldChanges(s.storing(ctx), nil, told(e.changes)))
 	} else {
 		for _, db := range s.databases(&e) {
 			if e.schema {
 				h.schemas = append(h.schemas, db)
-				h.add(db.domain.HoldSchema(detached(ctx)))
+				h.add(db.domain.HoldSchema(s.storing(ctx)))
 			} else {
-				h.add(db.domain.Hold(detached(ctx), db.allOnly))
+				h.add(db.domain.Hold(s.storing(ctx), db.allOnly))
 			}
 		}
 	}
@@ -75,9 +75,9 @@ func (s *Session) refused(ctx context.Context, h *holds) error {
 	}
 	for _, hold := range h.marks {
 		if h.effect.schema {
-			_ = hold.ReleaseAfterWriters(detached(ctx), h.own) // it goes on to be tried
+			_ = hold.ReleaseAfterWriters(s.storing(ctx), h.own) // it goes on to be tried
 		} else {
-			_ = hold.Rollback(detached(ctx)) // or it lapses
+			_ = hold.Rollback(s.storing(ctx)) // or it lapses
 		}
 	}
 	h.marks = nil
@@ -91,7 +91,7 @@ func (s *Session) ready(ctx context.Context, h *holds) error {
 		if !hold.Lapses() {
 			continue
 		}
-		if err := hold.Ready(detached(ctx), h.effect.facts...); err != nil {
+		if err := hold.Ready(s.storing(ctx), h.effect.facts...); err != nil {
 			h.failed = errors.Join(h.failed, err)
 			s.warn(ctx, "a hold can't be renewed", err)
 		}
@@ -118,7 +118,7 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 		h.abandon()
 		return
 	}
-	ctx = detached(ctx)
+	ctx = s.storing(ctx)
 	undone := err != nil && saidNo(s.src.Dialect, err)
 	for _, hold := range h.marks {
 		if err := releaseOne(ctx, hold, h, undone); err != nil {
@@ -150,6 +150,14 @@ func detached(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithoutCancel(ctx)
+}
+
+// storing is detached for what is asked of the store. One that waits for nothing looks at no context.
+func (s *Session) storing(ctx context.Context) context.Context {
+	if s.src.prompt {
+		return ctx
+	}
+	return detached(ctx)
 }
 
 // aliveTimeout bounds how long a connection is waited for after an error.

@@ -60,18 +60,18 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if target == nil {
 		return nil
 	}
-	target.known, target.rows = true, []confine.Image{{}} // somehow
-	shapes := s.db.domain.Shapes(detached(ctx), string(p.plan.Target))
+	target.known, target.rows = true, somehow
+	shapes := s.db.domain.Shapes(s.storing(ctx), string(p.plan.Target))
 	whole := s.wantWhole(p, c)
 	if len(shapes) == 0 && whole == nil {
 		return nil // nothing need be known
 	}
-	if w.wanted = columnsOf(shapes); !countable(c.args) {
+	if w.wanted = p.shaped.columns(shapes); !countable(c.args) {
 		w.blind = "an argument can't be compared"
 		return nil
 	}
 	target.rows = p.rowsByText(c.args)
-	missing := target.missing(shapes)
+	missing := target.missing(w.wanted)
 	if w.blind = s.whyBlind(p); len(missing) == 0 && whole == nil || w.blind != "" {
 		return nil
 	}
@@ -266,11 +266,14 @@ func (s *Session) limitOf(w *write) int {
 	return s.src.MaxEntryBytes
 }
 
+// somehow is a row of which nothing is known. It must not be changed.
+var somehow = []confine.Image{{}}
+
 // rowsByText are the rows that a statement changes, as far as its text tells.
 func (p *planned) rowsByText(args []driver.NamedValue) []confine.Image {
 	rows, ok := p.change.Rows(args)
 	if !ok {
-		return []confine.Image{{}} // somehow
+		return somehow
 	}
 	return rows
 }

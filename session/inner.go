@@ -95,17 +95,20 @@ func (l *liveRows) hasNextResultSet() bool {
 }
 
 func execConn(ctx context.Context, conn driver.Conn, text string, raw []driver.NamedValue) (driver.Result, error) {
-	withContext, isContext := conn.(driver.ExecerContext)
-	execer, isExecer := conn.(driver.Execer)
-	if !isContext && !isExecer {
+	if withContext, is := conn.(driver.ExecerContext); is {
+		args, err := convert(conn, nil, raw)
+		if err != nil {
+			return nil, err
+		}
+		return withContext.ExecContext(ctx, text, args)
+	}
+	execer, is := conn.(driver.Execer)
+	if !is {
 		return nil, driver.ErrSkip
 	}
 	args, err := convert(conn, nil, raw)
 	if err != nil {
 		return nil, err
-	}
-	if isContext {
-		return withContext.ExecContext(ctx, text, args)
 	}
 	values, err := positionalNow(ctx, args)
 	if err != nil {
@@ -115,17 +118,20 @@ func execConn(ctx context.Context, conn driver.Conn, text string, raw []driver.N
 }
 
 func queryConn(ctx context.Context, conn driver.Conn, text string, raw []driver.NamedValue) (driver.Rows, error) {
-	withContext, isContext := conn.(driver.QueryerContext)
-	queryer, isQueryer := conn.(driver.Queryer)
-	if !isContext && !isQueryer {
+	if withContext, is := conn.(driver.QueryerContext); is {
+		args, err := convert(conn, nil, raw)
+		if err != nil {
+			return nil, err
+		}
+		return withContext.QueryContext(ctx, text, args)
+	}
+	queryer, is := conn.(driver.Queryer)
+	if !is {
 		return nil, driver.ErrSkip
 	}
 	args, err := convert(conn, nil, raw)
 	if err != nil {
 		return nil, err
-	}
-	if isContext {
-		return withContext.QueryContext(ctx, text, args)
 	}
 	values, err := positionalNow(ctx, args)
 	if err != nil {

@@ -169,7 +169,8 @@ func (p *planned) numberOf(row confine.Image) (*confine.Column, int64) {
 	if len(key) != 1 {
 		return nil, 0
 	}
-	n, ok := confine.Number(row[key[0]])
+	form, _ := row.Get(key[0])
+	n, ok := confine.Number(form)
 	columns := p.change.Columns(key)
 	if !ok || len(columns) != 1 {
 		return nil, 0
@@ -188,8 +189,10 @@ func (s *Session) peekAhead(ctx context.Context, g *guess, number *confine.Colum
 	rows := make(map[string][]driver.Value, set.rows)
 	for i := range set.rows {
 		row := confine.ImageOf(s.src.Dialect, []*confine.Column{number}, set.row(i))
-		if at, ok := confine.Number(row[number.Name]); ok {
-			n = at
+		if form, ok := row.Get(number.Name); ok {
+			if at, ok := confine.Number(form); ok {
+				n = at
+			}
 		}
 		if values := asArguments(columns, set.row(i)[1:]); values != nil {
 			rows[g.plan.rowKey(row, columns)] = values

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"maps"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/confine"
@@ -100,7 +99,7 @@ func (s *Session) tellLater(ctx context.Context, w *write, affected int64, err e
 	}
 	w.holds.effect = w.effect
 	for _, hold := range w.holds.marks {
-		_ = hold.Tell(detached(ctx), told(w.effect.changes)) // a store of this process never fails
+		_ = hold.Tell(s.storing(ctx), told(w.effect.changes)) // a store of this process never fails
 	}
 }
 
@@ -115,8 +114,7 @@ func (im *imaging) complete(rows []confine.Image) []confine.Image {
 	}
 	all := make([]confine.Image, len(rows))
 	for i, row := range rows {
-		all[i] = maps.Clone(row)
-		maps.Copy(all[i], im.found[0])
+		all[i] = row.With(im.found[0])
 	}
 	return all
 }

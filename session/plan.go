@@ -41,6 +41,7 @@ type planned struct {
 	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
 	moves        atomic.Bool     // the values that it gave its last row weren't those that the row had; see known
 	turn         turn            // of the rows that it writes
+	shaped       shaped          // what it must know of them
 
 	direct, prepared string // what keys begin with
 

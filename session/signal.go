@@ -350,8 +350,7 @@ func (w *write) images(c *change) []confine.Image {
 	}
 	both := make([]confine.Image, len(text))
 	for i := range text {
-		both[i] = maps.Clone(text[i])
-		maps.Copy(both[i], c.rows[i])
+		both[i] = text[i].With(c.rows[i])
 	}
 	return both
 }
@@ -367,8 +366,8 @@ func slicesOf(images []confine.Image) []map[string]any {
 			return nil
 		}
 		values, possible := make(map[string]any, len(image)), true
-		for name, form := range image {
-			if values[name], possible = confine.Plain(form); !possible {
+		for _, c := range image {
+			if values[c.Column], possible = confine.Plain(c.Form); !possible {
 				break
 			}
 		}

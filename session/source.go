@@ -58,6 +58,7 @@ type Source struct {
 	queries *otter.Cache[string, *query]
 	clock   clock
 	base    atomic.Pointer[base]
+	prompt  bool        // the store waits for nothing
 	warned  atomic.Bool // that the database has another lease than was asked for
 
 	mu     sync.Mutex
@@ -86,6 +87,7 @@ const queriesLimit = 32 << 20
 func NewSource(c Config) *Source {
 	return &Source{
 		Config: c,
+		prompt: coherence.Prompt(c.Store),
 		hub:    AcquireHub(c.Store),
 		queries: otter.Must(&otter.Options[string, *query]{
 			MaximumWeight: queriesLimit,

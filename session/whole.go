@@ -169,8 +169,9 @@ func (s *Session) inserted(ctx context.Context, w *write, affected int64) (rows 
 		seen[form] = true
 		var key []driver.Value
 		for _, name := range own {
-			value, ok := confine.Plain(image[name])
-			if _, number := confine.Number(image[name]); !ok || value == nil || strings.HasPrefix(image[name], "i") && !number {
+			form, _ := image.Get(name)
+			value, ok := confine.Plain(form)
+			if _, number := confine.Number(form); !ok || value == nil || strings.HasPrefix(form, "i") && !number {
 				return nil, nil
 			}
 			key = append(key, value)

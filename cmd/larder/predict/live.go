@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 
@@ -132,8 +131,7 @@ func (l *Live) complete(ctx context.Context, w *world, p *planned, row confine.I
 	if err != nil || len(found) != 1 {
 		return row
 	}
-	full := confine.ImageOf(l.dialect, columns, found[0])
-	maps.Copy(full, row)
+	full := confine.ImageOf(l.dialect, columns, found[0]).With(row)
 	w.known.note(p, full)
 	return full
 }
@@ -150,7 +148,7 @@ func numberOrText(text string) any {
 func missing(shapes []string, row confine.Image) (names []string) {
 	for _, shape := range shapes {
 		for name := range strings.SplitSeq(shape, ",") {
-			if _, told := row[name]; !told {
+			if _, told := row.Get(name); !told {
 				names = append(names, name)
 			}
 		}

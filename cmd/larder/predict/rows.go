@@ -1,7 +1,6 @@
 package predict
 
 import (
-	"maps"
 	"math/rand/v2"
 	"strings"
 
@@ -41,9 +40,7 @@ func (r rows) complete(p *planned, row confine.Image) confine.Image {
 	if known == nil {
 		return row
 	}
-	full := maps.Clone(known)
-	maps.Copy(full, row)
-	return full
+	return known.With(row)
 }
 
 // slicesSeen are the slices of a shape by which something was read.
