@@ -175,7 +175,7 @@ func (d *Domain) putInUse(ctx context.Context, wants []wanted) {
 // needOf tells the tags of a read, and proposes the shapes that it wants.
 func (d *Domain) needOf(ctx context.Context, base []Tag, rows []Rows) (need, []wanted) {
 	var tags tagSet
-	tags.init(len(base) + 2*len(rows))
+	tags.init(len(base) + 3*len(rows))
 	tags.add(base...)
 	var claims []claim
 	var wants []wanted

@@ -62,6 +62,13 @@ func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
 		seen = make(map[Slice]bool)
 	}
 	for i, pins := range p.alternatives {
+		if len(p.alternatives) == 1 && len(pins) == 1 && pins[0].single() { // most are so
+			form, ok := pins[0].Column.Class.form(p.dialect, pins[0].Terms[0], args)
+			if !ok {
+				return nil, false
+			}
+			return []Slice{{p.shapes[i], joined(form)}}, true
+		}
 		forms, ok := pins.values(p.dialect, args)
 		if !ok {
 			return nil, false
