@@ -3,10 +3,8 @@ package larder
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/larderdb/larder/coherence"
 )
@@ -25,21 +23,10 @@ type box[T any] struct {
 // AppendBinary writes the form that a shared store keeps.
 func (b *box[T]) AppendBinary(dst []byte) ([]byte, error) { return append(dst, b.form...), nil }
 
-// rooms are for names that are looked up in memory, where they are not kept.
-var rooms = sync.Pool{New: func() any { return new([]byte) }}
-
 // kept returns what this process's memory has under a key.
 func (c *Cache) kept(ctx context.Context, key string) (any, bool) {
-	room := rooms.Get().(*[]byte)
-	name := append(append((*room)[:0], c.valuePrefix...), key...)
-	kept, ok := c.values.Kept(ctx, unsafe.String(unsafe.SliceData(name), len(name)))
-	if *room = name; cap(name) <= largestRoom {
-		rooms.Put(room)
-	}
-	return kept, ok
+	return c.values.KeptUnder(ctx, c.valuePrefix, key)
 }
-
-const largestRoom = 1 << 10
 
 // renewPause is how long it is waited after a value was begun to be made anew, before that is tried again.
 const renewPause = time.Second

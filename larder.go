@@ -97,7 +97,8 @@ type Options struct {
 	// ones stream through. 0 means 1 MiB.
 	MaxEntryBytes int
 
-	// TTL is how long an entry may live, as a net below the promise. 0 means one hour.
+	// TTL is how long an entry may live, as a net below the promise. 0 means one hour. In memory one of a minute or more may end
+	// up to two seconds early.
 	TTL time.Duration
 
 	// Lease is how long relations are held after a write whose outcome is unknown,

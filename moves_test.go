@@ -122,6 +122,7 @@ func (m *mover) move() {
 	case 1:
 		text = "UPDATE cards SET owner = ?, v = ? WHERE id = ? AND v >= 0"
 	}
+	c.moves = c.owner != anyOwner
 	called := m.history.now()
 	_, err := db.ExecContext(ctx, m.places(text), args...)
 	m.history.noteCall(m.id, c, called, err)

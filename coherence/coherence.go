@@ -116,9 +116,10 @@ type Domain struct {
 	lease    time.Duration
 	patience time.Duration // of a Lookup that waits for another's; 0: none
 	mutant   Mutant
-	beside   func() bool // see Options.Fenced
-	told     func()      // see Options.Told
-	prompt   bool        // the store waits for nothing
+	beside   func() bool                           // see Options.Fenced
+	told     func()                                // see Options.Told
+	prompt   bool                                  // the store waits for nothing
+	find     func(space, name string) *store.Entry // nil if the store has none such
 	flights  flights
 	writers  writers
 	usage    usage
@@ -178,6 +179,11 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		d.watch = WatchEvery(defaultWatch)
 	}
 	d.prompt = Prompt(s)
+	if finder, is := s.(interface {
+		Find(space, name string) *store.Entry
+	}); is {
+		d.find = finder.Find
+	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)

@@ -78,6 +78,19 @@ func (d *Domain) Kept(ctx context.Context, key string) (value any, ok bool) {
 	return v.Entry.Value, true
 }
 
+// KeptUnder is Kept for the key that a space and a name make together, which need not be put together for it.
+func (d *Domain) KeptUnder(ctx context.Context, space, name string) (value any, ok bool) {
+	if d.find == nil || d.isFenced() {
+		return nil, false
+	}
+	e := d.find(space, name)
+	if e == nil {
+		return nil, false
+	}
+	recordingOf(ctx).add(d.store, e.Tags, e.Tokens)
+	return e.Value, true
+}
+
 // Again reports whether a key without an entry was asked for before, not long ago, or had one that was found, and notes
 // that it was asked for now. It reports true as well where that isn't known, or ctx is recorded: what is
 // made of the result can be kept only if the result is.

@@ -18,6 +18,7 @@ type item struct {
 	cost    uint32
 	main    bool // which queue it is in; guarded by the mu of entries
 	kept    bool // it was found, and so went to main, or round once more; guarded by the mu of entries
+	coarse  bool // it expires by the coarse clock
 	expires time.Duration
 	states  []*state
 	entry   store.Entry
@@ -36,7 +37,7 @@ type fewItem struct {
 }
 
 // newItem makes the item of e, without the states of its tags yet.
-func newItem(key string, e *store.Entry, cost uint32, expires time.Duration) *item {
+func newItem(key string, e *store.Entry, cost uint32) *item {
 	it, n := (*item)(nil), len(e.Tags)
 	if n <= fewTags {
 		few := new(fewItem)
@@ -46,7 +47,7 @@ func newItem(key string, e *store.Entry, cost uint32, expires time.Duration) *it
 		it = &item{states: make([]*state, n)}
 		it.entry.Tags, it.entry.Tokens = make([]store.Tag, n), make([]store.Token, n)
 	}
-	it.key, it.cost, it.expires = strings.Clone(key), cost, expires
+	it.key, it.cost = strings.Clone(key), cost
 	it.entry.Value, it.entry.Size = e.Value, e.Size
 	copy(it.entry.Tokens, e.Tokens)
 	return it
@@ -68,7 +69,7 @@ func (it *item) valid(s *Store) bool {
 }
 
 // lives reports whether the item is valid, or will be when nobody holds its tags.
-func (it *item) lives(s *Store) bool { return it.unchanged() && s.now() < it.expires }
+func (it *item) lives(s *Store) bool { return it.unchanged() && !it.expired(s) }
 
 func (it *item) held(s *Store) bool {
 	for _, st := range it.states {

@@ -39,12 +39,18 @@ type Store struct {
 	room      atomic.Int64 // the bytes that entries were last given
 	evictions atomic.Int64
 	closed    atomic.Bool
+
+	ticks   bool         // there is a coarse clock, …
+	ticking bool         // … it goes; guarded by the mu of entries
+	shown   atomic.Int64 // … and shows this, in nanoseconds of now
 }
 
 // New returns an empty store of at most maxBytes; 0 or less means 64 MiB.
 func New(maxBytes int64) *Store {
 	start := time.Now()
-	return NewWithClock(maxBytes, func() time.Duration { return time.Since(start) })
+	s := NewWithClock(maxBytes, func() time.Duration { return time.Since(start) })
+	s.ticks = true
+	return s
 }
 
 // NewWithClock is New with a clock, for tests. The clock must never go back.
@@ -72,6 +78,17 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 	return store.View{Tokens: tokens, Held: held}, nil
 }
 
+// Find returns the entry that Lookup finds under the key that a space and a name make together, nil for none. It must not be changed.
+func (s *Store) Find(space, name string) *store.Entry {
+	var room [128]byte
+	it := s.entries.getBytes(append(append(room[:0], space...), name...))
+	if it == nil || !it.valid(s) {
+		return nil
+	}
+	it.used()
+	return &it.entry
+}
+
 // Again reports whether key was asked for before, not long ago, or had an entry that was found; it has one that is valid
 // if another has filled it meanwhile. Otherwise it notes that key was asked for now.
 func (s *Store) Again(key string) bool { return s.entries.again(key, s) }
@@ -83,7 +100,8 @@ func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Dur
 	if key == "" || ttl <= 0 || cost > min(s.room.Load(), math.MaxUint32) || len(e.Tags) != len(e.Tokens) || s.closed.Load() {
 		return nil
 	}
-	it := newItem(key, e, uint32(cost), expiry(s.now(), ttl))
+	it := newItem(key, e, uint32(cost))
+	it.expiresIn(ttl, s)
 	if !s.tags.refer(it.states, e.Tags, e.Tokens) {
 		return nil
 	}
@@ -102,6 +120,9 @@ func (s *Store) keep(it *item) {
 		return
 	}
 	s.entries.setLocked(it)
+	if it.coarse {
+		s.tickLocked()
+	}
 }
 
 // expiry is now+ttl, or the end of time.

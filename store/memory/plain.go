@@ -128,7 +128,8 @@ func (s *Store) putPlainLocked(op *store.PlainOp, key string, old *item, bytes [
 		}
 		return
 	}
-	it := newItem(key, e, uint32(cost), math.MinInt64)
+	it := newItem(key, e, uint32(cost))
+	it.expires = math.MinInt64
 	if old != nil {
 		it.main = old.main
 		it.uses.Store(old.uses.Load())
