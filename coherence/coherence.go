@@ -109,23 +109,24 @@ type Options struct {
 // A Domain is one database in one store: all its clients announce their writes
 // there. It is safe for concurrent use.
 type Domain struct {
-	store    store.Store
-	prefix   string
-	ttl      time.Duration
-	longest  time.Duration
-	lease    time.Duration
-	patience time.Duration // of a Lookup that waits for another's; 0: none
-	mutant   Mutant
-	beside   func() bool                           // see Options.Fenced
-	told     func()                                // see Options.Told
-	prompt   bool                                  // the store waits for nothing
-	find     func(space, name string) *store.Entry // nil if the store has none such
-	flights  flights
-	writers  writers
-	usage    usage
-	pauses   pauses
-	tags     tagNames
-	now      func() time.Duration
+	store      store.Store
+	prefix     string
+	ttl        time.Duration
+	longest    time.Duration
+	lease      time.Duration
+	patience   time.Duration // of a Lookup that waits for another's; 0: none
+	mutant     Mutant
+	beside     func() bool                           // see Options.Fenced
+	told       func()                                // see Options.Told
+	prompt     bool                                  // the store waits for nothing
+	find       func(space, name string) *store.Entry // nil if the store has none such
+	flights    flights
+	writers    writers
+	usage      usage
+	pauses     pauses
+	tags       tagNames
+	outlasting outlasting
+	now        func() time.Duration
 
 	// Of a store that other processes use too; shared is nil else.
 	shared store.Shared

@@ -159,6 +159,8 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 	switch {
 	case r.Outcome == Held && d.mutant == ShapeUnderHold:
 		d.putInUse(ctx, wants)
+	case r.Outcome == Held && err == nil:
+		d.putInUse(ctx, slices.DeleteFunc(wants, func(w wanted) bool { return !d.outlasted(ctx, w) }))
 	case r.Outcome != Miss || r.tags == nil:
 	case d.mutant == ShapeAfterRead:
 		r.late = wants
@@ -171,12 +173,13 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 
 // A wanted shape was proposed, or found to be, under a token of R*.
 type wanted struct {
+	any   store.Tag // R?
 	tag   store.Tag // R*
 	token store.Token
 	shape string
 }
 
-// putInUse puts shapes in use which were proposed before R? was found not to be held.
+// putInUse puts shapes in use which were proposed before R? was found not to be held, or before all who held it then have ended.
 func (d *Domain) putInUse(ctx context.Context, wants []wanted) {
 	for _, w := range wants {
 		// If it isn't in use now the next reader wants it again.
@@ -261,7 +264,7 @@ func (d *Domain) want(ctx context.Context, wide store.Tag, token store.Token, me
 		}
 		ready = d.mutant == ShapeAfterRead
 		if ready || d.propose(ctx, wide, token, members, relation, r.Shape) {
-			wants = append(wants, wanted{wide, token, r.Shape})
+			wants = append(wants, wanted{d.anyTag(relation), wide, token, r.Shape})
 		}
 	}
 	return wants, ready

@@ -6,7 +6,8 @@
  *
  *   Reader  reads the members of R* with its token t. Without S it joins "S?"
  *           under t, reads the token and the holds of R?, and if nobody holds
- *           joins "S" under t; its result is of R?. With S it reads the tokens of
+ *           joins "S" under t; its result is of R?. If somebody does, it joins "S" under t
+ *           once all have ended who did, whoever has come since. With S it reads the tokens of
  *           R* and of the slice, then the holds; its result is of both, and is
  *           kept only if R* has t still.
  *   Writer  holds R?, reads the members, holds the slice if S is in use or
@@ -19,12 +20,14 @@
  * Steps that can be changed, each of which breaks the property:
  *   -DMEMBERSFIRST   writers read the members before they hold R?, not after
  *   -DNOLOOK         readers put S in use without having looked at R?'s holds
+ *   -DHASTY          readers put S in use though somebody holds R? who did when S was proposed
+ *   -DHOLDERSFIRST   readers look who holds R? before they propose S
  *   -DNOPROPOSAL     readers put S in use without having proposed it
  *   -DANYJOIN        join doesn't ask for the token
  *   -DANYMEMBERS     readers keep results of the slice whatever token R* has
  *   -DPARTKEEPS      a shape that parts leaves R* its token
- * Sizes: -DREADS=n reads of each reader (2), -DW2 two writers (more states than a
- * test can look at), -DPARTS that S parts instead of that R* is evicted.
+ * Sizes: -DREADS=n reads of each reader (2), -DW2 two writers (with two readers more states than a
+ * test can look at), -DONE one reader, -DPARTS that S parts instead of that R* is evicted, -DSTILL that neither happens.
  */
 
 #ifndef READS
@@ -34,7 +37,7 @@
 byte db = 0;
 byte acked = 0, seen = 0;
 byte any = 1, wide = 1, slice = 1;    /* the tokens of R?, R* and the slice; each is only compared with its own */
-byte anyheld = 0, sliceheld = 0;
+byte anyheld = 0, sliceheld = 0;      /* the holds of R?, a bit for each writer, and how many of the slice */
 bool prop = false, used = false;      /* the members of R*: "S?" and "S" */
 
 /* The entry: its value, and the token of R? or those of R* and the slice; 0 is none. */
@@ -53,13 +56,13 @@ inline join(t, member) {
   }
 }
 
-proctype Writer() {
+proctype Writer(byte me) {
   byte v;
   bool mine = false;
 #ifdef MEMBERSFIRST
   mine = prop || used;
 #endif
-  anyheld++;
+  anyheld = anyheld | me;
   any++;
 #ifndef MEMBERSFIRST
   mine = prop || used;
@@ -70,7 +73,7 @@ proctype Writer() {
   fi;
   atomic { db++; v = db }
   any++;
-  anyheld--;
+  anyheld = anyheld & ~me;
   if
   :: mine -> slice++; sliceheld--
   :: else
@@ -85,6 +88,8 @@ proctype Writer() {
 
 proctype Upkeep() {
   if
+#ifdef STILL
+#else
 #ifdef PARTS
 #ifdef PARTKEEPS
   :: atomic { used = false; prop = false }
@@ -94,12 +99,13 @@ proctype Upkeep() {
 #else
   :: atomic { used = false; prop = false; wide++ }
 #endif
+#endif
   :: skip
   fi
 }
 
 proctype Reader() {
-  byte atleast, t, a, w, s, r, lv, la, lw, ls;
+  byte atleast, t, a, w, s, r, lv, la, lw, ls, who;
   bool isin, held, fresh;
   byte n = 0;
   do
@@ -141,6 +147,9 @@ proctype Reader() {
         :: else
         fi
       :: else ->
+#ifdef HOLDERSFIRST
+        who = anyheld;
+#endif
 #ifndef NOPROPOSAL
         join(t, prop);
 #endif
@@ -157,7 +166,18 @@ proctype Reader() {
         r = db;
         if
         :: !held -> atomic { ev = r; eany = a; ewide = 0; eslice = 0 }
-        :: else
+        :: held ->
+#ifndef HOLDERSFIRST
+          who = anyheld;
+#endif
+          if                          /* a later read that is held, too, does this */
+#ifdef HASTY
+          :: true -> join(t, used)
+#else
+          :: (anyheld & who) == 0 -> join(t, used)
+#endif
+          :: skip
+          fi
         fi
       fi
     fi;
@@ -168,7 +188,7 @@ proctype Reader() {
       :: else
       fi
     }
-    d_step { n++; atleast = 0; t = 0; a = 0; w = 0; s = 0; r = 0; lv = 0; la = 0; lw = 0; ls = 0;
+    d_step { n++; atleast = 0; t = 0; a = 0; w = 0; s = 0; r = 0; lv = 0; la = 0; lw = 0; ls = 0; who = 0;
       isin = false; held = false; fresh = false }
   :: else -> break
   od
@@ -176,11 +196,14 @@ proctype Reader() {
 
 init {
   atomic {
-    run Writer();
+    run Writer(1);
 #ifdef W2
-    run Writer();
+    run Writer(2);
 #endif
-    run Reader(); run Reader();
+    run Reader();
+#ifndef ONE
+    run Reader();
+#endif
     run Upkeep()
   }
 }
