@@ -4,22 +4,36 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
 )
 
 const crowd = 16 // clients that write in TestHitsAmongWriters
 
 // TestHitsAmongWriters: a list is kept although at each moment somebody is writing another one of the same table.
 func TestHitsAmongWriters(t *testing.T) {
+	type place struct {
+		kind
+		store string // "" is memory
+	}
+	places := []place{{kinds[2], "redis"}, {kinds[2], "memcached"}}
 	for _, k := range kinds[2:] { // SQLite has one writer at a time
-		t.Run(k.name, func(t *testing.T) {
+		places = append(places, place{k, ""})
+	}
+	for _, p := range places {
+		t.Run(strings.TrimSpace(p.name+" "+p.store), func(t *testing.T) {
 			t.Parallel()
+			var s store.Store
+			if p.store != "" {
+				s = sharedStores[p.store](t)()
+			}
 			w := &window{write: 2 * time.Millisecond}
-			l := newLab(t, k, coherence.NoMutant, w)
+			l := newStoreLab(t, p.kind, coherence.NoMutant, w, 0, s)
 			for owner := range crowd + 1 {
 				l.must(fmt.Sprintf("DELETE FROM cards WHERE id = %d", 100+owner))
 				l.must(fmt.Sprintf("INSERT INTO cards VALUES (%d, %d, 0)", 100+owner, 100+owner))
@@ -38,10 +52,10 @@ func TestHitsAmongWriters(t *testing.T) {
 				l.list(l.handles[1], 100+crowd)
 				hits += int(l.cache.Stats().Hits - before)
 			}
-			s := l.cache.Stats()
-			t.Logf("%d hits, %d misses, %d held; %d writes, %d of them wide", s.Hits, s.Misses, s.Held, s.Writes, s.WideWrites)
-			if hits < 100 || s.Held > 500 { // waiting for a moment without a write takes thousands
-				t.Errorf("%d hits, %d held", hits, s.Held)
+			got := l.cache.Stats()
+			t.Logf("%d hits, %d misses, %d held; %d writes, %d of them wide", got.Hits, got.Misses, got.Held, got.Writes, got.WideWrites)
+			if hits < 100 || got.Held > 500 { // waiting for a moment without a write takes thousands
+				t.Errorf("%d hits, %d held", hits, got.Held)
 			}
 			stop()
 		})
