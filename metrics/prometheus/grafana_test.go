@@ -133,7 +133,7 @@ func queries(t *testing.T, p *dashboard.Panel) []*query.Dataquery {
 // addsUp is a sum over what caches of one store tell alike.
 var addsUp = regexp.MustCompile(`sum( by \([^)]*\) ?)? ?\((rate\()?larder_(shared|store|server|unannounced)_`)
 
-// TestGrafana: each query is of metrics that there are, of the job that the reader chose. What is of a store isn't
+// TestGrafana: each query is of metrics that there are, of the job and the cache that the reader chose. What is of a store isn't
 // added up over the caches of a process: they have it in common.
 func TestGrafana(t *testing.T) {
 	d := describe(nil)
@@ -149,7 +149,7 @@ func TestGrafana(t *testing.T) {
 			}
 			refs[*q.RefId] = true
 			names := regexp.MustCompile(`larder_\w+`).FindAllString(q.Expr, -1)
-			if len(names) == 0 || strings.Count(q.Expr, `{job=~"$job"`) != len(names) {
+			if len(names) == 0 || strings.Count(q.Expr, `{job=~"$job",cache=~"$cache"`) != len(names) {
 				t.Errorf("%s asks for nothing, or for more than was chosen: %q", title, q.Expr)
 			}
 			if addsUp.MatchString(q.Expr) {
