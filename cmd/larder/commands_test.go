@@ -483,6 +483,7 @@ func TestNoTerminal(t *testing.T) {
 
 func TestManualAndCompletion(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
 	if status, _, stderr := larderCommand(t, "", "manual", dir); status != exitOK {
 		t.Errorf("exit status %d: %s", status, stderr)
 	}
@@ -490,7 +491,7 @@ func TestManualAndCompletion(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "pg_stat_statements") {
 		t.Errorf("%v: %s", err, page)
 	}
-	if page, err := os.ReadFile(filepath.Join(dir, "larder-dash.1")); err != nil || !strings.Contains(string(page), "--header") {
+	if page, err := os.ReadFile(filepath.Join(dir, "larder-dash.1")); err != nil || !strings.Contains(string(page), "--header") || !strings.Contains(string(page), `.TH "LARDER-DASH" "1" "Sep 2001"`) {
 		t.Errorf("%v: %s", err, page)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
