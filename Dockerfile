@@ -1,6 +1,6 @@
 # The command line, in an image of nothing else:
 #
-#   docker build -t larder .
+#   docker build -t larder --build-arg VERSION=0.1.0 .    (without VERSION it says that it is a development's)
 #   docker run --rm larder explain 'SELECT * FROM stuff' --dialect postgres
 #   docker run --rm -v /var/log/postgresql:/logs:ro larder analyze /logs/postgresql-15-main.log
 #

@@ -24,7 +24,8 @@ import (
 //
 // What a connector does to its connections when it opens or resets them isn't known: a
 // connection is opened before the cache is asked, and unless the connector's own type
-// shows that it does nothing then, its state is read again at each use by a new caller.
+// shows that it does nothing then, its state is read again at each use by a new caller;
+// see Options.SteadyConnections.
 func (c *Cache) Connector(inner driver.Connector) driver.Connector {
 	dialect, err := c.dialectOf(inner.Driver(), "")
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 		DSN:           dsn,
 		Name:          name,
 		Lazy:          known,
-		Steady:        known || steady(inner),
+		Steady:        known || steady(inner) || c.options.SteadyConnections,
 		Store:         c.store,
 		Statements:    statements,
 		MaxEntryBytes: c.options.MaxEntryBytes,

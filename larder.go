@@ -93,6 +93,12 @@ type Options struct {
 	// as hooks and settings of a connector can't be seen.
 	ConnectorName string
 
+	// SteadyConnections says that the connector's own ResetSession, and hooks on it, leave the session as it is: its role, search_path,
+	// settings and temporary tables. Larder knows that of the drivers it knows. Of a wrapped one it asks the database for the session's
+	// state before the first statement of whoever takes a connection from the pool, for a hit too. If it is said and isn't so,
+	// a read may be answered with what another role, path or setting gives.
+	SteadyConnections bool
+
 	// MaxEntryBytes is the size in memory of the largest result that is kept; larger
 	// ones stream through. 0 means 1 MiB.
 	MaxEntryBytes int

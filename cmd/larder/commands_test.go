@@ -306,6 +306,23 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// TestAdvice: the worst of what a process advises stands under the table, and how much more there is.
+func TestAdvice(t *testing.T) {
+	var b bytes.Buffer
+	if writeAdvice(&b, nil, style{}); b.Len() > 0 {
+		t.Errorf("advice of nothing: %q", b.String())
+	}
+	var list []remoteAdvice
+	for i := range topAdvice + 2 {
+		list = append(list, remoteAdvice{Kind: "whole", Text: fmt.Sprint("SELECT ", i), Why: "any write removes it", Do: "Pin a column."})
+	}
+	writeAdvice(&b, list, style{})
+	want := "whole  SELECT 4: any write removes it. Pin a column.\n2 more: larder stats\n"
+	if !strings.HasPrefix(b.String(), "\nwhole  SELECT 0: ") || !strings.HasSuffix(b.String(), want) {
+		t.Errorf("%s", b.String())
+	}
+}
+
 // TestProcessOfOthers: a terminal obeys nothing that a process elsewhere tells.
 func TestProcessOfOthers(t *testing.T) {
 	const evil, kept = `\u001b[2J\u0007\u001b]0;x\u0007\u009b31m\u202e\r\u0085` + "\u009b1m\x7f\x9b", "[2J"
@@ -466,6 +483,7 @@ func TestNoTerminal(t *testing.T) {
 
 func TestManualAndCompletion(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
 	if status, _, stderr := larderCommand(t, "", "manual", dir); status != exitOK {
 		t.Errorf("exit status %d: %s", status, stderr)
 	}
@@ -473,7 +491,7 @@ func TestManualAndCompletion(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "pg_stat_statements") {
 		t.Errorf("%v: %s", err, page)
 	}
-	if page, err := os.ReadFile(filepath.Join(dir, "larder-dash.1")); err != nil || !strings.Contains(string(page), "--header") {
+	if page, err := os.ReadFile(filepath.Join(dir, "larder-dash.1")); err != nil || !strings.Contains(string(page), "--header") || !strings.Contains(string(page), `.TH "LARDER-DASH" "1" "Sep 2001"`) {
 		t.Errorf("%v: %s", err, page)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {

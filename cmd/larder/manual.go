@@ -21,7 +21,7 @@ func manualCommand() *cobra.Command {
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true // the date
-			header := &doc.GenManHeader{Title: "LARDER", Section: "1", Source: "Larder " + version, Manual: "Larder"}
+			header := &doc.GenManHeader{Section: "1", Source: "Larder " + version, Manual: "Larder"}
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
 				return fmt.Errorf("write man pages: %w", err)
 			}

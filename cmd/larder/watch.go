@@ -28,7 +28,8 @@ func watchCommand() *cobra.Command {
 		Short: "What a running process's cache does, live",
 		Long: `Watch prints, as they happen, the statements of a running process that are no hits: misses, and
 which write caused them, writes, and reads that can't be cached, and why. With --top it shows the
-shapes of statements that are called most, again and again on a terminal, else once.
+shapes of statements that are called most, and under them what costs more than it saves and what to do,
+again and again on a terminal, else once.
 
 URL is where the process serves its dashboard. It is stopped with Ctrl-C.`,
 		Example: `  larder watch http://127.0.0.1:8080/larder/
@@ -153,5 +154,22 @@ func (watch *watching) topText(ctx context.Context, p process, out io.Writer) ([
 			short(time.Duration(shape.Saved*float64(time.Second))), cut(shape.Text, textWidth))
 	}
 	err := t.Flush()
+	writeAdvice(&b, stats.Advice, s)
 	return b.Bytes(), err
+}
+
+// topAdvice is how many lines of advice stand under a table at most, so that a screen holds both.
+const topAdvice = 5
+
+// writeAdvice writes the worst of what a process advises, a line each, and where the rest of it is told.
+func writeAdvice(b *bytes.Buffer, list []remoteAdvice, s style) {
+	if len(list) > 0 {
+		fmt.Fprintln(b)
+	}
+	for _, a := range list[:min(topAdvice, len(list))] {
+		fmt.Fprintf(b, "%s %s: %s. %s\n", s.bold(fmt.Sprintf("%-6s", printable(a.Kind))), cut(a.Text, textWidth), printable(a.Why), printable(a.Do))
+	}
+	if more := len(list) - topAdvice; more > 0 {
+		fmt.Fprintln(b, s.faint(fmt.Sprintf("%d more: larder stats", more)))
+	}
 }

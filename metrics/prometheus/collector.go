@@ -21,7 +21,7 @@ import (
 
 // Options of a collector; the zero value is the default.
 type Options struct {
-	// Labels are on all metrics, to tell caches of one process apart.
+	// Labels are on all metrics, to tell caches of one process apart: the dashboard lets its reader choose one by the label "cache".
 	Labels prometheus.Labels
 
 	// Relations is how many relations are told apart at most; the others are "other". 0 means 100.

@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,59 +143,6 @@ func TestClosed(t *testing.T) {
 	work(t, db, "SELECT id FROM stuff")
 	if c.causes[larder.WhyNew].Load() != 1 {
 		t.Error("it hears still")
-	}
-}
-
-// TestGrafana: the dashboard is JSON that Grafana loads, and each of its queries is of a metric that there is. What is of a store isn't added up over
-// the caches of a process: they have it in common.
-func TestGrafana(t *testing.T) {
-	text, err := os.ReadFile("grafana.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var board struct {
-		Title         string
-		UID           string
-		SchemaVersion int
-		Panels        []struct {
-			ID      int
-			Title   string
-			Type    string
-			GridPos struct{ H, W, X, Y int }
-			Targets []struct{ Expr, RefID string }
-		}
-	}
-	if err := json.Unmarshal(text, &board); err != nil {
-		t.Fatal(err)
-	}
-	if board.Title == "" || board.UID == "" || board.SchemaVersion == 0 || len(board.Panels) < 8 {
-		t.Errorf("%+v", board)
-	}
-	d := describe(nil)
-	var known []string
-	for _, one := range d.all() {
-		known = append(known, regexp.MustCompile(`larder_\w+`).FindString(one.String()))
-	}
-	ids := map[int]bool{}
-	for _, p := range board.Panels {
-		if ids[p.ID] || p.Title == "" || p.Type == "" || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 {
-			t.Errorf("%+v", p)
-		}
-		ids[p.ID] = true
-		for _, target := range p.Targets {
-			names := regexp.MustCompile(`larder_\w+`).FindAllString(target.Expr, -1)
-			if twice := regexp.MustCompile(`sum( by \([^)]*\) ?)? ?\((rate\()?larder_(shared|store|server|unannounced)_`); twice.MatchString(target.Expr) {
-				t.Errorf("%s adds up what caches over one store tell alike: %s", p.Title, target.Expr)
-			}
-			if len(names) == 0 || target.RefID == "" {
-				t.Errorf("%s asks for nothing: %q", p.Title, target.Expr)
-			}
-			for _, name := range names {
-				if !slices.Contains(known, regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")) {
-					t.Errorf("%s asks for %s, which isn't exported", p.Title, name)
-				}
-			}
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ module github.com/larderdb/larder/metrics/prometheus
 go 1.26.0
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/larderdb/larder v0.0.0
 	github.com/prometheus/client_golang v1.23.2
 	github.com/prometheus/common v0.67.4
