@@ -182,7 +182,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	d.prompt = Prompt(s)
 	if finder, is := s.(interface {
 		Find(space, name string) *store.Entry
-	}); is {
+	}); is && d.prompt {
 		d.find = finder.Find
 	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {

@@ -34,8 +34,8 @@ func (w *wanted) name() wantedName { return wantedName{w.tag, w.shape} }
 // holders are who held R? when a shape was found to be proposed under a token of R*.
 type holders struct {
 	token store.Token
-	ids   []store.HoldID
-	next  time.Duration // when the store may be asked again
+	ids   []store.HoldID // nil: it isn't known yet
+	next  time.Duration  // when the store may be asked again
 }
 
 const (
@@ -69,8 +69,12 @@ func (o *outlasting) ask(d *Domain, w wanted) (was []store.HoldID, ask bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	h := o.of[w.name()]
-	if h == nil || h.token != w.token {
-		return nil, true
+	if h == nil {
+		if o.of == nil || len(o.of) >= maxOutlasting {
+			o.of = make(map[wantedName]*holders)
+		}
+		h = &holders{}
+		o.of[w.name()] = h
 	}
 	if d.shared != nil {
 		now := d.now()
@@ -79,16 +83,18 @@ func (o *outlasting) ask(d *Domain, w wanted) (was []store.HoldID, ask bool) {
 		}
 		h.next = now + outlastPause
 	}
+	if h.token != w.token {
+		h.token, h.ids = w.token, nil
+	}
 	return h.ids, true
 }
 
 func (o *outlasting) note(w wanted, ids []store.HoldID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.of == nil || len(o.of) >= maxOutlasting {
-		o.of = make(map[wantedName]*holders)
+	if h := o.of[w.name()]; h != nil && h.token == w.token {
+		h.ids = slices.Clone(ids)
 	}
-	o.of[w.name()] = &holders{token: w.token, ids: slices.Clone(ids)}
 }
 
 func (o *outlasting) forget(w wanted) {

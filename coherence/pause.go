@@ -67,10 +67,11 @@ const (
 	earnPerPause = 1
 )
 
-// Prompt reports whether a store is one that waits for nothing, and so looks at no context: see store.Pauser.
+// Prompt reports whether a store is one that waits for nothing, and so looks at no context. It says so by returning itself: one that
+// wraps it returns another.
 func Prompt(s Store) bool {
-	_, is := s.(store.Pauser)
-	return is
+	p, is := s.(interface{ Prompt() store.Store })
+	return is && p.Prompt() == s
 }
 
 // MayPause reports whether slices of these shapes of a relation may be told later than the hold. The caller pauses them,

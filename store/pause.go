@@ -7,8 +7,6 @@ package store
 // find an entry that a write has changed: the token is read when the change is visible and the tag of the change has not
 // its new one yet; then that is given and the mark taken away; then the reader finds no mark. Another reader may have
 // seen the change before that.
-//
-// Such a store waits for nothing: none of its methods looks at the context that it is given, which may have ended.
 type Pauser interface {
 	// Pause marks each tag as held by id. The mark lasts until Resume, or Hold, Renew or Release by the same id.
 	Pause(id HoldID, tags []Tag)

@@ -30,6 +30,14 @@ func (s *Store) EvictStripe(tag store.Tag) error {
 	return s.evict(st.srv, st.key())
 }
 
+// SpoilStripe makes the stripe of a tag one that nobody can read.
+func (s *Store) SpoilStripe(tag store.Tag) error {
+	st := s.stripeOf(string(tag))
+	b := &batch{srv: st.srv}
+	b.add(command{verb: 's', mode: 'S', key: st.key(), value: []byte("garbage")})
+	return s.run(context.Background(), []*batch{b})
+}
+
 // EvictEntry drops the entry under key.
 func (s *Store) EvictEntry(key string) error {
 	name, _ := keyOf(entryKey, key)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,32 @@ func TestDroppedStripe(t *testing.T) {
 		t.Fatalf("trusted after %v", d)
 	}
 	wantHeld(t, a, false, "a")
+}
+
+// TestHoldersUnknown: while a stripe can't be read, after its tag is gone, it isn't known who holds.
+func TestHoldersUnknown(t *testing.T) {
+	a, b := twoProcesses(t, memcached.Options{Addrs: servers(t, 1), Lease: time.Second})
+	within(t, 5*time.Second, "a new server is used", func() bool { return !look(t, a, "", "a").Held })
+	ok(t, a.Hold(t.Context(), 7, tagA, 0, nil))
+	known := func(s *memcached.Store) bool {
+		ids, err := s.Holders(t.Context(), "a")
+		ok(t, err)
+		if slices.Contains(ids, 0) {
+			return false
+		}
+		if len(ids) == 0 {
+			t.Error("nobody holds, it is said, and 7 does")
+		}
+		return true
+	}
+	if !known(b) {
+		t.Error("it isn't known who holds")
+	}
+	ok(t, a.EvictTag("a"))
+	ok(t, a.SpoilStripe("a"))
+	if known(b) {
+		t.Error("it is known who holds")
+	}
 }
 
 // TestStripeLost: a hold whose stripe is gone has it again when it is renewed.

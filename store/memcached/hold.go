@@ -154,7 +154,7 @@ func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 }
 
 // Holders is as store.Store has it. It tells the marks of the tag and those of its stripe: if
-// memcached drops the one, the other is there still.
+// memcached drops the one, the other is there still. Where one of them can't be read, or the stripe has just come, nobody's is among them.
 func (s *Store) Holders(ctx context.Context, tag store.Tag) ([]store.HoldID, error) {
 	views := []tagView{newTagView(tag)}
 	bs, stripes := s.batches(), make(map[stripe]*stripeView)
@@ -167,9 +167,13 @@ func (s *Store) Holders(ctx context.Context, tag store.Tag) ([]store.HoldID, err
 	if err := s.settle(ctx, views); err != nil {
 		return nil, fmt.Errorf("memcached: holders: %w", err)
 	}
+	of, stripe := &views[0], stripes[s.stripeOf(string(tag))]
 	var ids []store.HoldID
-	for _, m := range slices.Concat(views[0].state.marks, stripes[s.stripeOf(string(tag))].state.marks) {
+	for _, m := range slices.Concat(of.state.marks, stripe.state.marks) {
 		ids = append(ids, store.HoldID(m.id))
+	}
+	if !of.there || !stripe.there { // one that is suspect may have lost marks, which its stripe has
+		ids = append(ids, 0)
 	}
 	return ids, nil
 }

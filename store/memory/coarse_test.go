@@ -60,7 +60,7 @@ func TestClockStops(t *testing.T) {
 		goes := func() bool {
 			s.entries.mu.Lock()
 			defer s.entries.mu.Unlock()
-			return s.ticking
+			return s.ticking != 0
 		}
 		for range 3 {
 			filled(t, s, time.Hour)
@@ -79,7 +79,12 @@ func TestClockStops(t *testing.T) {
 		}
 	})
 	s := New(0)
-	filled(t, s, time.Hour)
+	synctest.Test(t, func(t *testing.T) { filled(t, s, time.Hour) }) // its timers end with it
+	started := s.started
+	s.shown.Store(int64(s.now() - 6*tick))
+	if filled(t, s, time.Hour); s.started != started+1 {
+		t.Error("a clock that has stopped isn't started again")
+	}
 	w := weak.Make(s)
 	s = nil
 	for range 100 {

@@ -41,7 +41,8 @@ type Store struct {
 	closed    atomic.Bool
 
 	ticks   bool         // there is a coarse clock, …
-	ticking bool         // … it goes; guarded by the mu of entries
+	ticking uint64       // … which of those that were started goes, 0 for none; guarded by the mu of entries
+	started uint64       // … how many were; guarded by the mu of entries
 	shown   atomic.Int64 // … and shows this, in nanoseconds of now
 }
 
@@ -77,6 +78,9 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 	s.share()
 	return store.View{Tokens: tokens, Held: held}, nil
 }
+
+// Prompt returns the store: none of its methods waits for anything, or looks at the context that it is given.
+func (s *Store) Prompt() store.Store { return s }
 
 // Find returns the entry that Lookup finds under the key that a space and a name make together, nil for none. It must not be changed.
 func (s *Store) Find(space, name string) *store.Entry {
