@@ -190,8 +190,11 @@ func (l *lab) crowd(clients int, d time.Duration) {
 	all.Wait()
 }
 
-func newCrowd(t *testing.T, k kind, m coherence.Mutant) *lab {
-	l := &lab{pauses: coherence.AlwaysPause}
+func newCrowd(t *testing.T, k kind, m coherence.Mutant) *lab { return newCheckedCrowd(t, k, m, 0) }
+
+// newCheckedCrowd is newCrowd with a share of hits that are checked.
+func newCheckedCrowd(t *testing.T, k kind, m coherence.Mutant, verify float64) *lab {
+	l := &lab{pauses: coherence.AlwaysPause, verify: verify}
 	l.build(t, k, m, &window{read: 3 * time.Millisecond})
 	l.must(fmt.Sprintf("INSERT INTO cards SELECT n, n %% %d, 0 FROM generate_series(%d, %d) n", l.active, registers, l.active*(registers+rowsOfOwner)))
 	return l

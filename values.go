@@ -3,6 +3,8 @@ package larder
 import (
 	"context"
 	"crypto/rand"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/session"
@@ -18,13 +20,24 @@ func (c *Cache) Values() *coherence.Domain { return c.values }
 func (c *Cache) openValues() {
 	name := "named:" + c.options.Name
 	if c.options.Name == "" {
-		name = "unnamed:" + rand.Text()
+		name = unnamed(c.store)
 	}
 	c.spaces.store, c.spaces.name = c.store, name
 	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Longest: maxTTL, Lease: c.options.Lease, Patience: defaultWait,
 		Fenced: c.fencedValues(), Told: func() { session.ToldLate(c.store) }, Mutant: c.options.mutant})
 	c.valuePrefix = c.values.Prefix() + "value:"
 	c.renewals = make(chan struct{}, maxRenewals)
+}
+
+// lastUnnamed counts the caches without a name, whose values are in stores of this process alone.
+var lastUnnamed atomic.Uint64
+
+// unnamed is what no other cache is called that has the same store. It is short where that is possible: it is part of each key.
+func unnamed(in store.Store) string {
+	if _, shared := in.(store.Shared); shared {
+		return "unnamed:" + rand.Text()
+	}
+	return "unnamed:" + strconv.FormatUint(lastUnnamed.Add(1), 36)
 }
 
 // fencedValues tells whether values must not be read: because a write to a database that they were made from could not be

@@ -59,6 +59,27 @@ func TestVerifyFindsMutants(t *testing.T) {
 	}
 }
 
+// TestVerifyFindsNoPause: a write whose rows the answer tells is found to leave hits that are wrong, if it keeps no readers from them meanwhile.
+func TestVerifyFindsNoPause(t *testing.T) {
+	for _, m := range []coherence.Mutant{coherence.NoPause, coherence.NoMutant} {
+		t.Run(m.String(), func(t *testing.T) {
+			start, most := time.Now(), 30*time.Second
+			if m == coherence.NoMutant {
+				most = 2 * time.Second
+			}
+			l := newCheckedCrowd(t, kinds[2], m, 1)
+			for time.Since(start) < most && l.cache.Stats().Wrong == 0 {
+				l.crowd(6, 200*time.Millisecond)
+			}
+			s := l.cache.Stats()
+			t.Logf("%d of %d wrong after %v, %d writes", s.Wrong, s.Verified, time.Since(start).Round(time.Millisecond), s.Writes)
+			if (s.Wrong > 0) != (m == coherence.NoPause) || s.Verified == 0 || s.Writes == 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
 // mustFindNone runs what finds mutants without one: no hit is wrong.
 func mustFindNone(t *testing.T, k kind, w *window) {
 	l := newCheckedLab(t, k, coherence.NoMutant, w, 1)
