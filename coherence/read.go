@@ -225,18 +225,24 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 		r.d.putInUse(ctx, r.late)
 	}
 	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
+	ttl = r.d.life(ttl)
 	filled := r.d.fill(ctx, r.key, e, ttl)
-	if filled {
+	if filled && ttl >= 2*claimTTL { // else the claim would outlive it, and who comes then would wait for nothing
 		r.claimed = ""
 	}
 	return filled
 }
 
-func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
+// life is how long an entry may live that is to live for ttl, 0 for as long as most do.
+func (d *Domain) life(ttl time.Duration) time.Duration {
 	if ttl <= 0 {
 		ttl = d.ttl
 	}
-	ttl = min(ttl, d.longest)
+	return min(ttl, d.longest)
+}
+
+func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) bool {
+	ttl = d.life(ttl)
 	if d.isFenced() {
 		return false
 	}

@@ -295,7 +295,7 @@ func (s *Store) clear(ctx context.Context, open []*tagView, stripes map[stripe]*
 // larger than the servers' items, or is to live for less than a second.
 func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
 	if key == "" || ttl < time.Second {
-		return nil
+		return fmt.Errorf("memcached: fill: %w", store.ErrNotKept)
 	}
 	name, hashed := keyOf(entryKey, key)
 	value, ok, err := wire.Append(appendEntryHead(nil, key, hashed), key, e)

@@ -243,7 +243,7 @@ func parse(key string, answer rueidis.RedisMessage) *store.Entry {
 // Fill is as store.Store has it. It keeps nothing of values that can't be written.
 func (s *Store) Fill(ctx context.Context, key string, e *store.Entry, ttl time.Duration) error {
 	if key == "" || ttl < time.Millisecond {
-		return nil
+		return fmt.Errorf("redis: fill: %w", store.ErrNotKept)
 	}
 	data, ok, err := wire.Append(nil, key, e)
 	if err != nil {
