@@ -103,7 +103,7 @@ type Options struct {
 	// ones stream through. 0 means 1 MiB.
 	MaxEntryBytes int
 
-	// TTL is how long an entry may live, as a net below the promise. 0 means one hour. In memory one of a minute or more may end
+	// TTL is how long an entry may live, as a net below the promise. 0 means one hour. In memory one of ten minutes or more may end
 	// up to two seconds early.
 	TTL time.Duration
 

@@ -10,7 +10,7 @@ import (
 // it is late by more than a second, because the process stands still.
 const (
 	tick    = time.Second
-	longTTL = time.Minute // from which on an entry lives long
+	longTTL = 10 * time.Minute // from which on an entry lives long
 )
 
 // expiresIn sets when the item expires.
