@@ -42,10 +42,10 @@ type line struct {
 	gate
 	still bool // nobody renews what the process holds, as if it stood still
 
-	cut  atomic.Bool                 // the store can't be reached
-	told atomic.Int64                // how often the store has said who holds a tag
-	held atomic.Int64                // how often it has said that something is held
-	last atomic.Pointer[[]store.Tag] // that were held for a write last
+	cut     atomic.Bool               // the store can't be reached
+	told    atomic.Int64              // how often the store has said who holds a tag
+	held    atomic.Int64              // how often it has said that something is held
+	changed atomic.Pointer[store.Tag] // that of the schema, which was held for a change last
 }
 
 var errCutOff = errors.New("the store can't be reached")
@@ -66,8 +66,8 @@ func (l *line) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, leas
 		return errCutOff
 	}
 	err := l.Shared.Hold(ctx, id, tags, l.leaseOf(lease), look)
-	if ofWrite(tags) {
-		l.last.Store(&tags)
+	if tag := tags[len(tags)-1]; strings.HasSuffix(string(tag), "#schema") {
+		l.changed.Store(&tag)
 	}
 	l.stopAt("after hold", tags)
 	return err
@@ -127,11 +127,10 @@ func (l *line) stopAt(point string, tags []store.Tag) {
 // ofWrite tells the tags of a write from what is held by who relies on facts of the schema.
 func ofWrite(tags []store.Tag) bool { return !strings.HasSuffix(string(tags[0]), "#facts") }
 
-// lapsed reports whether nobody holds any more what was held last for a write; of a change of the schema, the schema.
+// lapsed reports whether nobody holds the schema any more, which this process has changed.
 func (p *peer) lapsed() bool {
 	p.Helper()
-	tags := *p.line.last.Load()
-	ids, err := p.line.Shared.Holders(p.Context(), tags[len(tags)-1])
+	ids, err := p.line.Shared.Holders(p.Context(), *p.line.changed.Load())
 	p.ok(err)
 	return len(ids) == 0
 }
