@@ -313,7 +313,7 @@ func (d *Domain) Shapes(ctx context.Context, relation string) []string {
 	if err != nil {
 		return nil
 	}
-	return names.shapes.of(members)
+	return names.shapes.Of(members, bare)
 }
 
 // Crowd is Shapes of a relation that has no room for more; nil while there is.
@@ -342,25 +342,25 @@ func bare(members []string) []string {
 	return shapes
 }
 
-// shapesSeen are the shapes among the members that were seen last.
-type shapesSeen struct {
-	last atomic.Pointer[struct{ members, shapes []string }]
+// A Derived remembers what was made last of a list that never changes: of members their shapes, of shapes their columns.
+type Derived struct {
+	last atomic.Pointer[struct{ from, made []string }]
 }
 
-// of is bare: what it returns is the same list while members is.
-func (s *shapesSeen) of(members []string) []string {
-	last := s.last.Load()
-	if last == nil || len(last.members) != len(members) || unsafe.SliceData(last.members) != unsafe.SliceData(members) {
-		last = &struct{ members, shapes []string }{members, bare(members)}
-		s.last.Store(last)
+// Of returns what is made of a list, the same result while that is the same list. Neither must be changed.
+func (d *Derived) Of(from []string, of func([]string) []string) []string {
+	last := d.last.Load()
+	if last == nil || len(last.from) != len(from) || unsafe.SliceData(last.from) != unsafe.SliceData(from) {
+		last = &struct{ from, made []string }{from, of(from)}
+		d.last.Store(last)
 	}
-	return last.shapes
+	return last.made
 }
 
 // relationTags are R? and R*.
 type relationTags struct {
 	any, wide store.Tag
-	shapes    *shapesSeen
+	shapes    *Derived
 }
 
 // A tagNames remembers the tags of relations, as many as it has room for.
@@ -378,7 +378,7 @@ func (n *tagNames) of(d *Domain, relation string) relationTags {
 			return tags
 		}
 	}
-	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*"), &shapesSeen{}}
+	tags := relationTags{store.Tag(d.prefix + relation + "?"), store.Tag(d.prefix + relation + "*"), &Derived{}}
 	next := make(map[string]relationTags)
 	if known != nil {
 		if len(*known) >= maxTagNames {

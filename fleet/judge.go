@@ -131,13 +131,13 @@ type sweep struct {
 	rules  *Rules
 
 	floor    int64
-	told     int64         // that of what was acknowledged
-	mine     []int64       // by process: … by itself
-	heard    []int64       // by process: … by itself, and that all must see if the store could be told of it
-	began    []lapseBegins // by lapse
-	scratch  []int64
-	acked    int64 // the sum of writes that were acknowledged
-	begun    int64 // … that have begun and weren't refused
+	told     int64     // that of what was acknowledged
+	mine     []int64   // by process: … by itself
+	heard    []int64   // by process: … by itself, and that all must see if the store could be told of it
+	began    []atStart // by lapse
+	scratch  []int64   // room for one of heard
+	acked    int64     // the sum of writes that were acknowledged
+	begun    int64     // … that have begun and weren't refused
 	findings int
 }
 
@@ -151,14 +151,14 @@ type moment struct {
 type event uint8
 
 const (
-	lapseStarts event = iota
+	lapseBegins event = iota
 	floorCounts
 	callBegins
 	callEnds
 )
 
-// lapseBegins is what all see who see what there was when a lapse began.
-type lapseBegins struct {
+// atStart is what all see who see what there was when a lapse began.
+type atStart struct {
 	floor int64
 	heard int64 // of its process
 }
@@ -171,13 +171,13 @@ func (j *sweep) run(v *Verdict) {
 	for _, l := range j.lapses {
 		processes = max(processes, l.Process+1)
 	}
-	j.mine, j.heard, j.began = make([]int64, processes), make([]int64, processes), make([]lapseBegins, len(j.lapses))
+	j.mine, j.heard, j.began = make([]int64, processes), make([]int64, processes), make([]atStart, len(j.lapses))
 	j.scratch = make([]int64, processes)
 	floors, lowers := make([]int64, len(j.calls)), make([]int64, len(j.calls))
 	for _, m := range j.moments() {
 		switch m.what {
-		case lapseStarts:
-			j.began[m.of] = lapseBegins{j.floor, j.heard[j.lapses[m.of].Process]}
+		case lapseBegins:
+			j.began[m.of] = atStart{j.floor, j.heard[j.lapses[m.of].Process]}
 		case floorCounts:
 			c := &j.calls[m.of]
 			floors[m.of], lowers[m.of] = j.floorOf(c), j.lower(c, m.at)
@@ -206,7 +206,7 @@ func (j *sweep) floorOf(c *call) int64 {
 func (j *sweep) moments() []moment {
 	list := make([]moment, 0, 3*len(j.calls)+len(j.lapses))
 	for i, l := range j.lapses {
-		list = append(list, moment{l.From, lapseStarts, i})
+		list = append(list, moment{l.From, lapseBegins, i})
 	}
 	for i := range j.calls {
 		c := &j.calls[i]

@@ -3,8 +3,6 @@ package session
 import (
 	"slices"
 	"strings"
-	"sync/atomic"
-	"unsafe"
 
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
@@ -88,21 +86,6 @@ func columnsOf(shapes []string) []string {
 		}
 	}
 	return names
-}
-
-// A shaped remembers the columns of the shapes that it was asked for last.
-type shaped struct {
-	last atomic.Pointer[struct{ shapes, columns []string }]
-}
-
-// columns are columnsOf shapes, which must not be changed.
-func (s *shaped) columns(shapes []string) []string {
-	last := s.last.Load()
-	if last == nil || len(last.shapes) != len(shapes) || unsafe.SliceData(last.shapes) != unsafe.SliceData(shapes) {
-		last = &struct{ shapes, columns []string }{shapes, columnsOf(shapes)}
-		s.last.Store(last)
-	}
-	return last.columns
 }
 
 // told is what a domain is told of changes.

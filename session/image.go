@@ -66,7 +66,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if len(shapes) == 0 && whole == nil {
 		return nil // nothing need be known
 	}
-	if w.wanted = p.shaped.columns(shapes); !countable(c.args) {
+	if w.wanted = p.looked.Of(shapes, columnsOf); !countable(c.args) {
 		w.blind = "an argument can't be compared"
 		return nil
 	}
@@ -86,7 +86,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	}
 	if p.change.Op == analyze.Insert {
 		w.imaging = s.imagingInsert(ctx, w, c, target, missing, returnsRows, whole)
-	} else if columns := p.lookedAt(shapes, whole); len(columns) > 0 && p.tellsFound() && s.mayLook(ctx, p) {
+	} else if columns := p.lookedAt(w.wanted, whole); len(columns) > 0 && p.tellsFound() && s.mayLook(ctx, p) {
 		w.imaging = &imaging{columns: columns, whole: whole} // none: the shapes are of columns that it had once
 	}
 	if w.imaging == nil {
@@ -100,11 +100,11 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 }
 
 // lookedAt are the columns that are asked for of rows which are found.
-func (p *planned) lookedAt(shapes []string, whole *wholeRows) []*confine.Column {
+func (p *planned) lookedAt(names []string, whole *wholeRows) []*confine.Column {
 	if whole != nil {
 		return whole.columns
 	}
-	return p.change.Columns(columnsOf(shapes))
+	return p.change.Columns(names)
 }
 
 // tellsFound reports whether the rows that the condition finds tell what is changed. A trigger of PostgreSQL's may keep
