@@ -13,13 +13,19 @@ package analyze
 // that can't be parsed gives a Statement with a Reason, which writes all
 // relations unless it provably reads only. It panics if the dialect is unknown.
 func Analyze(d Dialect, text string) *Statement {
+	var s *Statement
 	switch d {
 	case Postgres:
-		return analyzePostgres(text)
+		s = analyzePostgres(text)
 	case MySQL:
-		return analyzeMySQL(text)
+		s = analyzeMySQL(text)
 	case SQLite:
-		return analyzeSQLite(text)
+		s = analyzeSQLite(text)
+	default:
+		panic("analyze: unknown dialect " + string(d))
 	}
-	panic("analyze: unknown dialect " + string(d))
+	if s.Rows != nil && s.Rows.Mentions == nil {
+		s.Rows.Mentions = mentionsOf(text)
+	}
+	return s
 }

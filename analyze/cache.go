@@ -53,8 +53,8 @@ const (
 	stringSize     = int(unsafe.Sizeof(""))
 )
 
-// rowsPerByte is how many bytes Rows and Change take for each of the text.
-const rowsPerByte = 12
+// rowsPerByte is how many bytes Rows, Mentions and Change take for each of the text.
+const rowsPerByte = 20
 
 // size is about the number of bytes that s occupies.
 func (s *Statement) size() int {

@@ -49,6 +49,8 @@ func (w *pgWalker) rows(q *ast.SelectStmt) (rows *Block) {
 		return nil
 	}
 	b.settle(rows, nil)
+	rows.Mentions = mentionsOf(w.st.Text)
+	rows.Mentions.whole, rows.Mentions.fields = w.whole, w.fields
 	return rows
 }
 

@@ -12,6 +12,8 @@ type pgWalker struct {
 	st     *Statement
 	tokens []*parser.Token
 	places []Name // the relations that are read, once for each place
+	whole  []string
+	fields []Term // see Mentions
 }
 
 // because notes why the rows can't be cached; the first reason stays.
@@ -179,11 +181,17 @@ func (w *pgWalker) convertedColumn(t *ast.TypeName) {
 	}
 }
 
-// columnRef notes system columns that change without a write of the row.
+// columnRef notes what may be a whole row, and system columns that change without a write of the row.
 func (w *pgWalker) columnRef(c *ast.ColumnRef) {
 	parts := pgStrings(c.Fields)
+	if len(parts) > 0 {
+		w.whole = addOnce(w.whole, parts[len(parts)-1])
+	}
 	if len(parts) == 0 || len(parts) != len(pgItems(c.Fields)) {
 		return
+	}
+	if n := len(parts); n > 1 {
+		w.fields = addOnce(w.fields, Term{Table: Name{Name: parts[n-2]}, Text: parts[n-1]})
 	}
 	switch name := parts[len(parts)-1]; name {
 	case "ctid", "xmin", "xmax", "cmin", "cmax":

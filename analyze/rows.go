@@ -23,6 +23,9 @@ type Block struct {
 	Folds   bool
 	Grouped bool
 	Groups  []Term // columns in GROUP BY, none with ROLLUP, CUBE or GROUPING SETS
+
+	// Mentions are the words of the whole text, in the Block of a Statement; nil in those within.
+	Mentions *Mentions
 }
 
 // A CTE is a name that WITH binds. Names are seen by those after them and, if Recursive,

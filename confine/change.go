@@ -20,6 +20,7 @@ type Change struct {
 	alternatives []Pins
 	computed     []string // the columns that are generated
 	silent       bool     // nothing is told by the text
+	mutant       mutant
 }
 
 // A given is a column's value in a new row. Without a term the column has its default.

@@ -7,6 +7,8 @@ import "github.com/larderdb/larder/analyze"
 type Reference struct {
 	Table        *Table
 	Alternatives []Pins
+
+	looks looks
 }
 
 // Pins are the columns of a relation that must have one of some values, one for each column.

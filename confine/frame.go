@@ -150,6 +150,7 @@ func (j *judge) source(f *frame, s *analyze.Source, names *binding, depth int, v
 	default:
 		l.open = true
 	}
+	l.looks = j.looksOf(f.block, l, s)
 	l.rename(j, s.Columns)
 	f.leaves = append(f.leaves, l)
 	return &node{leaf: l, leaves: []*leaf{l}}
@@ -194,7 +195,10 @@ func (j *judge) relation(f *frame, l *leaf, names *binding, depth int) {
 			j.failed = true
 			return
 		}
+		outer := j.text
+		j.text = outer.within(t.View.Mentions)
 		l.inner = j.open(t.View, t.Names, nil, depth+1)
+		j.text = outer
 		l.returns(l.inner, t.Columns)
 		return
 	}

@@ -7,14 +7,18 @@ type mutant uint8
 
 // The rules that can be left out.
 const (
-	noMutant     mutant = iota
-	absenceAsRow        // a condition of WHERE that is true of NULL confines a source for which an outer join found no row
-	outerAsInner        // what ON of an outer join says confines the rows that it keeps in any case
+	noMutant          mutant = iota
+	absenceAsRow             // a condition of WHERE that is true of NULL confines a source for which an outer join found no row
+	outerAsInner             // what ON of an outer join says confines the rows that it keeps in any case
+	starsUnseen              // a reference of all columns looks at those alone that are named
+	computedUntouched        // an UPDATE leaves columns as they are that are computed from others
 )
 
-func (m mutant) String() string { return [...]string{"noMutant", "absenceAsRow", "outerAsInner"}[m] }
+func (m mutant) String() string {
+	return [...]string{"noMutant", "absenceAsRow", "outerAsInner", "starsUnseen", "computedUntouched"}[m]
+}
 
-// mutants are all but noMutant.
+// mutants are those of rows.
 var mutants = []mutant{absenceAsRow, outerAsInner}
 
 // joined are the sources of a FROM clause as the judge joins them.

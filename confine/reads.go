@@ -8,6 +8,7 @@ type judge struct {
 	dialect analyze.Dialect
 	refs    []Reference
 	frames  int
+	text    context // in which blocks are opened now
 	failed  bool
 	usage   usage
 	mutant  mutant // for tests only
@@ -20,7 +21,7 @@ func reads(b *analyze.Block, s Schema, m mutant) (refs []Reference, ok bool) {
 	if b == nil || s == nil {
 		return nil, false
 	}
-	j := &judge{dialect: dialectOf(b, s, 0), mutant: m}
+	j := &judge{dialect: dialectOf(b, s, 0), mutant: m, text: context{mentions: b.Mentions}.chosen()}
 	f := j.open(b, s, nil, 0)
 	if !j.failed {
 		j.judge(f, nil, nil, nil)
@@ -148,7 +149,7 @@ func (j *judge) add(l *leaf, known []choice) {
 		j.failed = true
 		return
 	}
-	r := Reference{Table: l.table}
+	r := Reference{Table: l.table, looks: l.looks}
 	if !l.table.Unsliced {
 		r.Alternatives = alternatives(l, known)
 	}

@@ -21,6 +21,7 @@ type leaf struct {
 	owner  *frame // of a CTE: the block that binds it
 
 	lateral bool // inner sees its neighbours
+	looks   looks
 }
 
 // A scope is the sources that names in a block may mean, the innermost first.

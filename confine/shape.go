@@ -10,7 +10,7 @@ import (
 
 // A Slice is the rows of a relation whose columns in Shape have the values in Form.
 type Slice struct {
-	Shape string // names of columns, sorted, with commas between
+	Shape string // names of columns, sorted, with commas between; see Shape for what may follow
 	Form  string
 }
 
@@ -93,7 +93,7 @@ func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
 
 // usable returns the pins of which names of shapes can be made, sorted by name.
 func (p Pins) usable() Pins {
-	p = slices.DeleteFunc(slices.Clone(p), func(pin Pin) bool { return pin.Column.Name == "" || strings.ContainsAny(pin.Column.Name, ",?") })
+	p = slices.DeleteFunc(slices.Clone(p), func(pin Pin) bool { return pin.Column.Name == "" || strings.ContainsAny(pin.Column.Name, ",?!") })
 	slices.SortFunc(p, byName)
 	return p
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ type change struct {
 	known    bool            // rows are all that are changed; else they may be any
 	later    bool            // what rows don't tell the database's answer does
 	by       *query          // what wrote it last, if somebody watches
+	touched  []string        // the columns that may be other than they were, sorted; nil: any
 	rows     []confine.Image // as they were and as they are then; a column that isn't there may have any value
 }
 
@@ -26,6 +28,7 @@ func (c *change) add(other change) {
 	if other.by != nil {
 		c.by = other.by
 	}
+	c.touched = eitherTouched(c.touched, other.touched)
 	if !c.known || !other.known || len(c.rows)+len(other.rows) > maxImages {
 		c.known, c.rows = false, nil
 		return
@@ -33,12 +36,28 @@ func (c *change) add(other change) {
 	c.rows = append(c.rows[:len(c.rows):len(c.rows)], other.rows...)
 }
 
-// slices are those of a shape in which the rows are. They aren't known if a row has a
-// column of the shape that may have any value.
+// eitherTouched are the columns that either of two changes may touch.
+func eitherTouched(a, b []string) []string {
+	switch {
+	case a == nil || b == nil:
+		return nil
+	case slices.Equal(a, b):
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// slices are those of a shape in which the rows are; none, if its results don't look at what is changed. They aren't known if a row
+// has a column of the shape that may have any value.
 func (c *change) slices(shape string) (forms []string, known bool) {
+	if confine.Spares(shape, c.touched) {
+		return nil, true
+	}
 	var few [4]string
 	columns := few[:0]
-	for column := range strings.SplitSeq(shape, ",") {
+	for column := range columnsIn(shape) {
 		columns = append(columns, column)
 	}
 	var seen map[string]bool
@@ -79,13 +98,22 @@ func (c *change) missing(columns []string) []string {
 func columnsOf(shapes []string) []string {
 	var names []string
 	for _, shape := range shapes {
-		for column := range strings.SplitSeq(shape, ",") {
+		for column := range columnsIn(shape) {
 			if !slices.Contains(names, column) {
 				names = append(names, column)
 			}
 		}
 	}
 	return names
+}
+
+// columnsIn are the columns by which a shape tells rows apart.
+func columnsIn(shape string) iter.Seq[string] {
+	columns, _ := confine.Shape(shape)
+	if columns == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(columns, ",")
 }
 
 // told is what a domain is told of changes.

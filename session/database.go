@@ -26,6 +26,7 @@ type database struct {
 	epoch atomic.Int64 // of what new connections begin with
 
 	guesses *otter.Cache[string, []driver.Value] // see guess
+	narrow  narrowWrites
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu

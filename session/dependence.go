@@ -45,17 +45,29 @@ func (p *planned) appendRows(ctx context.Context, rows []coherence.Rows, i int, 
 	if ok {
 		list, ok = by.Evaluate(args)
 	}
+	shapes := allRows
+	if ok {
+		shapes = by.Shapes()
+	}
+	ignored := p.ignored(ctx, r, shapes)
+	if !ok && ignored != nil {
+		list, ok = []confine.Slice{{}}, true
+	}
 	for _, relation := range r.Table.Relations {
 		if !ok {
 			rows = append(rows, coherence.Rows{Relation: relation})
 			continue
 		}
 		for _, s := range list {
+			s.Shape = confine.Ignoring(s.Shape, ignored)
 			rows = addSlice(rows, relation, s)
 		}
 	}
 	return rows
 }
+
+// allRows is the shape of a reference that isn't sliced.
+var allRows = []string{""}
 
 func addSlice(rows []coherence.Rows, relation string, s confine.Slice) []coherence.Rows {
 	for i := range rows {

@@ -60,13 +60,16 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 	if target == nil {
 		return nil
 	}
-	target.known, target.rows = true, somehow
+	target.known, target.rows, target.touched = true, somehow, p.touched
+	if p.narrow != nil {
+		p.narrow.times.Add(1)
+	}
 	shapes := s.db.domain.Shapes(s.storing(ctx), string(p.plan.Target))
 	whole := s.wantWhole(p, c)
 	if len(shapes) == 0 && whole == nil {
 		return nil // nothing need be known
 	}
-	if w.wanted = p.looked.Of(shapes, columnsOf); !countable(c.args) {
+	if w.wanted = p.looked.Of(shapes, p.wanted); !countable(c.args) {
 		w.blind = "an argument can't be compared"
 		return nil
 	}

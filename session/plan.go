@@ -42,6 +42,8 @@ type planned struct {
 	moves        atomic.Bool       // the values that it gave its last row weren't those that the row had; see known
 	turn         turn              // of the rows that it writes
 	looked       coherence.Derived // the columns of shapes that it must know of them
+	touched      []string          // the columns that it may change; nil: any
+	narrow       *narrowWrite      // nil if these are too many
 
 	direct, prepared string // what keys begin with
 
@@ -113,6 +115,10 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	}
 	if p.plan.Target != "" {
 		p.change = confine.ChangeOf(q.st.Change, targetOnly{p.plan.TargetTable})
+	}
+	if p.change != nil {
+		p.touched = p.change.Touched()
+		p.narrow = db.narrow.note(string(p.plan.Target), p.touched)
 	}
 	p.write = effectOf(p.plan)
 	p.write.shared = p.write.schema && changesServer(q.st)

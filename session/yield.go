@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/larderdb/larder/confine"
 )
 
 // A yield is whether it pays to keep the results of one text. It is judged by what became of those that were
@@ -100,8 +103,10 @@ func (p *planned) retire(ctx context.Context) {
 			continue
 		}
 		for _, relation := range p.plan.References[i].Table.Relations {
-			for _, shape := range by.Shapes() {
-				p.db.domain.Retire(ctx, relation, shape)
+			for _, shape := range p.db.domain.Shapes(ctx, relation) {
+				if columns, _ := confine.Shape(shape); slices.Contains(by.Shapes(), columns) {
+					p.db.domain.Retire(ctx, relation, shape)
+				}
 			}
 		}
 	}

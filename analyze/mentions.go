@@ -1,0 +1,99 @@
+package analyze
+
+import (
+	"slices"
+	"strings"
+)
+
+// Mentions are the words of a text: a column whose name isn't among them is not named in it. They are taken from the text as
+// it stands, comments and strings included, so that no dialect's rules of quoting matter; what a word stands for isn't told.
+type Mentions struct {
+	words  map[string]struct{} // in ASCII lower case
+	whole  []string            // PostgreSQL: names that may stand for whole rows …
+	fields []Term              // … and those with a qualifier, which may be functions that are called with one
+
+	// Any says that columns may be meant which are not among the words: by NATURAL, by a name in other letters.
+	Any bool
+	// Chooses says that the database may be free in what the result is: which rows are before a LIMIT, in which order an
+	// aggregate puts them together.
+	Chooses bool
+}
+
+// Column reports whether a column may be meant.
+func (m *Mentions) Column(name string) bool {
+	if name = strings.ToLower(name); m == nil || m.Any || !plainWord(name) {
+		return true
+	}
+	_, is := m.words[name]
+	return is
+}
+
+// Row reports whether all columns of a source may be meant by its alias, or by a field of it that is none of its columns: u, u.*, u.fullname
+// for fullname(u).
+func (m *Mentions) Row(alias string, columns []string) bool {
+	return m == nil || m.Any || slices.Contains(m.whole, alias) || slices.ContainsFunc(m.fields, func(f Term) bool {
+		return f.Table.Name == alias && !slices.Contains(columns, f.Text)
+	})
+}
+
+// What a text means that has one of these words isn't told by its words alone: columns that tables have in common, all columns,
+// older rows, and other names for a column that have nothing in common with its own.
+var wordsOfAny = wordSet("natural table system_time rowid oid _rowid_ _rowid row_start row_end ctid xmin xmax cmin cmax tableoid")
+
+// wordsOfChoice are those by which a result may depend on more than the values of rows: on their places. A change of
+// any column may move a row to another place.
+var wordsOfChoice = wordSet(`limit fetch offset top over window any_value first_value mode
+	array_agg string_agg json_agg jsonb_agg json_agg_strict jsonb_agg_strict xmlagg json_object_agg jsonb_object_agg
+	json_object_agg_strict jsonb_object_agg_strict json_object_agg_unique jsonb_object_agg_unique
+	json_object_agg_unique_strict jsonb_object_agg_unique_strict group_concat json_arrayagg json_objectagg
+	json_group_array json_group_object jsonb_group_array jsonb_group_object listagg`)
+
+func wordSet(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, word := range strings.Fields(text) {
+		set[word] = true
+	}
+	return set
+}
+
+// maxName is how long a word may be that databases don't cut off, in bytes.
+const maxName = 63
+
+// mentionsOf gathers the words of a text. A name may also be written in escapes: U&"\0061".
+func mentionsOf(text string) *Mentions {
+	m := &Mentions{words: map[string]struct{}{}, Any: strings.Contains(text, `u&"`) || strings.Contains(text, `U&"`)}
+	before := ""
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && !nameByte(byte(r)) }) {
+		if word = strings.ToLower(word); len(word) > maxName || !plainWord(word) {
+			m.Any = true
+			break
+		}
+		m.add(word, before)
+		if rest := strings.TrimLeft(word, "$0123456789"); rest != "" && rest != word { // 1limit, $1limit
+			m.add(rest, before)
+		}
+		before = word
+	}
+	return m
+}
+
+func (m *Mentions) add(word, before string) {
+	m.words[word] = struct{}{}
+	m.Any = m.Any || wordsOfAny[word]
+	m.Chooses = m.Chooses || wordsOfChoice[word] || word == "on" && before == "distinct"
+}
+
+func nameByte(c byte) bool {
+	return c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// plainWord reports whether a name in lower case is one that no dialect folds into another, and that stands as one word in every text that
+// names it.
+func plainWord(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !nameByte(c) || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,148 @@
+package confine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/larderdb/larder/analyze"
+)
+
+// Which columns of its rows a reference looks at: those that its text may name. An UPDATE of other columns
+// changes nothing that it can see, and moves no row to where it would be found or not.
+
+// A context is the text in which a source stands, of the statement or of a view.
+type context struct {
+	mentions *analyze.Mentions
+	chooses  bool // it, or one around it, leaves the database a choice among rows
+}
+
+// chosen is the context with its own choices.
+func (c context) chosen() context {
+	c.chooses = c.chooses || c.mentions == nil || c.mentions.Chooses
+	return c
+}
+
+// within is the context of a view that is named in c.
+func (c context) within(view *analyze.Mentions) context {
+	c.mentions = view
+	return c.chosen()
+}
+
+// looks are the columns that a source looks at.
+type looks struct {
+	context
+	all bool
+}
+
+// looksOf tells at what a source of a block looks. Its columns are those of its relation, not renamed yet.
+func (j *judge) looksOf(b *analyze.Block, l *leaf, s *analyze.Source) looks {
+	star := func(o analyze.Output) bool {
+		own := o.Term.Table.Name
+		return o.Star && (own == "" || strings.EqualFold(own, l.alias))
+	}
+	all := l.veiled || len(s.Columns) > 0 || slices.ContainsFunc(b.Columns, star) || j.text.mentions.Row(l.alias, l.names)
+	return looks{j.text, all && j.mutant != starsUnseen}
+}
+
+// Looks reports whether a column may decide about the result, by what is shown, compared, joined or sorted. Where the
+// database may choose among rows, as before a LIMIT, each column does: it may choose by the places of rows, and a
+// change of any column may move one. Of a single row it can't.
+func (r *Reference) Looks(column string) bool {
+	switch {
+	case r.LooksAtAll():
+		return true
+	case slices.ContainsFunc(r.Alternatives, func(p Pins) bool {
+		return slices.ContainsFunc(p, func(pin Pin) bool { return pin.Column.Name == column })
+	}):
+		return true
+	}
+	return r.looks.mentions.Column(column)
+}
+
+// LooksAtAll reports whether each column may decide.
+func (r *Reference) LooksAtAll() bool {
+	return r.looks.all || r.looks.mentions == nil || r.looks.mentions.Any || r.looks.chooses && !r.single()
+}
+
+// single reports whether the reference is of one row at most, by a unique key.
+func (r *Reference) single() bool {
+	if len(r.Alternatives) != 1 {
+		return false
+	}
+	return slices.ContainsFunc(r.Table.Keys, func(key []string) bool {
+		pins := r.Alternatives[0].only(key)
+		return len(pins) > 0 && !slices.ContainsFunc(pins, func(p Pin) bool { return !p.single() || p.Terms[0].Kind == analyze.Null })
+	})
+}
+
+// Columns returns the names of the columns at which the reference looks; nil if they may be all, or aren't known.
+func (r *Reference) Columns() []string {
+	names := []string{}
+	for i := range r.Table.Columns {
+		if name := r.Table.Columns[i].Name; r.Looks(name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == len(r.Table.Columns) {
+		return nil
+	}
+	return names
+}
+
+// Touched returns the names of the columns that an UPDATE may change, sorted, those that are computed among them; nil if they may be any.
+func (c *Change) Touched() []string {
+	if c.Op != analyze.Update || c.silent || c.obscure() {
+		return nil
+	}
+	names := slices.Clone(c.computed)
+	if c.mutant == computedUntouched {
+		names = nil
+	}
+	for _, column := range c.Assigned {
+		names = append(names, column.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// A shape's name may end with columns at which the results don't look that are told apart by it: "user_id!last_seen,visits" for those by
+// user_id. An UPDATE of these alone isn't one of the shape's. Without columns before it, it is of all rows.
+const ignoring = "!"
+
+// Ignoring returns the name of a shape whose results look at none of some columns, given sorted.
+func Ignoring(shape string, columns []string) string {
+	if len(columns) == 0 {
+		return shape
+	}
+	return shape + ignoring + strings.Join(columns, ",")
+}
+
+// Shape splits the name of a shape into its columns and those that its results ignore, with commas between.
+func Shape(name string) (columns, ignored string) {
+	columns, ignored, _ = strings.Cut(name, ignoring)
+	return columns, ignored
+}
+
+// Spares reports whether a shape's results ignore all columns that a change may touch; touched is nil if these may be any.
+func Spares(shape string, touched []string) bool {
+	_, ignored := Shape(shape)
+	if ignored == "" || touched == nil {
+		return false
+	}
+	for _, column := range touched {
+		if !listed(ignored, column) {
+			return false
+		}
+	}
+	return true
+}
+
+// listed reports whether a list with commas has an item.
+func listed(list, item string) bool {
+	for name := range strings.SplitSeq(list, ",") {
+		if name == item {
+			return true
+		}
+	}
+	return false
+}
