@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -147,11 +148,14 @@ var columnTraps = []trap{
 func TestColumnTraps(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			for _, trap := range columnTraps {
+			for i, trap := range columnTraps {
 				if trap.dialect != "" && trap.dialect != k.dialect {
 					continue
 				}
-				t.Run(trap.read+"; "+trap.write, func(t *testing.T) { newHouse(t, k, nil).spring(trap) })
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					t.Log(trap.read, "; ", trap.write)
+					newHouse(t, k, nil).spring(trap)
+				})
 			}
 		})
 	}

@@ -15,7 +15,8 @@ type ValueExplanation struct {
 	Kept bool // a valid value is kept
 
 	// Depends are the names of what removes it, without those of the databases: "main.stuff?" is every change of a relation,
-	// "main.stuff{user_id=42}" that of a slice, "tag:prices;" the program's own.
+	// "main.stuff{user_id=42}" that of a slice, "main.stuff{user_id!seen=42}" that of a slice but for UPDATEs of seen
+	// alone, "tag:prices;" the program's own.
 	Depends []string
 
 	// Why says why what was made last under the key, in this process, was not kept; "" if it was, or if that was long ago.

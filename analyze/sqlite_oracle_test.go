@@ -40,6 +40,7 @@ type liteDid struct {
 	writes    map[string]Op
 	functions map[string]bool
 	schema    map[string]bool // relations made, changed or dropped
+	columns   map[string]bool // of which the text itself reads
 }
 
 func newLiteOracle(t *testing.T) *liteOracle {
@@ -83,6 +84,9 @@ func (o *liteOracle) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, d
 		} else if !trigger {
 			o.did.reads[arg1] = true
 		}
+		if arg2 != "" && within == "" && !litePureTableFunctions[arg1] {
+			o.did.columns[arg2] = true
+		}
 	case sqlite.AuthInsert:
 		o.did.write(arg1, Insert, trigger)
 	case sqlite.AuthUpdate:
@@ -109,7 +113,7 @@ func (d *liteDid) write(table string, op Op, trigger bool) {
 
 // compile compiles text, and reports whether the engine takes it.
 func (o *liteOracle) compile(text string) (liteDid, error) {
-	o.did = liteDid{map[string]bool{}, map[string]bool{}, map[string]Op{}, map[string]bool{}, map[string]bool{}}
+	o.did = liteDid{map[string]bool{}, map[string]bool{}, map[string]Op{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	stmt, err := o.conn.Prepare(text)
 	if err != nil {
 		return o.did, err

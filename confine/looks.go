@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -121,6 +122,15 @@ func Ignoring(shape string, columns []string) string {
 func Shape(name string) (columns, ignored string) {
 	columns, ignored, _ = strings.Cut(name, ignoring)
 	return columns, ignored
+}
+
+// ShapeColumns are the columns by which a shape tells rows apart.
+func ShapeColumns(name string) iter.Seq[string] {
+	columns, _ := Shape(name)
+	if columns == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(columns, ",")
 }
 
 // Spares reports whether a shape's results ignore all columns that a change may touch; touched is nil if these may be any.

@@ -1,23 +1,28 @@
 package confine
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/larderdb/larder/analyze"
 )
 
 // Texts says for people which rows decide: "main.stuff{user_id=$1}" for those with this value,
-// "main.stuff?" for all, one for each way.
+// "main.stuff?" for all, one for each way; and, if not all of their columns do, which: "main.stuff? (id, name)".
 func (r *Reference) Texts() []string {
 	var names []string
 	p, ok := r.Plan(nil, true)
+	columns := ""
+	if list := r.Columns(); list != nil && !r.Table.Unsliced && len(r.Table.Relations) == 1 {
+		columns = " (" + cmp.Or(strings.Join(list, ", "), "no columns") + ")"
+	}
 	for _, relation := range r.Table.Relations {
 		if !ok {
-			names = append(names, relation+"?")
+			names = append(names, relation+"?"+columns)
 			continue
 		}
 		for _, pins := range p.alternatives {
-			names = append(names, relation+pins.String())
+			names = append(names, relation+pins.String()+columns)
 		}
 	}
 	return names

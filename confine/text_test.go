@@ -12,21 +12,25 @@ func TestTexts(t *testing.T) {
 	s["parted"] = tableOf(analyze.Postgres, "parted", "id int", "user_id int")
 	s["parted"].Relations = []string{"parted", "parted_1"}
 	for _, e := range []struct {
-		from string
-		want []string
+		shown, from string
+		want        []string
 	}{
-		{"stuff", []string{"stuff?"}},
-		{"secret WHERE user_id = 1", []string{"secret?"}},
-		{"stuff WHERE user_id = $1", []string{"stuff{user_id=$1}"}},
-		{"stuff WHERE user_id = $1 AND kind = 'a'", []string{`stuff{kind="a", user_id=$1}`}},
-		{"stuff WHERE id = 1 AND kind = 'a'", []string{"stuff{id=1}"}},
-		{"stuff WHERE user_id IN ($1, 2)", []string{"stuff{user_id in ($1, 2)}"}},
-		{"stuff WHERE user_id = ANY($1)", []string{"stuff{user_id=any($1)}"}},
-		{"stuff WHERE user_id = 1 OR id = 2", []string{"stuff{user_id=1}", "stuff{id=2}"}},
-		{"parted", []string{"parted?", "parted_1?"}},
-		{"parted WHERE user_id = 1", []string{"parted{user_id=1}", "parted_1{user_id=1}"}},
+		{"*", "stuff", []string{"stuff?"}},
+		{"*", "secret WHERE user_id = 1", []string{"secret?"}},
+		{"*", "stuff WHERE user_id = $1", []string{"stuff{user_id=$1}"}},
+		{"*", "stuff WHERE user_id = $1 AND kind = 'a'", []string{`stuff{kind="a", user_id=$1}`}},
+		{"*", "stuff WHERE id = 1 AND kind = 'a'", []string{"stuff{id=1}"}},
+		{"*", "stuff WHERE user_id IN ($1, 2)", []string{"stuff{user_id in ($1, 2)}"}},
+		{"*", "stuff WHERE user_id = ANY($1)", []string{"stuff{user_id=any($1)}"}},
+		{"*", "stuff WHERE user_id = 1 OR id = 2", []string{"stuff{user_id=1}", "stuff{id=2}"}},
+		{"1", "stuff", []string{"stuff? (no columns)"}},
+		{"name", "stuff WHERE user_id = $1 ORDER BY kind", []string{"stuff{user_id=$1} (user_id, name, kind)"}},
+		{"name", "secret", []string{"secret?"}},
+		{"id", "parted", []string{"parted?", "parted_1?"}},
+		{"*", "parted", []string{"parted?", "parted_1?"}},
+		{"*", "parted WHERE user_id = 1", []string{"parted{user_id=1}", "parted_1{user_id=1}"}},
 	} {
-		refs, ok := Reads(analyze.Analyze(analyze.Postgres, "SELECT 1 FROM "+e.from).Rows, s)
+		refs, ok := Reads(analyze.Analyze(analyze.Postgres, "SELECT "+e.shown+" FROM "+e.from).Rows, s)
 		if !ok || len(refs) != 1 {
 			t.Errorf("%s: %v", e.from, refs)
 			continue

@@ -1,9 +1,7 @@
 package session
 
 import (
-	"iter"
 	"slices"
-	"strings"
 
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
@@ -57,7 +55,7 @@ func (c *change) slices(shape string) (forms []string, known bool) {
 	}
 	var few [4]string
 	columns := few[:0]
-	for column := range columnsIn(shape) {
+	for column := range confine.ShapeColumns(shape) {
 		columns = append(columns, column)
 	}
 	var seen map[string]bool
@@ -98,22 +96,13 @@ func (c *change) missing(columns []string) []string {
 func columnsOf(shapes []string) []string {
 	var names []string
 	for _, shape := range shapes {
-		for column := range columnsIn(shape) {
+		for column := range confine.ShapeColumns(shape) {
 			if !slices.Contains(names, column) {
 				names = append(names, column)
 			}
 		}
 	}
 	return names
-}
-
-// columnsIn are the columns by which a shape tells rows apart.
-func columnsIn(shape string) iter.Seq[string] {
-	columns, _ := confine.Shape(shape)
-	if columns == "" {
-		return func(func(string) bool) {}
-	}
-	return strings.SplitSeq(columns, ",")
 }
 
 // told is what a domain is told of changes.

@@ -14,6 +14,7 @@ import (
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
 )
 
 // A database is what all sessions of one database in one store share: its domain
@@ -26,7 +27,7 @@ type database struct {
 	epoch atomic.Int64 // of what new connections begin with
 
 	guesses *otter.Cache[string, []driver.Value] // see guess
-	narrow  narrowWrites
+	narrow  confine.NarrowWrites
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu

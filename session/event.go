@@ -8,6 +8,7 @@ import (
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
 )
 
 // An Event tells what became of one statement, or of one thing that is made from reads.
@@ -160,6 +161,7 @@ func (o *observation) answered() {
 func (o *observation) missed(r *coherence.Read) {
 	if o.to != nil {
 		o.cause, o.tags = o.to.trail.Why(r), r.Tags()
+		o.cause.Shape, _ = confine.Shape(o.cause.Shape)
 	}
 }
 

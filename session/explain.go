@@ -22,7 +22,8 @@ type Explanation struct {
 	Cached    bool // there is an entry for it, valid now
 
 	// Rows says on which rows of Reads the result depends: "main.stuff{user_id=$1}" for those
-	// that have this value, "main.stuff?" for all. It is for people; its form may change.
+	// that have this value, "main.stuff?" for all; "main.stuff? (id, name)" if an UPDATE of other columns alone
+	// changes nothing of it. It is for people; its form may change.
 	Rows []string
 
 	// Changes says for each of Writes which rows are changed, and how that is told, or why it can't be.

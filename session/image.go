@@ -61,9 +61,7 @@ func (s *Session) imageOf(ctx context.Context, w *write, c *call, returnsRows bo
 		return nil
 	}
 	target.known, target.rows, target.touched = true, somehow, p.touched
-	if p.narrow != nil {
-		p.narrow.times.Add(1)
-	}
+	p.narrow.Ran()
 	shapes := s.db.domain.Shapes(s.storing(ctx), string(p.plan.Target))
 	whole := s.wantWhole(p, c)
 	if len(shapes) == 0 && whole == nil {

@@ -37,13 +37,13 @@ type planned struct {
 
 	unconfined []string // … and those of them of which it depends on every row
 
-	change       *confine.Change   // how to tell which rows of the plan's target are written; nil if it can't be told
-	seen, unseen atomic.Bool       // the session may, or can't, look at them before; see image
-	moves        atomic.Bool       // the values that it gave its last row weren't those that the row had; see known
-	turn         turn              // of the rows that it writes
-	looked       coherence.Derived // the columns of shapes that it must know of them
-	touched      []string          // the columns that it may change; nil: any
-	narrow       *narrowWrite      // nil if these are too many
+	change       *confine.Change      // how to tell which rows of the plan's target are written; nil if it can't be told
+	seen, unseen atomic.Bool          // the session may, or can't, look at them before; see image
+	moves        atomic.Bool          // the values that it gave its last row weren't those that the row had; see known
+	turn         turn                 // of the rows that it writes
+	looked       coherence.Derived    // the columns of shapes that it must know of them
+	touched      []string             // the columns that it may change; nil: any
+	narrow       *confine.NarrowWrite // nil if these are too many
 
 	direct, prepared string // what keys begin with
 
@@ -118,7 +118,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	}
 	if p.change != nil {
 		p.touched = p.change.Touched()
-		p.narrow = db.narrow.note(string(p.plan.Target), p.touched)
+		p.narrow = db.narrow.Note(string(p.plan.Target), p.touched)
 	}
 	p.write = effectOf(p.plan)
 	p.write.shared = p.write.schema && changesServer(q.st)

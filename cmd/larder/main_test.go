@@ -180,7 +180,7 @@ func TestExplainAsksTheDatabase(t *testing.T) {
 		want []string
 	}{
 		{"SELECT * FROM dear", []string{"reads      main.stuff\n", "result     cacheable\n"}},
-		{"SELECT n FROM stuff WHERE n = ?", []string{"depends    main.stuff{n=$1}\n"}},
+		{"SELECT n FROM stuff WHERE n = ?", []string{"depends    main.stuff{n=$1} (n)\n"}},
 		{"UPDATE stuff SET n = 1", []string{"main.stuff", "main.log", "main.log: any row: written by a trigger"}},
 		{"SELECT * FROM nowhere", []string{"not cacheable: unknown relation"}},
 	} {

@@ -61,6 +61,7 @@ type world struct {
 	plans  map[*analyze.Statement]*planned
 	known  rows
 	slices map[string]*slicesSeen // by relation and shape
+	narrow confine.NarrowWrites
 }
 
 // New returns a model that has seen nothing.
@@ -256,12 +257,24 @@ func (w *world) appendRows(ctx context.Context, list []coherence.Rows, r *confin
 	if ok {
 		found, ok = by.Evaluate(args)
 	}
+	shapes := []string{""}
+	if ok {
+		shapes = by.Shapes()
+	}
+	var ignored []string
+	if len(r.Table.Relations) == 1 && !r.Table.Unsliced && !r.LooksAtAll() {
+		ignored = w.narrow.Ignored(r, shapes, w.domain.Shapes(ctx, r.Table.Relations[0]), coherence.MaxShapes)
+	}
+	if !ok && ignored != nil {
+		found, ok = []confine.Slice{{}}, true
+	}
 	for _, relation := range r.Table.Relations {
 		if !ok {
 			list = append(list, coherence.Rows{Relation: relation})
 			continue
 		}
 		for _, s := range found {
+			s.Shape = confine.Ignoring(s.Shape, ignored)
 			w.see(relation, s)
 			list = append(list, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}})
 		}

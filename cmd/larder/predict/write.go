@@ -3,7 +3,7 @@ package predict
 import (
 	"context"
 	"database/sql/driver"
-	"strings"
+	"slices"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -133,7 +133,14 @@ func (m *Model) changed(ctx context.Context, w *world, p *planned, args []driver
 		}
 		list = append(list, c)
 	}
-	return func(shape string) ([]string, bool) { return m.slicesOf(w, p, list, shape, byKey) }
+	touched := p.change.Touched()
+	w.narrow.Note(p.target, touched).Ran()
+	return func(shape string) ([]string, bool) {
+		if confine.Spares(shape, touched) {
+			return nil, true
+		}
+		return m.slicesOf(w, p, list, shape, byKey)
+	}
 }
 
 func unknownRows(string) ([]string, bool) { return nil, false }
@@ -154,7 +161,7 @@ func (m *Model) blind(w *world, p *planned) func(shape string) ([]string, bool) 
 // is afterwards, since who saves all columns most often changes few; that of no other row, for a number that the
 // database gives; one that was read, whichever.
 func (m *Model) slicesOf(w *world, p *planned, list []changedRow, shape string, byKey bool) (forms []string, known bool) {
-	columns := strings.Split(shape, ",")
+	columns := slices.Collect(confine.ShapeColumns(shape))
 	for _, c := range list {
 		before, was := c.old.Form(columns)
 		after, is := c.new.Form(columns)

@@ -1,0 +1,121 @@
+package confine
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// UPDATEs that set few columns (last_seen, a counter) leave results alone that don't look at these. For that, such results
+// are told apart by a shape of their own, which names the columns that they ignore: "id!last_seen". A write whose columns are all among
+// these isn't one of the shape's. What is ignored is told by the UPDATEs that were run, so that there are as few shapes as
+// can be, and by the shapes that are in use.
+
+// NarrowWrites are the UPDATEs of few columns that were run, by relation. They are safe for concurrent use.
+type NarrowWrites struct {
+	mu sync.Mutex
+	of map[string][]*NarrowWrite // guarded by mu
+}
+
+// A NarrowWrite is what UPDATEs of a relation set, and how often they were run.
+type NarrowWrite struct {
+	columns []string // sorted
+	times   atomic.Int64
+}
+
+// Ran notes that such an UPDATE is run. Of nil, it does nothing.
+func (w *NarrowWrite) Ran() {
+	if w != nil {
+		w.times.Add(1)
+	}
+}
+
+const (
+	maxNarrow          = 8    // columns that are few
+	maxNarrowWrites    = 16   // that are remembered of a relation
+	maxNarrowRelations = 1024 // of which some are
+	maxFrequent        = 3    // that tell what is ignored
+	plainRoom          = 2    // shapes for which room is left that ignore nothing
+)
+
+// Note returns what is remembered of the UPDATEs of a relation that touch some columns, sorted; nil if these are too many.
+func (n *NarrowWrites) Note(relation string, columns []string) *NarrowWrite {
+	odd := func(column string) bool { return column == "" || strings.ContainsAny(column, ",?!") }
+	if len(columns) == 0 || len(columns) > maxNarrow || slices.ContainsFunc(columns, odd) {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.of[relation]
+	if at := slices.IndexFunc(list, func(w *NarrowWrite) bool { return slices.Equal(w.columns, columns) }); at >= 0 {
+		return list[at]
+	}
+	if n.of == nil || len(n.of) >= maxNarrowRelations {
+		n.of = make(map[string][]*NarrowWrite)
+	}
+	w := &NarrowWrite{columns: columns}
+	if len(list) < maxNarrowWrites {
+		n.of[relation] = append(list, w)
+		return w
+	}
+	slices.SortStableFunc(list, (*NarrowWrite).before)
+	list[len(list)-1] = w
+	return w
+}
+
+// before orders by how often they were run, as far as that differs much, so that what is ignored changes seldom.
+func (w *NarrowWrite) before(other *NarrowWrite) int {
+	return cmp.Compare(bits.Len64(uint64(other.times.Load())), bits.Len64(uint64(w.times.Load())))
+}
+
+// unseen are the columns that the most frequent UPDATEs of a relation set which set none that is looked at; sorted.
+func (n *NarrowWrites) unseen(relation string, looks func(string) bool) []string {
+	n.mu.Lock()
+	list := slices.Clone(n.of[relation])
+	n.mu.Unlock()
+	slices.SortStableFunc(list, (*NarrowWrite).before)
+	var columns []string
+	for i, w := range list {
+		if i < maxFrequent && w.times.Load() > 0 && !slices.ContainsFunc(w.columns, looks) {
+			columns = append(columns, w.columns...)
+		}
+	}
+	slices.Sort(columns)
+	return slices.Compact(columns)
+}
+
+// Ignored returns the columns that a reference, sliced by some shapes, ignores and by which its results are told apart, sorted; nil if there
+// are none. used are the shapes of the relation that are in use, of which there may be max. Of all rows, the shape is "".
+func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) []string {
+	wish := n.unseen(r.Table.Relations[0], r.Looks)
+	best := ignoredBy(used, r, shapes)
+	if len(wish) == 0 || slices.Equal(best, wish) {
+		return best
+	}
+	if !allUsed(used, shapes, wish) && len(used)+len(shapes) > max-plainRoom {
+		return best
+	}
+	return wish
+}
+
+// ignoredBy are the most columns that a reference ignores of those that used shapes tell.
+func ignoredBy(used []string, r *Reference, shapes []string) (best []string) {
+	for _, name := range used {
+		_, ignored := Shape(name)
+		if ignored == "" {
+			continue
+		}
+		if columns := strings.Split(ignored, ","); len(columns) > len(best) && !slices.ContainsFunc(columns, r.Looks) && allUsed(used, shapes, columns) {
+			best = columns
+		}
+	}
+	return best
+}
+
+// allUsed reports whether some shapes that ignore columns are all in use.
+func allUsed(used, shapes, ignored []string) bool {
+	return !slices.ContainsFunc(shapes, func(shape string) bool { return !slices.Contains(used, Ignoring(shape, ignored)) })
+}
