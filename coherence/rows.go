@@ -295,6 +295,17 @@ func (d *Domain) Retire(ctx context.Context, relation, shape string) {
 	}
 }
 
+// RetireIdle puts one of some shapes of a relation out of use if this process hasn't read by it for a minute, as far as misses
+// tell, and at most once an hour: for shapes in whose place others have come. Where a store is shared it does nothing, as others may use them.
+func (d *Domain) RetireIdle(ctx context.Context, relation string, shapes []string) {
+	if d.shared != nil || len(shapes) == 0 {
+		return
+	}
+	if idle := d.usage.retires(relation, shapes); idle != "" {
+		d.drop(ctx, d.wideTag(relation), idle)
+	}
+}
+
 // drop puts a shape out of use. The entries that rely on shapes of the relation
 // go with the token of R*.
 func (d *Domain) drop(ctx context.Context, wide store.Tag, shape string) {

@@ -170,3 +170,36 @@ func TestPanicWhilePutInUse(t *testing.T) {
 	}()
 	wantRows(t, d, "k", ofOne, 1, 1, coherence.Miss)
 }
+
+// TestRetireIdle: a shape in whose place others have come goes when it wasn't read by for a minute, and not twice in an hour.
+func TestRetireIdle(t *testing.T) {
+	var now time.Duration
+	d := coherence.NewDomain(memory.NewWithClock(1<<20, func() time.Duration { return now }), "db", coherence.Options{Now: func() time.Duration { return now }})
+	inUse(t, d, "user_id")
+	has := func() bool {
+		d.RetireIdle(bg, "stuff", []string{"user_id"})
+		return slices.Contains(d.Shapes(bg, "stuff"), "user_id")
+	}
+	for minute := range 3 {
+		now += time.Minute
+		loadRows(d, "k"+string(rune('a'+minute)), ofOne, "old")
+		if !has() {
+			t.Fatalf("it has gone in minute %d, though it is used", minute)
+		}
+	}
+	if now += time.Minute; has() {
+		t.Fatal("it is in use, though nobody reads by it")
+	}
+	loadRows(d, "once more", ofOne, "old")
+	for range 3 {
+		now += time.Minute
+		if !has() {
+			t.Fatal("it has gone a second time in an hour")
+		}
+	}
+	now += time.Hour
+	has()
+	if now += time.Minute; has() {
+		t.Fatal("it is in use, though nobody has read by it for an hour")
+	}
+}

@@ -10,7 +10,8 @@ import (
 const MaxShapes = 8
 
 const (
-	idleShape = time.Minute // a shape that this process hasn't read by for so long may give way
+	idleShape  = time.Minute // a shape that this process hasn't read by for so long may give way
+	retireOnce = time.Hour   // how long one that was retired for that isn't again
 )
 
 // A usage is which shapes this process has read by lately, as far as misses tell.
@@ -24,8 +25,9 @@ type usage struct {
 
 // uses are the shapes of a relation that were used since the last sweep.
 type uses struct {
-	swept  time.Duration
-	shapes []string // at most max: more aren't in use
+	swept   time.Duration
+	shapes  []string                 // at most max: more aren't in use
+	retired map[string]time.Duration // when, lately
 }
 
 func (u *usage) init(o Options, now func() time.Duration) {
@@ -62,6 +64,25 @@ func (u *usage) idle(relation string, shapes []string) string {
 		return ""
 	}
 	return shapes[at]
+}
+
+// retires reports whether one of shapes is idle and wasn't retired lately; "" if none is.
+func (u *usage) retires(relation string, shapes []string) string {
+	idle := u.idle(relation, shapes)
+	if idle == "" {
+		return ""
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := u.ofLocked(relation)
+	if at, was := of.retired[idle]; was && of.swept-at < retireOnce {
+		return ""
+	}
+	if of.retired == nil || len(of.retired) >= 4*u.max {
+		of.retired = make(map[string]time.Duration)
+	}
+	of.retired[idle] = of.swept
+	return idle
 }
 
 func (u *usage) ofLocked(relation string) *uses {

@@ -14,7 +14,13 @@ func (p *planned) ignored(ctx context.Context, r *confine.Reference, shapes []st
 	if len(r.Table.Relations) != 1 || r.Table.Unsliced || r.LooksAtAll() {
 		return nil
 	}
-	return p.db.narrow.Ignored(r, shapes, p.db.domain.Shapes(ctx, r.Table.Relations[0]), coherence.MaxShapes)
+	relation := r.Table.Relations[0]
+	used := p.db.domain.Shapes(ctx, relation)
+	ignored := p.db.narrow.Ignored(r, shapes, used, coherence.MaxShapes)
+	if ignored != nil { // the shape that was used before the columns were known may be of no use now, and still cost writes
+		p.db.domain.RetireIdle(ctx, relation, slices.DeleteFunc(slices.Clone(shapes), func(shape string) bool { return !slices.Contains(used, shape) }))
+	}
+	return ignored
 }
 
 // wanted are the columns of the shapes of which a change must know its rows.
