@@ -16,7 +16,6 @@ import (
 type looker struct {
 	*rand.Rand
 	dialect analyze.Dialect
-	names   int
 	depth   int
 }
 
