@@ -122,7 +122,7 @@ func (c *Cache) connector(inner driver.Connector, d driver.Driver, dialect analy
 	}
 	config.Domain.TTL = maxTTL
 	config.Domain.Lease = c.options.Lease
-	config.Domain.Mutant, config.Domain.Pauses = c.options.mutant, c.options.pauses
+	config.Domain.Mutant, config.Domain.Pauses, config.Unsighted = c.options.mutant, c.options.pauses, c.options.unsighted
 	if c.options.watch > 0 {
 		config.Domain.Watch = coherence.WatchEvery(c.options.watch)
 	}

@@ -115,7 +115,7 @@ func TestSavedMissing(t *testing.T) {
 // TestWrittenInTurn: of rows that are written in the order of their key most are known before, and one that somebody else moves
 // meanwhile is told all the same.
 func TestWrittenInTurn(t *testing.T) {
-	eachKindWith(t, &Options{pauses: coherence.NeverPause}, func(h *house) {
+	eachKindWith(t, &Options{pauses: coherence.NeverPause, unsighted: true}, func(h *house) {
 		const n = 150
 		s := newShelf(h, n)
 		user := func(id int) int { return id % shelfUsers }

@@ -138,9 +138,10 @@ type Options struct {
 	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
 	Logger *slog.Logger
 
-	mutant coherence.Mutant      // for tests
-	pauses coherence.PausePolicy // for tests
-	watch  time.Duration         // for tests: see coherence.Options
+	mutant    coherence.Mutant      // for tests
+	pauses    coherence.PausePolicy // for tests
+	unsighted bool                  // for tests: what results show is no guess of what rows are like
+	watch     time.Duration         // for tests: see coherence.Options
 }
 
 // What the zero values of Options mean.

@@ -16,7 +16,7 @@ import (
 
 // TestToldByAnswer: a write whose rows the database's answer tells takes one statement, and removes the lists of those rows only.
 func TestToldByAnswer(t *testing.T) {
-	eachKind(t, func(h *house) {
+	eachKindWith(t, &Options{unsighted: true}, func(h *house) {
 		s := newShelf(h, 20)
 		s.write([]int{4}, "UPDATE stuff SET name = ? WHERE id = ?", "other", 19) // asks for privileges once
 		s.write([]int{3}, "DELETE FROM stuff WHERE id = ?", 18)

@@ -11,8 +11,15 @@ import (
 // and the median of the ratios of the second to the first.
 func pair[H any](b *testing.B, first, second H, batch int, op func(H, int)) {
 	b.Helper()
+	pairAfter(b, first, second, batch, func(H, int) {}, op)
+}
+
+// pairAfter is pair for operations before each of which something else is done, which isn't counted.
+func pairAfter[H any](b *testing.B, first, second H, batch int, before, op func(H, int)) {
+	b.Helper()
 	i := 0
 	timed := func(db H) float64 {
+		before(db, i+1)
 		start := time.Now()
 		for range batch {
 			i++

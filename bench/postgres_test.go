@@ -88,6 +88,22 @@ func BenchmarkWriteDurable(b *testing.B) {
 			pair(b, bare, cached, 1, func(db *sql.DB, i int) { d.write(b, db, d.id(i)) })
 		})
 	}
+	b.Run("shown", func(b *testing.B) { // by a list that was read before, as those who change something have
+		d := durable{kept: byUser, id: inNoOrder}
+		bare, cached := pairOf(b, server.Database(b).DSN(), &larder.Options{MaxBytes: 64 << 20, NotAdaptive: true}) // each is read once
+		d.warm(b, bare, cached)
+		if _, err := bare.Exec("CREATE INDEX ON stuff (user_id)"); err != nil {
+			b.Fatal(err)
+		}
+		show := func(db *sql.DB, i int) {
+			if _, err := readAll(b.Context(), db, listPostgres, d.id(i)-1000); err != nil {
+				b.Fatal(err)
+			}
+		}
+		show(cached, 1)
+		d.write(b, cached, d.id(2)) // the first that is asked for
+		pairAfter(b, bare, cached, 1, show, func(db *sql.DB, i int) { d.write(b, db, d.id(i)) })
+	})
 	b.Run("asked by hand", func(b *testing.B) { // without a cache
 		d := durable{id: inNoOrder}
 		bare, cached := pairOn(b, server)

@@ -8,6 +8,10 @@ type Reference struct {
 	Table        *Table
 	Alternatives []Pins
 
+	// Shown are the columns of it that the statement returns as they are, by name, with the places at which they stand; each row
+	// of the result shows one row, or NULLs where an outer join found none.
+	Shown map[string]int
+
 	looks looks
 }
 

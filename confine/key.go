@@ -76,6 +76,30 @@ func Number(form string) (n int64, ok bool) {
 	return n, is && err == nil
 }
 
+// Pinned returns the values of columns that each row of the reference has, as arguments that equal nothing else in them; those that aren't
+// plain are left out.
+func (r *Reference) Pinned(args []driver.NamedValue) (values map[string]driver.Value) {
+	if len(r.Alternatives) != 1 {
+		return nil
+	}
+	for _, pin := range r.Alternatives[0] {
+		if !pin.single() {
+			continue
+		}
+		form, ok := pin.Column.Class.form(r.Table.Dialect, pin.Terms[0], args)
+		if !ok {
+			continue
+		}
+		if number, is := Number(form); is && (pin.Column.Class.Kind == Integer || pin.Column.Class.Kind == Dynamic) {
+			if values == nil {
+				values = map[string]driver.Value{}
+			}
+			values[pin.Column.Name] = number
+		}
+	}
+	return values
+}
+
 // Given returns the value that an UPDATE gives a column, as an argument that equals nothing else in it. ok is false if it gives none, or
 // one whose type isn't the column's.
 func (c *Change) Given(column *Column, args []driver.NamedValue) (value driver.Value, ok bool) {

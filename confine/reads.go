@@ -1,12 +1,17 @@
 package confine
 
-import "github.com/larderdb/larder/analyze"
+import (
+	"slices"
+
+	"github.com/larderdb/larder/analyze"
+)
 
 // A judge finds the references of one statement. It opens all blocks, which gives each place its own columns, and then
 // passes what is true of rows that decide from the outer blocks to the inner ones.
 type judge struct {
 	dialect analyze.Dialect
 	refs    []Reference
+	leaves  []*leaf // of refs
 	frames  int
 	text    context // in which blocks are opened now
 	failed  bool
@@ -30,7 +35,27 @@ func reads(b *analyze.Block, s Schema, m mutant) (refs []Reference, ok bool) {
 		return nil, false
 	}
 	j.settle()
+	for i := range j.refs {
+		j.refs[i].Shown = f.shows(j.leaves[i])
+	}
 	return j.refs, true
+}
+
+// shows are the columns of a source that a frame returns.
+func (f *frame) shows(l *leaf) (at map[string]int) {
+	if f.block.Grouped || len(f.arms) > 0 || !slices.Contains(f.leaves, l) {
+		return nil
+	}
+	for i, o := range f.outputs {
+		if o.v == nil || o.v.leaf != l || o.v.column == nil {
+			continue
+		}
+		if at == nil {
+			at = map[string]int{}
+		}
+		at[o.v.column.Name] = i
+	}
+	return at
 }
 
 // dialectOf returns the dialect of the first relation that a block names.
@@ -153,5 +178,5 @@ func (j *judge) add(l *leaf, known []choice) {
 	if !l.table.Unsliced {
 		r.Alternatives = alternatives(l, known)
 	}
-	j.refs = append(j.refs, r)
+	j.refs, j.leaves = append(j.refs, r), append(j.leaves, l)
 }

@@ -28,6 +28,7 @@ type database struct {
 
 	guesses *otter.Cache[string, []driver.Value] // see guess
 	narrow  confine.NarrowWrites
+	asked   asking // see sight
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu

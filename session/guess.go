@@ -25,23 +25,31 @@ import (
 // A guess is a statement that is run in the place of a write, if its row is as guessed.
 type guess struct {
 	call
-	plan   *planned
-	key    string
-	values []driver.Value // of the row
-	given  bool           // they are those that the write gives it
-	asked  bool           // they were asked for just now
-	stays  bool           // the write leaves them as they are
+	plan    *planned
+	key     string
+	row     confine.Image  // as far as the text tells
+	values  []driver.Value // of the row
+	given   bool           // they are those that the write gives it
+	sighted bool           // a result shows them
+	asked   bool           // they were asked for just now
+	stays   bool           // the write leaves them as they are
 }
 
 // proven notes how a guess turned out, and reports whether it was wrong: no row was changed, or
 // the database didn't take the guard.
 func (g *guess) proven(changed int64, err error) (wrong bool) {
 	wrong = err == nil && changed == 0 || guardRefused(err)
-	if wrong && g.given {
+	switch {
+	case wrong && g.given:
 		g.plan.moves.Store(true)
+	case wrong && g.sighted:
+		g.plan.sightedWrong.Add(1)
+	case g.sighted:
+		g.plan.sightedRight.Add(1)
 	}
 	if wrong || err != nil || !g.stays {
 		g.plan.db.guesses.Invalidate(g.key)
+		g.plan.unsight(g.row)
 	} else {
 		g.plan.db.guesses.Set(g.key, g.values)
 	}
@@ -86,7 +94,7 @@ func (s *Session) guess(ctx context.Context, w *write, c *call, target *change, 
 	if err != nil {
 		return false
 	}
-	g := &guess{plan: p, call: *c, key: p.rowKey(before[0], columns)}
+	g := &guess{plan: p, call: *c, key: p.rowKey(before[0], columns), row: before[0]}
 	if g.key == "" || !s.values(ctx, g, before[0], columns, args, ask) {
 		return false
 	}

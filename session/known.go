@@ -18,8 +18,9 @@ import (
 // proven by the database. In this order:
 //
 //  1. what the last write of that row has found
-//  2. what the write itself gives it: who saves a whole row has most often read it, and changed little
-//  3. what the database says, which costs a round trip: where the answer of the write itself can't tell it, see later.go
+//  2. what a result that is kept shows of it (sighted.go)
+//  3. what the write itself gives it: who saves a whole row has most often read it, and changed little
+//  4. what the database says, which costs a round trip: where the answer of the write itself can't tell it, see later.go
 //
 // A program that writes rows in the order of their key is spared most round trips: when some rows were asked for, each
 // a little behind the one before, those behind the next are asked for with it.
@@ -60,6 +61,12 @@ func (s *Session) values(ctx context.Context, g *guess, row confine.Image, colum
 		}
 		if known {
 			return true
+		}
+		if !s.src.Unsighted {
+			if g.values = g.plan.sighted(row, columns); g.values != nil {
+				g.sighted = true
+				return true
+			}
 		}
 		if g.given = given != nil && !g.plan.moves.Load(); g.given {
 			g.values = given

@@ -37,13 +37,16 @@ type planned struct {
 
 	unconfined []string // … and those of them of which it depends on every row
 
-	change       *confine.Change      // how to tell which rows of the plan's target are written; nil if it can't be told
-	seen, unseen atomic.Bool          // the session may, or can't, look at them before; see image
-	moves        atomic.Bool          // the values that it gave its last row weren't those that the row had; see known
-	turn         turn                 // of the rows that it writes
-	looked       coherence.Derived    // the columns of shapes that it must know of them
-	touched      []string             // the columns that it may change; nil: any
-	narrow       *confine.NarrowWrite // nil if these are too many
+	change       *confine.Change // how to tell which rows of the plan's target are written; nil if it can't be told
+	seen, unseen atomic.Bool     // the session may, or can't, look at them before; see image
+	moves        atomic.Bool     // the values that it gave its last row weren't those that the row had; see known
+	turn         turn            // of the rows that it writes
+
+	sightedRight, sightedWrong atomic.Int32 // how often a result has shown what its row was like, and how often not
+
+	looked  coherence.Derived    // the columns of shapes that it must know of them
+	touched []string             // the columns that it may change; nil: any
+	narrow  *confine.NarrowWrite // nil if these are too many
 
 	direct, prepared string // what keys begin with
 

@@ -257,7 +257,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	p.learn(result.set, time.Since(asked))
 	o.answered()
 	coherence.At(coherence.StepRead)
-	reason := s.fill(ctx, c.st, r, result)
+	reason := s.fill(ctx, c.st, p, c.args, r, result)
 	o.kept(r, reason, s.ttl(c.st))
 	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.set, result.failure())
@@ -265,7 +265,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 }
 
 // fill keeps a result that is whole, and lets the driver's rows go.
-func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.Read, rows *Rows) analyze.Reason {
+func (s *Session) fill(ctx context.Context, st *analyze.Statement, p *planned, args []driver.NamedValue, r *coherence.Read, rows *Rows) analyze.Reason {
 	if s.live > 0 || s.tx.open && s.tx.wrote() {
 		coherence.Spoil(ctx, analyze.Isolation.String()) // see below; tokens of it were recorded
 	}
@@ -285,7 +285,9 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, r *coherence.
 		// older than a write that the tokens tell of.
 		return analyze.Isolation
 	}
-	r.Fill(ctx, rows.set, rows.set.size, s.ttl(st))
+	if r.Fill(ctx, rows.set, rows.set.size, s.ttl(st)) {
+		p.sight(rows.set, args)
+	}
 	coherence.At(coherence.StepFilled)
 	return analyze.Cacheable
 }

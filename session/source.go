@@ -47,6 +47,7 @@ type Config struct {
 	Watchers      *Watchers // nil: nobody listens
 	Verify        float64   // the share of hits that the database is asked for as well
 	LogValues     bool      // the log may be told values of arguments and results
+	Unsighted     bool      // for tests: see sighted
 	Log           *slog.Logger
 	Counters      *Counters
 }
