@@ -257,7 +257,7 @@ func sqliteInMemory(t testing.TB) *sql.DB {
 }
 
 func TestLooksAgainstSQLite(t *testing.T) {
-	newLookContest(t, sqliteInMemory(t), analyze.SQLite, noMutant).hold(t, 12000)
+	newLookContest(t, sqliteInMemory(t), analyze.SQLite, noMutant).hold(t, 4000)
 }
 
 func TestLooksAgainstPostgres(t *testing.T) {
@@ -269,11 +269,13 @@ func TestLooksAgainstPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	newLookContest(t, db, analyze.Postgres, noMutant).hold(t, 6000)
+	newLookContest(t, db, analyze.Postgres, noMutant).hold(t, 2000)
 }
 
 func (c *lookContest) hold(t *testing.T, rounds int) {
-	if testing.Short() {
+	if *statements > 0 {
+		rounds = *statements
+	} else if testing.Short() {
 		rounds /= 4
 	}
 	for range rounds {
