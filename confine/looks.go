@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"iter"
 	"slices"
 	"strings"
 
@@ -124,13 +123,15 @@ func Shape(name string) (columns, ignored string) {
 	return columns, ignored
 }
 
-// ShapeColumns are the columns by which a shape tells rows apart.
-func ShapeColumns(name string) iter.Seq[string] {
-	columns, _ := Shape(name)
-	if columns == "" {
-		return func(func(string) bool) {}
+// AppendColumns adds the columns by which a shape tells rows apart to a list.
+func AppendColumns(list []string, shape string) []string {
+	columns, _ := Shape(shape)
+	for more := columns != ""; more; {
+		var column string
+		column, columns, more = strings.Cut(columns, ",")
+		list = append(list, column)
 	}
-	return strings.SplitSeq(columns, ",")
+	return list
 }
 
 // Spares reports whether a shape's results ignore all columns that a change may touch; touched is nil if these may be any.

@@ -54,10 +54,7 @@ func (c *change) slices(shape string) (forms []string, known bool) {
 		return nil, true
 	}
 	var few [4]string
-	columns := few[:0]
-	for column := range confine.ShapeColumns(shape) {
-		columns = append(columns, column)
-	}
+	columns := confine.AppendColumns(few[:0], shape)
 	var seen map[string]bool
 	if len(c.rows) > fewRows {
 		seen = make(map[string]bool, len(c.rows))
@@ -96,7 +93,7 @@ func (c *change) missing(columns []string) []string {
 func columnsOf(shapes []string) []string {
 	var names []string
 	for _, shape := range shapes {
-		for column := range confine.ShapeColumns(shape) {
+		for _, column := range confine.AppendColumns(nil, shape) {
 			if !slices.Contains(names, column) {
 				names = append(names, column)
 			}

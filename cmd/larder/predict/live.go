@@ -147,7 +147,7 @@ func numberOrText(text string) any {
 // missing are the columns of shapes that a row doesn't tell.
 func missing(shapes []string, row confine.Image) (names []string) {
 	for _, shape := range shapes {
-		for name := range confine.ShapeColumns(shape) {
+		for _, name := range confine.AppendColumns(nil, shape) {
 			if _, told := row.Get(name); !told {
 				names = append(names, name)
 			}

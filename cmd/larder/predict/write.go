@@ -3,7 +3,6 @@ package predict
 import (
 	"context"
 	"database/sql/driver"
-	"slices"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/coherence"
@@ -161,7 +160,7 @@ func (m *Model) blind(w *world, p *planned) func(shape string) ([]string, bool) 
 // is afterwards, since who saves all columns most often changes few; that of no other row, for a number that the
 // database gives; one that was read, whichever.
 func (m *Model) slicesOf(w *world, p *planned, list []changedRow, shape string, byKey bool) (forms []string, known bool) {
-	columns := slices.Collect(confine.ShapeColumns(shape))
+	columns := confine.AppendColumns(nil, shape)
 	for _, c := range list {
 		before, was := c.old.Form(columns)
 		after, is := c.new.Form(columns)
