@@ -69,8 +69,10 @@ func mentionsOf(text string) *Mentions {
 			break
 		}
 		m.add(word, before)
-		if rest := strings.TrimLeft(word, "$0123456789"); rest != "" && rest != word { // 1limit, $1limit
-			m.add(rest, before)
+		if c := word[0]; c == '$' || '0' <= c && c <= '9' { // 1limit, 1e5limit, $1limit: where a number ends older servers begin a word
+			for i := range len(word) {
+				m.add(word[i:], before)
+			}
 		}
 		before = word
 	}
