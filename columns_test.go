@@ -16,6 +16,8 @@ func TestColumns(t *testing.T) {
 		{"names", "SELECT name FROM users ORDER BY id", nil},
 		{"count", "SELECT count(*) FROM users", nil},
 		{"three names", "SELECT name FROM users ORDER BY id LIMIT 3", nil},
+		{"any name", "SELECT name FROM users WHERE name > 'A' ORDER BY name LIMIT 3", nil},
+		{"page of 7", "SELECT id, name FROM stuff WHERE user_id = ? ORDER BY name, id LIMIT 5", []any{7}},
 		{"active", "SELECT count(*) FROM users WHERE active", nil},
 		{"by seen", "SELECT name FROM users ORDER BY seen, id", nil},
 		{"list of 7", "SELECT id, name FROM stuff WHERE user_id = ? ORDER BY id", []any{7}},
@@ -33,16 +35,16 @@ func TestColumns(t *testing.T) {
 		"UPDATE stuff SET price = price + 1 WHERE id = 90",
 	}
 	looking := []string{"all of 7", "seen of 7"}
-	wide := []string{"three names", "by seen", "subquery"} // they decide by all rows
+	wide := []string{"by seen", "subquery", "any name"} // they decide by all rows
 	removals := []removal{
 		{"UPDATE users SET seen = ? WHERE id = ?", []any{"2026-04-05 06:07:08", 7}, append(looking, "by seen"), append(wide, "view of all")},
 		{"UPDATE users SET seen = ? WHERE id = ?", []any{"2026-05-05 06:07:08", 8}, []string{"by seen"}, wide},
 		{"UPDATE users SET seen = ?", []any{"2026-05-06 06:07:08"}, append(looking, "by seen"), append(wide, "view of all")},
 		{"UPDATE users SET name = 'Bo' WHERE id = 8", nil, []string{"names", "three names"}, append(wide, "count", "active", "subquery")},
 		{"UPDATE stuff SET price = 77 WHERE user_id = 7", nil, []string{"join of 7"}, nil},
-		{"UPDATE stuff SET name = 'corn' WHERE user_id = 7", nil, []string{"join of 7", "list of 7"}, []string{"count of 7"}},
-		{"INSERT INTO users (id, name, seen) VALUES (9, 'Di', NULL)", nil, []string{"names", "count", "by seen"}, append(wide, "active")},
-		{"DELETE FROM users WHERE id = 9", nil, []string{"names", "count", "by seen"}, append(wide, "active")},
+		{"UPDATE stuff SET name = 'corn' WHERE user_id = 7", nil, []string{"join of 7", "list of 7", "page of 7"}, []string{"count of 7"}},
+		{"INSERT INTO users (id, name, seen) VALUES (9, 'Di', NULL)", nil, []string{"names", "count", "by seen"}, append(wide, "active", "three names")},
+		{"DELETE FROM users WHERE id = 9", nil, []string{"names", "count", "by seen"}, append(wide, "active", "three names")},
 	}
 	eachKind(t, func(h *house) {
 		h.shop()

@@ -14,9 +14,17 @@ type Mentions struct {
 
 	// Any says that columns may be meant which are not among the words: by NATURAL, by a name in other letters.
 	Any bool
-	// Chooses says that the database may be free in what the result is: which rows are before a LIMIT, in which order an
-	// aggregate puts them together.
-	Chooses bool
+	// Limits says that the result may be of some rows only, those before a LIMIT. Which they are the database may choose, if their
+	// order isn't told. Chooses says that it may be free otherwise: in which order an aggregate puts rows together.
+	Limits, Chooses bool
+}
+
+// appendColumn adds a term to a list if it is a column.
+func appendColumn(list []Term, t Term) []Term {
+	if t.Kind != Column || t.Cast != "" {
+		return list
+	}
+	return append(list, t)
 }
 
 // Column reports whether a column may be meant.
@@ -42,11 +50,14 @@ var wordsOfAny = wordSet("natural table system_time rowid oid _rowid_ _rowid row
 
 // wordsOfChoice are those by which a result may depend on more than the values of rows: on their places. A change of
 // any column may move a row to another place.
-var wordsOfChoice = wordSet(`limit fetch offset top over window any_value first_value mode
+var (
+	wordsOfLimit  = wordSet("limit fetch offset top")
+	wordsOfChoice = wordSet(`over window any_value first_value mode
 	array_agg string_agg json_agg jsonb_agg json_agg_strict jsonb_agg_strict xmlagg json_object_agg jsonb_object_agg
 	json_object_agg_strict jsonb_object_agg_strict json_object_agg_unique jsonb_object_agg_unique
 	json_object_agg_unique_strict jsonb_object_agg_unique_strict group_concat json_arrayagg json_objectagg
 	json_group_array json_group_object jsonb_group_array jsonb_group_object listagg`)
+)
 
 func wordSet(text string) map[string]bool {
 	set := map[string]bool{}
@@ -82,6 +93,7 @@ func mentionsOf(text string) *Mentions {
 func (m *Mentions) add(word, before string) {
 	m.words[word] = struct{}{}
 	m.Any = m.Any || wordsOfAny[word]
+	m.Limits = m.Limits || wordsOfLimit[word]
 	m.Chooses = m.Chooses || wordsOfChoice[word] || word == "on" && before == "distinct"
 }
 

@@ -55,8 +55,22 @@ func TestMentions(t *testing.T) {
 			t.Errorf("%s: whole rows of u: %t", text, got)
 		}
 	}
+	for text, want := range map[string]string{
+		"SELECT name FROM users ORDER BY name, u.id LIMIT 3": "name u.id", "SELECT name FROM users ORDER BY name || 'x', 2": "", "SELECT name FROM users": "",
+		"SELECT name FROM users ORDER BY id DESC": "id", "SELECT name FROM users ORDER BY (id) LIMIT 1": "id",
+	} {
+		for _, d := range []Dialect{Postgres, MySQL, SQLite} {
+			s := Analyze(d, text)
+			if got := strings.Join(texts(s.Rows.Order, Term.String), " "); got != want || s.Rows.Mentions.Limits != strings.Contains(text, "LIMIT") {
+				t.Errorf("%s: %s: ordered by %q, limits %t", d, text, got, s.Rows.Mentions.Limits)
+			}
+		}
+	}
+	if !mentionsOf("SELECT name FROM users WHERE age=1e5limit 1").Limits || !mentionsOf("SELECT 1limit 1").Limits {
+		t.Error("a LIMIT behind a number isn't seen")
+	}
 	for text, want := range map[string]bool{
-		"SELECT name FROM users ORDER BY name": false, "SELECT name FROM users WHERE age=1limit 1": true, "SELECT array_agg(name) FROM users": true,
+		"SELECT name FROM users ORDER BY name": false, "SELECT array_agg(name) FROM users": true,
 		"SELECT DISTINCT name FROM users": false, "SELECT DISTINCT ON (age) name FROM users": true, "SELECT name, rank() OVER () FROM users": true,
 	} {
 		if s := Analyze(Postgres, text); s.Rows != nil && s.Rows.Mentions.Chooses != want {

@@ -208,6 +208,9 @@ func (q *mysqlQuery) renames(t Term) bool {
 func (q *mysqlQuery) ends(order *ast.OrderByClause, limit *ast.Limit) {
 	if order != nil {
 		order.Accept(q)
+		for _, item := range order.Items {
+			q.Order = appendColumn(q.Order, q.term(item.Expr))
+		}
 	}
 	if limit != nil {
 		q.Folds = true

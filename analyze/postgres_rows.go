@@ -111,6 +111,9 @@ func (b *pgBlocks) block(q *ast.SelectStmt) *Block {
 	}
 	for _, item := range pgItems(q.SortClause) {
 		b.fold(out, item)
+		if by, ok := item.(*ast.SortBy); ok && by.UseOp == nil {
+			out.Order = appendColumn(out.Order, b.term(by.Node))
+		}
 	}
 	if !pgIsNil(q.LimitOffset) || !pgIsNil(q.LimitCount) {
 		out.Folds = true

@@ -24,6 +24,8 @@ type Block struct {
 	Grouped bool
 	Groups  []Term // columns in GROUP BY, none with ROLLUP, CUBE or GROUPING SETS
 
+	Order []Term // the columns in ORDER BY; what else stands there is left out
+
 	// Mentions are the words of the whole text, in the Block of a Statement; nil in those within.
 	Mentions *Mentions
 }

@@ -44,6 +44,9 @@ func (r *liteRows) selects(sel *liteSelect, outer *liteBlockScope) *Block {
 		}
 	}
 	s.exprs(sel.order)
+	for _, x := range sel.order {
+		s.block.Order = appendColumn(s.block.Order, s.term(x))
+	}
 	s.exprs(sel.limit)
 	s.block.Folds = s.block.Folds || len(sel.limit) > 0
 	return s.block

@@ -14,18 +14,19 @@ import (
 type context struct {
 	mentions *analyze.Mentions
 	chooses  bool // it, or one around it, leaves the database a choice among rows
+	limits   bool // it has a LIMIT
 }
 
 // chosen is the context with its own choices.
 func (c context) chosen() context {
 	c.chooses = c.chooses || c.mentions == nil || c.mentions.Chooses
+	c.limits = c.mentions != nil && c.mentions.Limits
 	return c
 }
 
 // within is the context of a view that is named in c.
 func (c context) within(view *analyze.Mentions) context {
-	c.mentions = view
-	return c.chosen()
+	return context{mentions: view, chooses: c.chooses || c.limits}.chosen()
 }
 
 // looks are the columns that a source looks at.
@@ -41,11 +42,42 @@ func (j *judge) looksOf(b *analyze.Block, l *leaf, s *analyze.Source) looks {
 		return o.Star && (own == "" || strings.EqualFold(own, l.alias))
 	}
 	all := l.veiled || len(s.Columns) > 0 || slices.ContainsFunc(b.Columns, star) || j.text.mentions.Row(l.alias, l.names)
-	return looks{j.text, all && j.mutant != starsUnseen}
+	of := looks{j.text, all && j.mutant != starsUnseen}
+	of.chooses = of.chooses || of.limits && !j.ordered(b, l)
+	return of
+}
+
+// ordered reports whether a block, which is all of a text, is of one relation and puts its rows in an order in which no two are equal: that of a
+// unique key. Then a LIMIT leaves no choice.
+func (j *judge) ordered(b *analyze.Block, l *leaf) bool {
+	if b.Mentions == nil || len(b.From) != 1 || len(b.Arms)+len(b.Subs)+len(b.With) > 0 || l.table == nil || b.Grouped {
+		return false
+	}
+	sorted := func(name string) bool {
+		return slices.ContainsFunc(b.Order, func(t analyze.Term) bool { return j.fold(t.Text) == name && !j.renamed(b, t) })
+	}
+	return slices.ContainsFunc(l.table.Keys, func(key []string) bool {
+		return len(key) > 0 && !slices.ContainsFunc(key, func(name string) bool { return !sorted(name) || !l.table.certain(name) })
+	})
+}
+
+// renamed reports whether a name without a qualifier may mean an output that isn't the column of that name.
+func (j *judge) renamed(b *analyze.Block, t analyze.Term) bool {
+	return t.Table == (analyze.Name{}) && slices.ContainsFunc(b.Columns, func(o analyze.Output) bool {
+		same := o.Term.Kind == analyze.Column && j.fold(o.Term.Text) == j.fold(t.Text)
+		return !o.Star && j.fold(o.Name) == j.fold(t.Text) && !same
+	})
+}
+
+// certain reports whether a column is never NULL, and sorted by its whole value: MySQL looks at the beginning of long texts only.
+func (t *Table) certain(name string) bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool {
+		return c.Name == name && (c.NotNull || c.Serial) && !(t.Dialect == analyze.MySQL && c.Class.Kind != Integer)
+	})
 }
 
 // Looks reports whether a column may decide about the result, by what is shown, compared, joined or sorted. Where the
-// database may choose among rows, as before a LIMIT, each column does: it may choose by the places of rows, and a
+// database may choose among rows, as before a LIMIT without an order, each column does: it may choose by the places of rows, and a
 // change of any column may move one. Of a single row it can't.
 func (r *Reference) Looks(column string) bool {
 	switch {

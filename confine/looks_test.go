@@ -374,3 +374,41 @@ func TestSpares(t *testing.T) {
 		}
 	}
 }
+
+// TestLooksBeforeLimit: before a LIMIT all columns are looked at, unless the rows are in the order of a unique key, or one.
+func TestLooksBeforeLimit(t *testing.T) {
+	for _, d := range []analyze.Dialect{analyze.Postgres, analyze.MySQL, analyze.SQLite} {
+		s := house(t, d)
+		for from, all := range map[string]bool{
+			"stuff ORDER BY id LIMIT 3":                                      false,
+			"stuff WHERE user_id = 7 ORDER BY kind, id LIMIT 3":              false,
+			"stuff s WHERE user_id = 7 ORDER BY s.id LIMIT 3":                false,
+			"stuff WHERE id = 7 LIMIT 1":                                     false,
+			"stuff ORDER BY kind LIMIT 3":                                    true,
+			"stuff LIMIT 3":                                                  true,
+			"stuff ORDER BY -id LIMIT 3":                                     true,
+			"stuff ORDER BY 1 LIMIT 3":                                       true,
+			"stuff s JOIN users u ON u.id = s.user_id ORDER BY s.id LIMIT 3": true,
+			"links ORDER BY stuff_id, tag_id LIMIT 3":                        true, // they may be NULL
+			"(SELECT id, kind FROM stuff LIMIT 3) x ORDER BY id":             true,
+			"(SELECT id, kind FROM stuff ORDER BY id LIMIT 3) x ORDER BY id": true, // which isn't told
+			"stuff WHERE id IN (SELECT id FROM users LIMIT 1) ORDER BY id":   true,
+			"stuff WHERE kind = 'a' GROUP BY id ORDER BY id LIMIT 3":         true,
+			"last ORDER BY id":                                               false, // in the order of a key by itself
+			"last ORDER BY id LIMIT 3":                                       true,
+		} {
+			refs, ok := Reads(analyze.Analyze(d, "SELECT 1 FROM "+from).Rows, s)
+			if !ok {
+				t.Errorf("%s: %s: not told", d, from)
+				continue
+			}
+			if got := refs[0].Looks("done") || refs[0].Looks("name"); got != all {
+				t.Errorf("%s: %s: looks at all: %t", d, from, got)
+			}
+		}
+		refs, ok := Reads(analyze.Analyze(d, "SELECT 0 AS id FROM stuff ORDER BY id LIMIT 3").Rows, s)
+		if !ok || !refs[0].Looks("done") {
+			t.Errorf("%s: another id: looks at no other column", d)
+		}
+	}
+}
