@@ -1,10 +1,13 @@
 package larder_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/larderdb/larder"
@@ -96,6 +99,34 @@ func TestAdaptiveScan(t *testing.T) {
 	}
 	if again < 100 || again > 1000 {
 		t.Errorf("%d of 5000 were kept: want some hundreds, by which it is tried again", again)
+	}
+}
+
+// TestAdaptiveAdvice: the log is told once of a statement whose results don't pay, and why; not of values, nor of what pays.
+func TestAdaptiveAdvice(t *testing.T) {
+	for why, run := range map[string]func(db *sql.DB, read func(string, ...any) (larder.Outcome, larder.Reason)){
+		"to make room for others": func(_ *sql.DB, read func(string, ...any) (larder.Outcome, larder.Reason)) {
+			for i := range 4000 {
+				read("SELECT id, name FROM stuff WHERE user_id = ? AND id > ? AND name <> 'secret'", 1, -i)
+				read("SELECT count(*) FROM stuff WHERE user_id = ?", 1)
+			}
+		},
+		"are removed by writes": func(db *sql.DB, read func(string, ...any) (larder.Outcome, larder.Reason)) {
+			for i := range 1000 {
+				read("SELECT id, name FROM stuff WHERE user_id = ? AND name <> 'secret'", i%20)
+				change(t, db, "UPDATE stuff SET name = ? WHERE user_id = ?", fmt.Sprint(i), i%20)
+			}
+		},
+	} {
+		for _, off := range []bool{false, true} {
+			var log bytes.Buffer
+			db, _, read := adaptive(t, larder.Options{MaxBytes: 1 << 20, MaxEntryBytes: 64 << 10, NotAdaptive: off, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			run(db, read)
+			told := strings.Count(log.String(), "don't pay")
+			if off && told > 0 || !off && (told != 1 || !strings.Contains(log.String(), why) || strings.Contains(log.String(), "secret") || !strings.Contains(log.String(), "FROM stuff WHERE user_id = ?")) {
+				t.Errorf("%s, off %t:\n%s", why, off, log.String())
+			}
+		}
 	}
 }
 

@@ -106,7 +106,10 @@ func (s *Session) passes(ctx context.Context, p *planned, w coherence.Wish, key 
 		return false
 	}
 	if p.yield.skip() {
-		p.retire(ctx)
+		s.advise(ctx, p)
+		if p.yield.verdict.Load() == overwritten {
+			p.retire(ctx)
+		}
 	}
 	return true
 }

@@ -61,6 +61,7 @@ type Source struct {
 	base    atomic.Pointer[base]
 	prompt  bool        // the store waits for nothing
 	warned  atomic.Bool // that the database has another lease than was asked for
+	adviser adviser
 
 	mu     sync.Mutex
 	states map[string][]*catalog.State // guarded by mu: by Key, each different from the others

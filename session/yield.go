@@ -22,6 +22,8 @@ type yield struct {
 	cost                atomic.Int64 // what keeping one costs, in nanoseconds, about
 	verdict             atomic.Int32
 	skipped             atomic.Int64 // results that weren't kept since the verdict
+
+	lastUses, lastRemoved atomic.Int64 // by which the verdict was found
 }
 
 // Verdicts.
@@ -58,13 +60,13 @@ func smooth(mean *atomic.Int64, to int64) {
 }
 
 // skip notes a result that isn't kept, and has all kept again if there were enough of them. It reports whether it is the
-// first since it was found that writes remove them.
-func (y *yield) skip() (retire bool) {
+// first since the verdict.
+func (y *yield) skip() (first bool) {
 	n := y.skipped.Add(1)
 	if n >= tried {
 		y.judge(pays)
 	}
-	return n == 1 && y.verdict.Load() == overwritten
+	return n == 1
 }
 
 // gone notes that an entry has left the store, and judges if it was the last of enough.
@@ -88,6 +90,8 @@ func (y *yield) gone(uses int, removed bool) {
 }
 
 func (y *yield) judge(verdict int32) {
+	y.lastUses.Store(y.uses.Load())
+	y.lastRemoved.Store(y.removed.Load())
 	y.verdict.Store(verdict)
 	y.left.Store(0)
 	y.uses.Store(0)
