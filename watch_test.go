@@ -158,7 +158,7 @@ func TestWatchSampled(t *testing.T) {
 		t.Errorf("%d hits told with weight %d of 20500", told, weight)
 	}
 	for range 20 {
-		_, err := db.Exec("UPDATE users SET active = active")
+		_, err := db.Exec("UPDATE users SET name = name")
 		h.ok(err)
 		ask(1)
 	}

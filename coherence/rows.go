@@ -39,6 +39,10 @@ type Rows struct {
 	Relation string
 	Shape    string
 	Slices   []string
+
+	// Wish is a shape by which they are to be told apart from the next time on, "" if that is Shape. Nothing depends on it yet: it is
+	// proposed, and put in use when those have ended who write R.
+	Wish string
 }
 
 func (r Rows) all() bool {
@@ -137,7 +141,7 @@ func (d *Domain) forgetShapes(rows []Rows) {
 // missedRows makes the Read of a key which had no entry when landed flights had landed, or was not
 // looked for, in a shared store.
 func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool, landed uint64) Read {
-	n, wants := d.needOf(ctx, base, rows)
+	n, wants, wishes := d.needOf(ctx, base, rows)
 	unasked := ""
 	if d.shared != nil {
 		unasked = key
@@ -147,7 +151,7 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 		return d.read(ctx, "", n, v, nil)
 	}
 	r := d.missed(ctx, key, n, join, landed, v, err)
-	if r.Outcome == Miss && r.tags != nil && wants == nil {
+	if r.Outcome == Miss && r.tags != nil && wants == nil && wishes == nil {
 		return r
 	}
 	through := false
@@ -166,6 +170,9 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 		r.late = wants
 	default: // nothing was held
 		d.putInUse(ctx, wants)
+	}
+	if err == nil { // what was looked at isn't R?
+		d.putInUse(ctx, slices.DeleteFunc(wishes, func(w wanted) bool { return d.mutant != ShapeUnderHold && !d.outlasted(ctx, w) }))
 	}
 	through = true
 	return r
@@ -188,13 +195,13 @@ func (d *Domain) putInUse(ctx context.Context, wants []wanted) {
 	}
 }
 
-// needOf tells the tags of a read, and proposes the shapes that it wants.
-func (d *Domain) needOf(ctx context.Context, base []Tag, rows []Rows) (need, []wanted) {
+// needOf tells the tags of a read, and proposes the shapes that it wants, and those that it wishes for another time.
+func (d *Domain) needOf(ctx context.Context, base []Tag, rows []Rows) (need, []wanted, []wanted) {
 	var tags tagSet
 	tags.init(len(base) + 3*len(rows))
 	tags.add(base...)
 	var claims []claim
-	var wants []wanted
+	var wants, wishes []wanted
 	for i, r := range rows {
 		of := func(other Rows) bool { return other.Relation == r.Relation }
 		if slices.ContainsFunc(rows[:i], of) {
@@ -202,8 +209,25 @@ func (d *Domain) needOf(ctx context.Context, base []Tag, rows []Rows) (need, []w
 		}
 		c, ws := d.needOfRelation(ctx, &tags, r.Relation, rows[i:])
 		claims, wants = append(claims, c...), append(wants, ws...)
+		wishes = append(wishes, d.wish(ctx, r.Relation, rows[i:])...)
 	}
-	return need{tags.list, claims}, wants
+	return need{tags.list, claims}, wants, wishes
+}
+
+// wish proposes the shapes that are wished for the rows of a relation, and returns those that are proposed and not in use yet.
+func (d *Domain) wish(ctx context.Context, relation string, rows []Rows) (wishes []wanted) {
+	for _, r := range rows {
+		if r.Relation != relation || !nameable(r.Wish) {
+			continue
+		}
+		wide := d.wideTag(relation)
+		members, token, err := d.members(ctx, wide)
+		if err != nil || slices.Contains(members, r.Wish) || !d.propose(ctx, wide, token, members, relation, r.Wish) {
+			continue
+		}
+		wishes = append(wishes, wanted{d.anyTag(relation), wide, token, r.Wish})
+	}
+	return wishes
 }
 
 // needOfRelation adds the tags of those rows that are of a relation: of their
@@ -325,6 +349,18 @@ func (d *Domain) Shapes(ctx context.Context, relation string) []string {
 		return nil
 	}
 	return names.shapes.Of(members, bare)
+}
+
+// InUse is Shapes without those that are only proposed.
+func (d *Domain) InUse(ctx context.Context, relation string) []string {
+	members, _, err := d.members(ctx, d.wideTag(relation))
+	if err != nil {
+		return nil
+	}
+	if !slices.ContainsFunc(members, func(m string) bool { return strings.HasSuffix(m, proposed) }) {
+		return members
+	}
+	return slices.DeleteFunc(slices.Clone(members), func(m string) bool { return strings.HasSuffix(m, proposed) })
 }
 
 // Crowd is Shapes of a relation that has no room for more; nil while there is.

@@ -203,3 +203,41 @@ func TestRetireIdle(t *testing.T) {
 		t.Fatal("it is in use, though nobody has read by it for an hour")
 	}
 }
+
+// TestWish: a read by one shape puts another in use for the next, and depends on no more than its own slices meanwhile. While
+// somebody holds the relation who doesn't know of it, it isn't put in use: the result that a reader would keep by it is old.
+func TestWish(t *testing.T) {
+	for _, m := range []coherence.Mutant{coherence.NoMutant, coherence.ShapeUnderHold} {
+		t.Run(m.String(), func(t *testing.T) {
+			d := coherence.NewDomain(memory.New(1<<20), "db", coherence.Options{Mutant: m})
+			inUse(t, d, "user_id")
+			wishing := rowsOf("user_id", "1")
+			wishing[0].Wish = "id"
+			h := holdRows(t, d, in(map[string][]string{"user_id": {"2"}})) // of row 5
+			loadRows(d, "k", wishing, "old")
+			used := slices.Contains(d.InUse(bg, "stuff"), "id")
+			loadRows(d, "row 5", rowsOf("id", "5"), "old") // before the writer commits
+			ok(t, h.Release(bg))
+			v, outcome := loadRows(d, "row 5", rowsOf("id", "5"), "new")
+			if stale := outcome == coherence.Hit && v == "old"; stale != (m != coherence.NoMutant) || used != stale {
+				t.Fatalf("in use under a hold: %t; then %v %v", used, v, outcome)
+			}
+			if m != coherence.NoMutant {
+				return
+			}
+			if _, outcome := loadRows(d, "k", wishing, "old"); outcome != coherence.Hit {
+				t.Errorf("a result by its own slices: %v after a write of others", outcome)
+			}
+			wishing[0].Slices = []string{"3"}
+			loadRows(d, "k3", wishing, "old")
+			if got := d.InUse(bg, "stuff"); !slices.Contains(got, "id") {
+				t.Errorf("in use are %q when nobody holds the relation", got)
+			}
+			all := []coherence.Rows{{Relation: "stuff", Wish: "!seen"}}
+			loadRows(d, "all", all, "old")
+			if got := d.InUse(bg, "stuff"); !slices.Contains(got, "!seen") {
+				t.Errorf("in use are %q after a read of all rows", got)
+			}
+		})
+	}
+}

@@ -88,17 +88,20 @@ func (n *NarrowWrites) unseen(relation string, looks func(string) bool) []string
 }
 
 // Ignored returns the columns that a reference, sliced by some shapes, ignores and by which its results are told apart, sorted; nil if there
-// are none. used are the shapes of the relation that are in use, of which there may be max. Of all rows, the shape is "".
-func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) []string {
+// are none. used are the shapes of the relation that are in use, of which there may be max. Of all rows, the shape is "". next are those that it
+// is to ignore from the next time on, where those that do aren't in use yet and others are: nil if they are the same.
+func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) (ignored, next []string) {
 	wish := n.unseen(r.Table.Relations[0], r.Looks)
 	best := ignoredBy(used, r, shapes)
-	if len(wish) == 0 || slices.Equal(best, wish) {
-		return best
+	switch {
+	case len(wish) == 0 || slices.Equal(best, wish):
+		return best, nil
+	case len(used)+len(shapes) > max-plainRoom:
+		return best, nil
+	case best != nil || allUsed(used, shapes, nil):
+		return best, wish
 	}
-	if !allUsed(used, shapes, wish) && len(used)+len(shapes) > max-plainRoom {
-		return best
-	}
-	return wish
+	return wish, nil
 }
 
 // ignoredBy are the most columns that a reference ignores of those that used shapes tell.
@@ -115,7 +118,10 @@ func ignoredBy(used []string, r *Reference, shapes []string) (best []string) {
 	return best
 }
 
-// allUsed reports whether some shapes that ignore columns are all in use.
+// allUsed reports whether some shapes that ignore columns are all in use, as that of all rows is that ignores none.
 func allUsed(used, shapes, ignored []string) bool {
-	return !slices.ContainsFunc(shapes, func(shape string) bool { return !slices.Contains(used, Ignoring(shape, ignored)) })
+	return !slices.ContainsFunc(shapes, func(shape string) bool {
+		name := Ignoring(shape, ignored)
+		return name != "" && !slices.Contains(used, name)
+	})
 }

@@ -43,7 +43,7 @@ func TestAdvice(t *testing.T) {
 	d.dash.touch()
 	for i := range 60 {
 		d.read(read, 1000+i)                                                    // never again
-		d.read("SELECT id FROM stuff WHERE user_id = 42")                       // removed each time
+		d.read("SELECT id, name FROM stuff WHERE user_id = 42")                       // removed each time
 		d.exec("UPDATE stuff SET name = 'a secret' WHERE user_id = 42")         // by this
 		d.read("SELECT random(), name FROM stuff")                              // not cacheable
 		d.read(fmt.Sprintf("SELECT name, id FROM stuff WHERE id = %d", 5000+i)) // a text of its own
@@ -68,7 +68,7 @@ func TestAdvice(t *testing.T) {
 		d.read("SELECT name FROM other")
 	}
 	d.wantAdvice(adviceCosts, read, "hardly asked again", doRepeat)
-	d.wantAdvice(adviceCosts, "SELECT id FROM stuff WHERE user_id = ?", "writes of main.stuff removed its results before they were used, most of them UPDATE stuff SET name = ? WHERE user_id = ?", doConfine)
+	d.wantAdvice(adviceCosts, "SELECT id, name FROM stuff WHERE user_id = ?", "writes of main.stuff removed its results before they were used, most of them UPDATE stuff SET name = ? WHERE user_id = ?", doConfine)
 	d.wantAdvice(adviceBypass, "SELECT random(), name FROM stuff", "volatile (random())", remedies["volatile"])
 	d.wantAdvice(adviceTexts, "SELECT name, id FROM stuff WHERE id = ?", "stand in its text", doArgs)
 	d.wantAdvice(adviceBypass, "SELECT hex(zeroblob(?)), id FROM stuff WHERE id IN (?)", "result too large", remedies["result too large"])

@@ -49,34 +49,43 @@ func (p *planned) appendRows(ctx context.Context, rows []coherence.Rows, i int, 
 	if ok {
 		shapes = by.Shapes()
 	}
-	ignored := p.ignored(ctx, r, shapes)
+	ignored, next := p.ignored(ctx, r, shapes)
 	if !ok && ignored != nil {
 		list, ok = []confine.Slice{{}}, true
 	}
 	for _, relation := range r.Table.Relations {
 		if !ok {
-			rows = append(rows, coherence.Rows{Relation: relation})
+			rows = append(rows, coherence.Rows{Relation: relation, Wish: wished("", next)})
 			continue
 		}
 		for _, s := range list {
+			wish := wished(s.Shape, next)
 			s.Shape = confine.Ignoring(s.Shape, ignored)
-			rows = addSlice(rows, relation, s)
+			rows = addSlice(rows, relation, s, wish)
 		}
 	}
 	return rows
 }
 
+// wished is the name of a shape that is to ignore columns, "" if there are none.
+func wished(shape string, next []string) string {
+	if next == nil {
+		return ""
+	}
+	return confine.Ignoring(shape, next)
+}
+
 // allRows is the shape of a reference that isn't sliced.
 var allRows = []string{""}
 
-func addSlice(rows []coherence.Rows, relation string, s confine.Slice) []coherence.Rows {
+func addSlice(rows []coherence.Rows, relation string, s confine.Slice, wish string) []coherence.Rows {
 	for i := range rows {
 		if rows[i].Relation == relation && rows[i].Shape == s.Shape {
 			rows[i].Slices = append(rows[i].Slices, s.Form)
 			return rows
 		}
 	}
-	return append(rows, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}})
+	return append(rows, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}, Wish: wish})
 }
 
 // inUse returns by, or, if its shapes aren't in use and there may be no more, the plan for

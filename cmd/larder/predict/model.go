@@ -261,22 +261,29 @@ func (w *world) appendRows(ctx context.Context, list []coherence.Rows, r *confin
 	if ok {
 		shapes = by.Shapes()
 	}
-	var ignored []string
+	var ignored, next []string
 	if len(r.Table.Relations) == 1 && !r.Table.Unsliced && !r.LooksAtAll() {
-		ignored = w.narrow.Ignored(r, shapes, w.domain.Shapes(ctx, r.Table.Relations[0]), coherence.MaxShapes)
+		ignored, next = w.narrow.Ignored(r, shapes, w.domain.InUse(ctx, r.Table.Relations[0]), coherence.MaxShapes)
+	}
+	wish := func(shape string) string {
+		if next == nil {
+			return ""
+		}
+		return confine.Ignoring(shape, next)
 	}
 	if !ok && ignored != nil {
 		found, ok = []confine.Slice{{}}, true
 	}
 	for _, relation := range r.Table.Relations {
 		if !ok {
-			list = append(list, coherence.Rows{Relation: relation})
+			list = append(list, coherence.Rows{Relation: relation, Wish: wish("")})
 			continue
 		}
 		for _, s := range found {
+			next := wish(s.Shape)
 			s.Shape = confine.Ignoring(s.Shape, ignored)
 			w.see(relation, s)
-			list = append(list, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}})
+			list = append(list, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}, Wish: next})
 		}
 	}
 	return list
