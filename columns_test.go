@@ -252,3 +252,23 @@ func (h *house) spring(trap trap) {
 		}
 	}
 }
+
+// TestSelectLimit: a session's own limit chooses among rows, as LIMIT does, by columns that the text doesn't name.
+func TestSelectLimit(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.exec(h.bare, "CREATE TABLE g (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, fat TEXT, KEY (b, a))")
+		h.exec(h.bare, "INSERT INTO g VALUES (1, 1, 1, ''), (2, 2, 2, '')")
+		cached, bare := h.conn(h.db), h.conn(h.bare)
+		h.exec(cached, "SET sql_select_limit = 1")
+		h.exec(bare, "SET sql_select_limit = 1")
+		for range 4 {
+			for range 3 {
+				h.query(cached, "SELECT a FROM g")
+			}
+			h.exec(h.db, "UPDATE g SET b = 3 - b")
+			if got, want := h.query(cached, "SELECT a FROM g"), h.query(bare, "SELECT a FROM g"); got != want {
+				t.Errorf("cached\n%s\nbare\n%s", got, want)
+			}
+		}
+	}, "mysql")
+}

@@ -44,6 +44,9 @@ const (
 	mysqlNewer     = " /*!50720 , @@block_encryption_mode */ /*M!110200 , @@block_encryption_mode */"
 )
 
+// mysqlNoLimit is sql_select_limit's default.
+const mysqlNoLimit = "18446744073709551615"
+
 func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, error) {
 	s := &State{}
 	names := append([]string(nil), keyedMySQL...)
@@ -81,6 +84,9 @@ func readMySQLState(ctx context.Context, q Querier, settings []string) (*State, 
 	s.judgeMode(text(row[2]))
 	if text(row[3]) != "utf8mb4" || text(row[9+slices.Index(names, "character_set_connection")]) != "utf8mb4" {
 		s.unlike = true
+	}
+	if limit := text(row[9+slices.Index(names, "sql_select_limit")]); limit != mysqlNoLimit {
+		s.unlike = true // a LIMIT that no text tells of
 	}
 	s.Manual = !truth(row[4]) || !strings.HasPrefix(text(row[5]), "NO_CHAIN")
 	s.Key = strconv.Quote(text(row[1]))

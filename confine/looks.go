@@ -69,7 +69,8 @@ func (j *judge) renamed(b *analyze.Block, t analyze.Term) bool {
 	})
 }
 
-// certain reports whether a column is never NULL, and sorted by its whole value: MySQL looks at the beginning of long texts only.
+// certain reports whether a column is never NULL, and compared and sorted by its whole value: MySQL sorts by the beginning of long texts only, and
+// takes many for equal with a number.
 func (t *Table) certain(name string) bool {
 	return slices.ContainsFunc(t.Columns, func(c Column) bool {
 		return c.Name == name && (c.NotNull || c.Serial) && !(t.Dialect == analyze.MySQL && c.Class.Kind != Integer)
@@ -96,14 +97,14 @@ func (r *Reference) LooksAtAll() bool {
 	return r.looks.all || r.looks.mentions == nil || r.looks.mentions.Any || r.looks.chooses && !r.single()
 }
 
-// single reports whether the reference is of one row at most, by a unique key.
+// single reports whether the reference is of one row at most, by a unique key, whichever arguments it has.
 func (r *Reference) single() bool {
 	if len(r.Alternatives) != 1 {
 		return false
 	}
 	return slices.ContainsFunc(r.Table.Keys, func(key []string) bool {
 		pins := r.Alternatives[0].only(key)
-		return len(pins) > 0 && !slices.ContainsFunc(pins, func(p Pin) bool { return !p.single() || p.Terms[0].Kind == analyze.Null })
+		return len(pins) > 0 && !slices.ContainsFunc(pins, func(p Pin) bool { return !p.single() || !r.Table.certain(p.Column.Name) })
 	})
 }
 
