@@ -43,7 +43,7 @@ func TestAdvice(t *testing.T) {
 	d.dash.touch()
 	for i := range 60 {
 		d.read(read, 1000+i)                                                    // never again
-		d.read("SELECT id, name FROM stuff WHERE user_id = 42")                       // removed each time
+		d.read("SELECT id, name FROM stuff WHERE user_id = 42")                 // removed each time
 		d.exec("UPDATE stuff SET name = 'a secret' WHERE user_id = 42")         // by this
 		d.read("SELECT random(), name FROM stuff")                              // not cacheable
 		d.read(fmt.Sprintf("SELECT name, id FROM stuff WHERE id = %d", 5000+i)) // a text of its own
