@@ -45,14 +45,15 @@ func (m *Mentions) Row(alias string, columns []string) bool {
 }
 
 // What a text means that has one of these words isn't told by its words alone: columns that tables have in common, all columns,
-// older rows, and other names for a column that have nothing in common with its own.
-var wordsOfAny = wordSet("natural table system_time rowid oid _rowid_ _rowid row_start row_end ctid xmin xmax cmin cmax tableoid")
+// those that say in which partition a row is, older rows, and other names for a column that have nothing in common with its own.
+var wordsOfAny = wordSet("natural table partition system_time rowid oid _rowid_ _rowid row_start row_end ctid xmin xmax cmin cmax tableoid")
 
-// wordsOfChoice are those by which a result may depend on more than the values of rows: on their places. A change of
-// any column may move a row to another place.
+// wordsOfChoice are those by which a result may depend on more than the values of rows: on their places, as a change of
+// any column may move a row to another place, or have it found in another order. Of values that are equal and not the same (letters of
+// either case, 1.0 and 1.00) GROUP BY, DISTINCT and max show one.
 var (
 	wordsOfLimit  = wordSet("limit fetch offset top")
-	wordsOfChoice = wordSet(`over window any_value first_value mode
+	wordsOfChoice = wordSet(`distinct group having union intersect except minus min max over window any_value first_value mode
 	array_agg string_agg json_agg jsonb_agg json_agg_strict jsonb_agg_strict xmlagg json_object_agg jsonb_object_agg
 	json_object_agg_strict jsonb_object_agg_strict json_object_agg_unique jsonb_object_agg_unique
 	json_object_agg_unique_strict jsonb_object_agg_unique_strict group_concat json_arrayagg json_objectagg
@@ -73,28 +74,26 @@ const maxName = 63
 // mentionsOf gathers the words of a text. A name may also be written in escapes: U&"\0061".
 func mentionsOf(text string) *Mentions {
 	m := &Mentions{words: map[string]struct{}{}, Any: strings.Contains(text, `u&"`) || strings.Contains(text, `U&"`)}
-	before := ""
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && !nameByte(byte(r)) }) {
 		if word = strings.ToLower(word); len(word) > maxName || !plainWord(word) {
 			m.Any = true
 			break
 		}
-		m.add(word, before)
+		m.add(word)
 		if c := word[0]; c == '$' || '0' <= c && c <= '9' { // 1limit, 1e5limit, $1limit: where a number ends older servers begin a word
 			for i := range len(word) {
-				m.add(word[i:], before)
+				m.add(word[i:])
 			}
 		}
-		before = word
 	}
 	return m
 }
 
-func (m *Mentions) add(word, before string) {
+func (m *Mentions) add(word string) {
 	m.words[word] = struct{}{}
 	m.Any = m.Any || wordsOfAny[word]
 	m.Limits = m.Limits || wordsOfLimit[word]
-	m.Chooses = m.Chooses || wordsOfChoice[word] || word == "on" && before == "distinct"
+	m.Chooses = m.Chooses || wordsOfChoice[word]
 }
 
 func nameByte(c byte) bool {

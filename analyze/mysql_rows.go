@@ -242,6 +242,7 @@ func (r *mysqlRows) outputs(fields []*ast.SelectField) []Output {
 			continue
 		}
 		o := Output{Name: f.AsName.O}
+		_, o.Aggregate = f.Expr.(*ast.AggregateFuncExpr)
 		if t := r.term(f.Expr); t.Kind == Column {
 			o.Term = t
 			if o.Name == "" {

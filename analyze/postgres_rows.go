@@ -51,6 +51,7 @@ func (w *pgWalker) rows(q *ast.SelectStmt) (rows *Block) {
 	b.settle(rows, nil)
 	rows.Mentions = mentionsOf(w.st.Text)
 	rows.Mentions.whole, rows.Mentions.fields = w.whole, w.fields
+	rows.Mentions.Chooses = rows.Mentions.Chooses || w.chooses
 	return rows
 }
 

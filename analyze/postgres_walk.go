@@ -14,6 +14,8 @@ type pgWalker struct {
 	places []Name // the relations that are read, once for each place
 	whole  []string
 	fields []Term // see Mentions
+
+	chooses bool // likewise
 }
 
 // because notes why the rows can't be cached; the first reason stays.
@@ -64,6 +66,9 @@ func (w *pgWalker) note(n ast.Node, s *pgScope) {
 	switch n := n.(type) {
 	case *ast.FuncCall:
 		w.call(n, s)
+	case *ast.SubLink:
+		w.chooses = w.chooses || n.SubLinkType == ast.ARRAY_SUBLINK // whose elements are in no order that is told
+		w.noteOperators(n)
 	case *ast.SQLValueFunction:
 		w.valueFunction(n)
 	case *ast.A_Const:

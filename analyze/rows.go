@@ -72,6 +72,9 @@ type Output struct {
 	Name string // "" if the database makes one up
 	Term Term   // Column if it is a column of a source, unchanged
 	Star bool   // all columns of Term.Table, or of all sources
+
+	// Aggregate says that it is a call of an aggregate and no more. MySQL and SQLite give a column beside one the value of some row.
+	Aggregate bool
 }
 
 // A Cond is what a row must satisfy.

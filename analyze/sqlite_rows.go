@@ -160,7 +160,7 @@ func (s *liteBlockScope) outputs(list []liteOutput) []Output {
 			outputs = append(outputs, Output{Star: true, Term: Term{Table: o.expr.qualifier}})
 			continue
 		}
-		output := Output{Name: o.alias, Term: s.term(o.expr)}
+		output := Output{Name: o.alias, Term: s.term(o.expr), Aggregate: o.expr.op == liteCall && !o.expr.window && !liteScalar(o.expr)}
 		if output.Name == "" {
 			output.Name = liteOwnName(o.expr)
 		}

@@ -241,3 +241,20 @@ func TestWish(t *testing.T) {
 		})
 	}
 }
+
+// TestRetireIdleLeavesRoom: that shapes are looked at for retiring doesn't keep idle ones from giving way to others.
+func TestRetireIdleLeavesRoom(t *testing.T) {
+	var now time.Duration
+	clock := func() time.Duration { return now }
+	d := coherence.NewDomain(memory.NewWithClock(1<<20, clock), "db", coherence.Options{Now: clock, Shapes: 2})
+	inUse(t, d, "user_id", "idle")
+	for minute := range 4 {
+		now += time.Minute
+		loadRows(d, "k"+string(rune('a'+minute)), ofOne, "old")
+		d.RetireIdle(bg, "stuff", []string{"user_id"})
+		loadRows(d, "other"+string(rune('a'+minute)), rowsOf("other", "1"), "old")
+	}
+	if got := d.Shapes(bg, "stuff"); !slices.Contains(got, "other") || slices.Contains(got, "idle") {
+		t.Errorf("shapes %q", got)
+	}
+}

@@ -63,9 +63,11 @@ func (j *judge) open(b *analyze.Block, s Schema, names *binding, depth int) *fra
 		f.arms = append(f.arms, j.open(arm, s, names, depth+1))
 	}
 	f.root = tree(j.sources(f, b.From, names, depth, false), j.joined(b.From))
+	j.inner++
 	for _, sub := range b.Subs {
 		f.subs = append(f.subs, j.open(sub, s, names, depth+1))
 	}
+	j.inner--
 	for _, n := range slices.Backward(own[1:]) {
 		if n.loops || !n.used {
 			f.alone = append(f.alone, j.open(n.cte.Block, s, n.sees, depth+1))

@@ -43,8 +43,17 @@ func (j *judge) looksOf(b *analyze.Block, l *leaf, s *analyze.Source) looks {
 	}
 	all := l.veiled || len(s.Columns) > 0 || slices.ContainsFunc(b.Columns, star) || j.text.mentions.Row(l.alias, l.names)
 	of := looks{j.text, all && j.mutant != starsUnseen}
-	of.chooses = of.chooses || of.limits && !j.ordered(b, l)
+	of.chooses = of.chooses || of.limits && !j.ordered(b, l) || j.someRow(b)
 	return of
+}
+
+// someRow reports whether a block may give the value of some row, where there are more: SQLite's subquery in an expression gives that of the first, and
+// a column beside an aggregate is that of any one, there and in MySQL.
+func (j *judge) someRow(b *analyze.Block) bool {
+	if j.dialect == analyze.SQLite && j.inner > 0 {
+		return true
+	}
+	return j.dialect != analyze.Postgres && b.Grouped && slices.ContainsFunc(b.Columns, func(o analyze.Output) bool { return !o.Aggregate })
 }
 
 // ordered reports whether a block, which is all of a text, is of one relation and puts its rows in an order in which no two are equal: that of a

@@ -412,3 +412,35 @@ func TestLooksBeforeLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowWrites: the UPDATEs that are run most often tell what is ignored, also one that came when there was no room.
+func TestNarrowWrites(t *testing.T) {
+	var n NarrowWrites
+	for i := range maxNarrowWrites {
+		n.Note("stuff", []string{fmt.Sprint("c", i)}).Ran()
+	}
+	late := n.Note("stuff", []string{"late"})
+	n.Note("stuff", []string{"later"})
+	never := func(string) bool { return false }
+	if got := n.unseen("stuff", never); slices.Contains(got, "late") {
+		t.Errorf("%q are ignored, before they were set", got)
+	}
+	for range 100 {
+		late.Ran()
+	}
+	if got := n.unseen("stuff", never); !slices.Contains(got, "late") || len(got) != maxFrequent {
+		t.Errorf("%q are ignored", got)
+	}
+	if got := n.unseen("stuff", func(c string) bool { return c == "late" }); slices.Contains(got, "late") {
+		t.Errorf("%q are ignored by who looks at one", got)
+	}
+	for i := range 2 * maxNarrowRelations {
+		n.Note(fmt.Sprint("r", i), []string{"a"})
+	}
+	if len(n.of) > maxNarrowRelations {
+		t.Errorf("%d relations", len(n.of))
+	}
+	if n.Note("stuff", make([]string, maxNarrow+1)) != nil || n.Note("stuff", []string{"a,b"}) != nil || n.Note("stuff", nil) != nil {
+		t.Error("columns that are too many, or can't be named")
+	}
+}

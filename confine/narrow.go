@@ -22,14 +22,36 @@ type NarrowWrites struct {
 
 // A NarrowWrite is what UPDATEs of a relation set, and how often they were run.
 type NarrowWrite struct {
-	columns []string // sorted
-	times   atomic.Int64
+	of       *NarrowWrites
+	relation string
+	columns  []string // sorted
+	times    atomic.Int64
 }
 
 // Ran notes that such an UPDATE is run. Of nil, it does nothing.
 func (w *NarrowWrite) Ran() {
-	if w != nil {
-		w.times.Add(1)
+	if w == nil {
+		return
+	}
+	if n := w.times.Add(1); n&(n-1) == 0 { // seldom
+		w.of.admit(w)
+	}
+}
+
+// admit remembers what was forgotten, if it is run more often than what was remembered instead.
+func (n *NarrowWrites) admit(w *NarrowWrite) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.of[w.relation]
+	if slices.ContainsFunc(list, func(other *NarrowWrite) bool { return slices.Equal(other.columns, w.columns) }) {
+		return
+	}
+	if n.of != nil && len(list) < maxNarrowWrites {
+		n.of[w.relation] = append(list, w)
+		return
+	}
+	if slices.SortStableFunc(list, (*NarrowWrite).before); len(list) > 0 && w.before(list[len(list)-1]) < 0 {
+		list[len(list)-1] = w
 	}
 }
 
@@ -53,16 +75,13 @@ func (n *NarrowWrites) Note(relation string, columns []string) *NarrowWrite {
 	if at := slices.IndexFunc(list, func(w *NarrowWrite) bool { return slices.Equal(w.columns, columns) }); at >= 0 {
 		return list[at]
 	}
-	if n.of == nil || len(n.of) >= maxNarrowRelations {
+	if n.of == nil || list == nil && len(n.of) >= maxNarrowRelations {
 		n.of = make(map[string][]*NarrowWrite)
 	}
-	w := &NarrowWrite{columns: columns}
-	if len(list) < maxNarrowWrites {
+	w := &NarrowWrite{of: n, relation: relation, columns: columns}
+	if len(list) < maxNarrowWrites { // else when it is run more often than another
 		n.of[relation] = append(list, w)
-		return w
 	}
-	slices.SortStableFunc(list, (*NarrowWrite).before)
-	list[len(list)-1] = w
 	return w
 }
 
@@ -92,7 +111,7 @@ func (n *NarrowWrites) unseen(relation string, looks func(string) bool) []string
 // is to ignore from the next time on, where those that do aren't in use yet and others are: nil if they are the same.
 func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) (ignored, next []string) {
 	wish := n.unseen(r.Table.Relations[0], r.Looks)
-	best := ignoredBy(used, r, shapes)
+	best := IgnoredBy(used, r, shapes)
 	switch {
 	case len(wish) == 0 || slices.Equal(best, wish):
 		return best, nil
@@ -104,8 +123,8 @@ func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) (ig
 	return wish, nil
 }
 
-// ignoredBy are the most columns that a reference ignores of those that used shapes tell.
-func ignoredBy(used []string, r *Reference, shapes []string) (best []string) {
+// IgnoredBy are the most columns that a reference ignores of those that used shapes tell.
+func IgnoredBy(used []string, r *Reference, shapes []string) (best []string) {
 	for _, name := range used {
 		_, ignored := Shape(name)
 		if ignored == "" {

@@ -14,6 +14,7 @@ type judge struct {
 	leaves  []*leaf // of refs
 	frames  int
 	text    context // in which blocks are opened now
+	inner   int     // how many subqueries in expressions stand around what is opened now
 	failed  bool
 	usage   usage
 	mutant  mutant // for tests only

@@ -98,6 +98,9 @@ func (p *planned) inUse(ctx context.Context, r *confine.Reference, by *confine.P
 	if !slices.ContainsFunc(by.Shapes(), func(shape string) bool { return !slices.Contains(used, shape) }) {
 		return by
 	}
+	if confine.IgnoredBy(used, r, by.Shapes()) != nil {
+		return by
+	}
 	if other, ok := r.Plan(used, false); ok {
 		return other
 	}
