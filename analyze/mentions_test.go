@@ -71,7 +71,7 @@ func TestMentions(t *testing.T) {
 	}
 	for text, want := range map[string]bool{
 		"SELECT name FROM users ORDER BY name": false, "SELECT array_agg(name) FROM users": true,
-		"SELECT DISTINCT name FROM users": false, "SELECT DISTINCT ON (age) name FROM users": true, "SELECT name, rank() OVER () FROM users": true,
+		"SELECT DISTINCT name FROM users": true, "SELECT count(*) FROM users": false, "SELECT ARRAY(SELECT id FROM users)": true, "SELECT DISTINCT ON (age) name FROM users": true, "SELECT name, rank() OVER () FROM users": true,
 	} {
 		if s := Analyze(Postgres, text); s.Rows != nil && s.Rows.Mentions.Chooses != want {
 			t.Errorf("%s: chooses: %t", text, s.Rows.Mentions.Chooses)
