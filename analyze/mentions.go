@@ -8,9 +8,9 @@ import (
 // Mentions are the words of a text: a column whose name isn't among them is not named in it. They are taken from the text as
 // it stands, comments and strings included, so that no dialect's rules of quoting matter; what a word stands for isn't told.
 type Mentions struct {
-	words  map[string]struct{} // in ASCII lower case
-	whole  []string            // PostgreSQL: names that may stand for whole rows …
-	fields []Term              // … and those with a qualifier, which may be functions that are called with one
+	words  string   // in ASCII lower case, a space before and after each
+	whole  []string // PostgreSQL: names that may stand for whole rows …
+	fields []Term   // … and those with a qualifier, which may be functions that are called with one
 
 	// Any says that columns may be meant which are not among the words: by NATURAL, by a name in other letters.
 	Any bool
@@ -32,8 +32,7 @@ func (m *Mentions) Column(name string) bool {
 	if name = strings.ToLower(name); m == nil || m.Any || !plainWord(name) {
 		return true
 	}
-	_, is := m.words[name]
-	return is
+	return strings.Contains(m.words, " "+name+" ")
 }
 
 // Row reports whether all columns of a source may be meant by its alias, or by a field of it that is none of its columns: u, u.*, u.fullname
@@ -73,24 +72,29 @@ const maxName = 63
 
 // mentionsOf gathers the words of a text. A name may also be written in escapes: U&"\0061".
 func mentionsOf(text string) *Mentions {
-	m := &Mentions{words: map[string]struct{}{}, Any: strings.Contains(text, `u&"`) || strings.Contains(text, `U&"`)}
+	m := &Mentions{Any: strings.Contains(text, `u&"`) || strings.Contains(text, `U&"`)}
+	var b strings.Builder
+	b.Grow(len(text) + 2)
+	b.WriteByte(' ')
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && !nameByte(byte(r)) }) {
 		if word = strings.ToLower(word); len(word) > maxName || !plainWord(word) {
 			m.Any = true
 			break
 		}
-		m.add(word)
+		m.add(&b, word)
 		if c := word[0]; c == '$' || '0' <= c && c <= '9' { // 1limit, 1e5limit, $1limit: where a number ends older servers begin a word
 			for i := range len(word) {
-				m.add(word[i:])
+				m.add(&b, word[i:])
 			}
 		}
 	}
+	m.words = b.String()
 	return m
 }
 
-func (m *Mentions) add(word string) {
-	m.words[word] = struct{}{}
+func (m *Mentions) add(b *strings.Builder, word string) {
+	b.WriteString(word)
+	b.WriteByte(' ')
 	m.Any = m.Any || wordsOfAny[word]
 	m.Limits = m.Limits || wordsOfLimit[word]
 	m.Chooses = m.Chooses || wordsOfChoice[word]
