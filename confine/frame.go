@@ -57,6 +57,10 @@ func (j *judge) open(b *analyze.Block, s Schema, names *binding, depth int) *fra
 		return &frame{block: &analyze.Block{}}
 	}
 	f := &frame{block: b, schema: s}
+	if j.someRow(b) {
+		j.loose++
+		defer func() { j.loose-- }()
+	}
 	own := j.bind(f, names)
 	names = own[len(own)-1]
 	for _, arm := range b.Arms {

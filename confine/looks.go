@@ -10,28 +10,28 @@ import (
 // Which columns of its rows a reference looks at: those that its text may name. An UPDATE of other columns
 // changes nothing that it can see, and moves no row to where it would be found or not.
 
-// A context is the text in which a source stands, of the statement or of a view.
-type context struct {
+// A textual is the text in which a source stands, of the statement or of a view.
+type textual struct {
 	mentions *analyze.Mentions
 	chooses  bool // it, or one around it, leaves the database a choice among rows
 	limits   bool // it has a LIMIT
 }
 
-// chosen is the context with its own choices.
-func (c context) chosen() context {
-	c.chooses = c.chooses || c.mentions == nil || c.mentions.Chooses
-	c.limits = c.mentions != nil && c.mentions.Limits
-	return c
+// chosen is t with the choices of its own text.
+func (t textual) chosen() textual {
+	t.chooses = t.chooses || t.mentions == nil || t.mentions.Chooses
+	t.limits = t.mentions != nil && t.mentions.Limits
+	return t
 }
 
-// within is the context of a view that is named in c.
-func (c context) within(view *analyze.Mentions) context {
-	return context{mentions: view, chooses: c.chooses || c.limits}.chosen()
+// within is the text of a view that is named in t.
+func (t textual) within(view *analyze.Mentions) textual {
+	return textual{mentions: view, chooses: t.chooses || t.limits}.chosen()
 }
 
 // looks are the columns that a source looks at.
 type looks struct {
-	context
+	textual
 	all bool
 }
 
@@ -43,7 +43,7 @@ func (j *judge) looksOf(b *analyze.Block, l *leaf, s *analyze.Source) looks {
 	}
 	all := l.veiled || len(s.Columns) > 0 || slices.ContainsFunc(b.Columns, star) || j.text.mentions.Row(l.alias, l.names)
 	of := looks{j.text, all && j.mutant != starsUnseen}
-	of.chooses = of.chooses || of.limits && !j.ordered(b, l) || j.someRow(b)
+	of.chooses = of.chooses || of.limits && !j.ordered(b, l) || j.loose > 0
 	return of
 }
 
@@ -145,57 +145,4 @@ func (c *Change) Touched() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// A shape's name may end with columns at which the results don't look that are told apart by it: "user_id!last_seen,visits" for those by
-// user_id. An UPDATE of these alone isn't one of the shape's. Without columns before it, it is of all rows.
-const ignoring = "!"
-
-// Ignoring returns the name of a shape whose results look at none of some columns, given sorted.
-func Ignoring(shape string, columns []string) string {
-	if len(columns) == 0 {
-		return shape
-	}
-	return shape + ignoring + strings.Join(columns, ",")
-}
-
-// Shape splits the name of a shape into its columns and those that its results ignore, with commas between.
-func Shape(name string) (columns, ignored string) {
-	columns, ignored, _ = strings.Cut(name, ignoring)
-	return columns, ignored
-}
-
-// AppendColumns adds the columns by which a shape tells rows apart to a list.
-func AppendColumns(list []string, shape string) []string {
-	columns, _ := Shape(shape)
-	for more := columns != ""; more; {
-		var column string
-		column, columns, more = strings.Cut(columns, ",")
-		list = append(list, column)
-	}
-	return list
-}
-
-// Spares reports whether a shape's results ignore all columns that a change may touch; touched is nil if these may be any.
-func Spares(shape string, touched []string) bool {
-	_, ignored := Shape(shape)
-	if ignored == "" || touched == nil {
-		return false
-	}
-	for _, column := range touched {
-		if !listed(ignored, column) {
-			return false
-		}
-	}
-	return true
-}
-
-// listed reports whether a list with commas has an item.
-func listed(list, item string) bool {
-	for name := range strings.SplitSeq(list, ",") {
-		if name == item {
-			return true
-		}
-	}
-	return false
 }

@@ -13,8 +13,9 @@ type judge struct {
 	refs    []Reference
 	leaves  []*leaf // of refs
 	frames  int
-	text    context // in which blocks are opened now
-	inner   int     // how many subqueries in expressions stand around what is opened now
+	text    textual // in which blocks are opened now
+	inner   int     // how many subqueries in expressions stand around what is opened now …
+	loose   int     // … and blocks that may give the value of some row
 	failed  bool
 	usage   usage
 	mutant  mutant // for tests only
@@ -27,7 +28,7 @@ func reads(b *analyze.Block, s Schema, m mutant) (refs []Reference, ok bool) {
 	if b == nil || s == nil {
 		return nil, false
 	}
-	j := &judge{dialect: dialectOf(b, s, 0), mutant: m, text: context{mentions: b.Mentions}.chosen()}
+	j := &judge{dialect: dialectOf(b, s, 0), mutant: m, text: textual{mentions: b.Mentions}.chosen()}
 	f := j.open(b, s, nil, 0)
 	if !j.failed {
 		j.judge(f, nil, nil, nil)
