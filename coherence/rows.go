@@ -225,6 +225,9 @@ func (d *Domain) wish(ctx context.Context, relation string, rows []Rows) (wishes
 		if err != nil || slices.Contains(members, r.Wish) || !d.propose(ctx, wide, token, members, relation, r.Wish) {
 			continue
 		}
+		if !slices.Contains(members, r.Wish+proposed) {
+			d.known.forget(wide) // that it is proposed needn't be told again
+		}
 		wishes = append(wishes, wanted{d.anyTag(relation), wide, token, r.Wish})
 	}
 	return wishes

@@ -46,11 +46,13 @@ func (n *NarrowWrites) admit(w *NarrowWrite) {
 	if slices.ContainsFunc(list, func(other *NarrowWrite) bool { return slices.Equal(other.columns, w.columns) }) {
 		return
 	}
-	if n.of != nil && len(list) < maxNarrowWrites {
-		n.of[w.relation] = append(list, w)
+	if len(list) < maxNarrowWrites {
+		if list != nil || len(n.of) < maxNarrowRelations {
+			n.of[w.relation] = append(list, w)
+		}
 		return
 	}
-	if slices.SortStableFunc(list, (*NarrowWrite).before); len(list) > 0 && w.before(list[len(list)-1]) < 0 {
+	if slices.SortStableFunc(list, (*NarrowWrite).before); w.before(list[len(list)-1]) < 0 {
 		list[len(list)-1] = w
 	}
 }
@@ -106,21 +108,54 @@ func (n *NarrowWrites) unseen(relation string, looks func(string) bool) []string
 	return slices.Compact(columns)
 }
 
-// Ignored returns the columns that a reference, sliced by some shapes, ignores and by which its results are told apart, sorted; nil if there
-// are none. used are the shapes of the relation that are in use, of which there may be max. Of all rows, the shape is "". next are those that it
-// is to ignore from the next time on, where those that do aren't in use yet and others are: nil if they are the same.
-func (n *NarrowWrites) Ignored(r *Reference, shapes, used []string, max int) (ignored, next []string) {
+// An Apart is by which columns that they ignore the results of a reference are told apart, now and from the next time on.
+type Apart struct {
+	Now  []string // sorted; nil if by none
+	next []string // nil if these are the same
+}
+
+// Shape returns the shape by which rows are told apart that would be by another if columns weren't ignored; of all rows that is "".
+func (a Apart) Shape(shape string) string { return Ignoring(shape, a.Now) }
+
+// Wish returns the shape that is to take its place, "" if none is.
+func (a Apart) Wish(shape string) string {
+	if a.next == nil {
+		return ""
+	}
+	return Ignoring(shape, a.next)
+}
+
+// Slices returns the slices by which a reference depends on rows, if it is sliced or at least ignores columns: all rows are one slice then.
+func (a Apart) Slices(list []Slice, sliced bool) ([]Slice, bool) {
+	if !sliced && a.Now != nil {
+		return []Slice{{}}, true
+	}
+	return list, sliced
+}
+
+// Apart tells a reference's results apart, which is sliced by some shapes. inUse tells the shapes of its relation that are in use, of which there may be max.
+// Those that ignore other columns than are wished for serve until what is wished for is in use.
+func (n *NarrowWrites) Apart(r *Reference, shapes []string, inUse func(relation string) []string, max int) Apart {
+	if !r.apart() {
+		return Apart{}
+	}
+	used := inUse(r.Table.Relations[0])
 	wish := n.unseen(r.Table.Relations[0], r.Looks)
 	best := IgnoredBy(used, r, shapes)
 	switch {
 	case len(wish) == 0 || slices.Equal(best, wish):
-		return best, nil
+		return Apart{Now: best}
 	case len(used)+len(shapes) > max-plainRoom:
-		return best, nil
+		return Apart{Now: best}
 	case best != nil || allUsed(used, shapes, nil):
-		return best, wish
+		return Apart{Now: best, next: wish}
 	}
-	return wish, nil
+	return Apart{Now: wish}
+}
+
+// apart reports whether results of a reference can be told apart by columns.
+func (r *Reference) apart() bool {
+	return len(r.Table.Relations) == 1 && !r.Table.Unsliced && !r.LooksAtAll()
 }
 
 // IgnoredBy are the most columns that a reference ignores of those that used shapes tell.

@@ -44,8 +44,14 @@ func (r *Reference) Plan(used []string, more bool) (p *Plan, ok bool) {
 	return p, len(p.alternatives) > 0 && !r.Table.Unsliced
 }
 
-// Shapes returns the shapes that the plan needs, each once.
+// allRows are the shapes of what isn't sliced.
+var allRows = []string{""}
+
+// Shapes returns the shapes that the plan needs, each once. Without a plan it is that of all rows, "".
 func (p *Plan) Shapes() (shapes []string) {
+	if p == nil {
+		return allRows
+	}
 	for _, s := range p.shapes {
 		if !slices.Contains(shapes, s) {
 			shapes = append(shapes, s)

@@ -13,7 +13,7 @@ func (r *Reference) Texts() []string {
 	var names []string
 	p, ok := r.Plan(nil, true)
 	columns := ""
-	if list := r.Columns(); list != nil && !r.Table.Unsliced && len(r.Table.Relations) == 1 {
+	if list := r.Columns(); list != nil && r.apart() {
 		columns = " (" + cmp.Or(strings.Join(list, ", "), "no columns") + ")"
 	}
 	for _, relation := range r.Table.Relations {

@@ -41,51 +41,37 @@ func (p *planned) appendRows(ctx context.Context, rows []coherence.Rows, i int, 
 		by = p.inUse(ctx, r, by)
 	}
 	var list []confine.Slice
-	ok := by != nil
-	if ok {
-		list, ok = by.Evaluate(args)
+	sliced := by != nil
+	if sliced {
+		list, sliced = by.Evaluate(args)
 	}
-	shapes := allRows
-	if ok {
-		shapes = by.Shapes()
+	if !sliced {
+		by = nil
 	}
-	ignored, next := p.ignored(ctx, r, shapes)
-	if !ok && ignored != nil {
-		list, ok = []confine.Slice{{}}, true
-	}
+	apart := p.apart(ctx, r, by.Shapes())
+	list, sliced = apart.Slices(list, sliced)
 	for _, relation := range r.Table.Relations {
-		if !ok {
-			rows = append(rows, coherence.Rows{Relation: relation, Wish: wished("", next)})
+		if !sliced {
+			rows = append(rows, coherence.Rows{Relation: relation, Wish: apart.Wish("")})
 			continue
 		}
 		for _, s := range list {
-			wish := wished(s.Shape, next)
-			s.Shape = confine.Ignoring(s.Shape, ignored)
-			rows = addSlice(rows, relation, s, wish)
+			rows = addSlice(rows, coherence.Rows{Relation: relation, Shape: apart.Shape(s.Shape), Wish: apart.Wish(s.Shape)}, s.Form)
 		}
 	}
 	return rows
 }
 
-// wished is the name of a shape that is to ignore columns, "" if there are none.
-func wished(shape string, next []string) string {
-	if next == nil {
-		return ""
-	}
-	return confine.Ignoring(shape, next)
-}
-
-// allRows is the shape of a reference that isn't sliced.
-var allRows = []string{""}
-
-func addSlice(rows []coherence.Rows, relation string, s confine.Slice, wish string) []coherence.Rows {
+// addSlice adds a slice to the rows that are of the same relation and shape.
+func addSlice(rows []coherence.Rows, of coherence.Rows, form string) []coherence.Rows {
 	for i := range rows {
-		if rows[i].Relation == relation && rows[i].Shape == s.Shape {
-			rows[i].Slices = append(rows[i].Slices, s.Form)
+		if rows[i].Relation == of.Relation && rows[i].Shape == of.Shape {
+			rows[i].Slices = append(rows[i].Slices, form)
 			return rows
 		}
 	}
-	return append(rows, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}, Wish: wish})
+	of.Slices = []string{form}
+	return append(rows, of)
 }
 
 // inUse returns by, or, if its shapes aren't in use and there may be no more, the plan for

@@ -257,33 +257,22 @@ func (w *world) appendRows(ctx context.Context, list []coherence.Rows, r *confin
 	if ok {
 		found, ok = by.Evaluate(args)
 	}
-	shapes := []string{""}
-	if ok {
-		shapes = by.Shapes()
+	if !ok {
+		by = nil
 	}
-	var ignored, next []string
-	if len(r.Table.Relations) == 1 && !r.Table.Unsliced && !r.LooksAtAll() {
-		ignored, next = w.narrow.Ignored(r, shapes, w.domain.InUse(ctx, r.Table.Relations[0]), coherence.MaxShapes)
-	}
-	wish := func(shape string) string {
-		if next == nil {
-			return ""
-		}
-		return confine.Ignoring(shape, next)
-	}
-	if !ok && ignored != nil {
-		found, ok = []confine.Slice{{}}, true
-	}
+	inUse := func(relation string) []string { return w.domain.InUse(ctx, relation) }
+	apart := w.narrow.Apart(r, by.Shapes(), inUse, coherence.MaxShapes)
+	found, ok = apart.Slices(found, ok)
 	for _, relation := range r.Table.Relations {
 		if !ok {
-			list = append(list, coherence.Rows{Relation: relation, Wish: wish("")})
+			list = append(list, coherence.Rows{Relation: relation, Wish: apart.Wish("")})
 			continue
 		}
 		for _, s := range found {
-			next := wish(s.Shape)
-			s.Shape = confine.Ignoring(s.Shape, ignored)
+			wish := apart.Wish(s.Shape)
+			s.Shape = apart.Shape(s.Shape)
 			w.see(relation, s)
-			list = append(list, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}, Wish: next})
+			list = append(list, coherence.Rows{Relation: relation, Shape: s.Shape, Slices: []string{s.Form}, Wish: wish})
 		}
 	}
 	return list
