@@ -135,7 +135,7 @@ type Options struct {
 	// LogValues lets the log have values of arguments and results, where they help to find a fault.
 	LogValues bool
 
-	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of message once a second at most.
+	// Logger hears of what needs attention. Nil means slog.Default, which hears each sort of warning once a second at most.
 	Logger *slog.Logger
 
 	mutant    coherence.Mutant      // for tests

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// seldom passes on each message once a second at most, and with the next how many like it there were between: while a
-// store is away every write has something to say.
+// seldom passes on each warning once a second at most, and with the next how many like it there were between: while a
+// store is away every write has something to say. What is less than a warning is bounded by who says it.
 type seldom struct {
 	slog.Handler
 	heard *silences
@@ -29,6 +29,9 @@ const pauseOfMessages = time.Second
 
 // Handle implements slog.Handler.
 func (s *seldom) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelWarn {
+		return s.Handler.Handle(ctx, r)
+	}
 	skipped, pass := s.heard.next(r.Message, r.Time)
 	if !pass {
 		return nil

@@ -22,9 +22,11 @@ func TestSeldom(t *testing.T) {
 			log.Warn("away", "n", 1)
 			log.With("n", 2).Warn("away")
 			log.Warn("back")
+			log.Info("advice")
 			time.Sleep(600 * time.Millisecond)
 		}
-		want := "level=WARN msg=away n=1\nlevel=WARN msg=back\nlevel=WARN msg=away n=1 likeIt=3\nlevel=WARN msg=back likeIt=1\n"
+		const advice = "level=INFO msg=advice\n" // each
+		want := "level=WARN msg=away n=1\nlevel=WARN msg=back\n" + advice + advice + "level=WARN msg=away n=1 likeIt=3\nlevel=WARN msg=back likeIt=1\n" + advice
 		if out.String() != want {
 			t.Errorf("heard\n%swant\n%s", out.String(), want)
 		}

@@ -43,10 +43,10 @@ func (a *adviser) may(fingerprint string) bool {
 	return true
 }
 
-// advise tells, when the first result of a statement isn't kept because its results don't pay, why they don't. Values aren't told.
-func (s *Session) advise(ctx context.Context, p *planned) {
+// advise tells, when the first result of a statement isn't kept by a verdict, why its results don't pay. Values aren't told.
+func (s *Session) advise(ctx context.Context, p *planned, verdict int32) {
 	log := s.src.Log
-	if !log.Enabled(ctx, slog.LevelInfo) {
+	if verdict == pays || !log.Enabled(ctx, slog.LevelInfo) { // it may have been judged anew just now
 		return
 	}
 	shape := analyze.Shape(s.src.Dialect, p.text.Text)
@@ -55,7 +55,7 @@ func (s *Session) advise(ctx context.Context, p *planned) {
 		return
 	}
 	why := "they leave the cache unused, to make room for others"
-	if p.yield.verdict.Load() == overwritten {
+	if verdict == overwritten {
 		why = "most are removed by writes before they are used"
 	}
 	log.InfoContext(ctx, "larder: results of a statement don't pay: for the time being those are kept that are asked for again soon",

@@ -105,9 +105,9 @@ func (s *Session) passes(ctx context.Context, p *planned, w coherence.Wish, key 
 	if !p.yield.lean() || w != coherence.Cached || s.src.NotAdaptive || p.db.domain.Again(ctx, key) {
 		return false
 	}
-	if p.yield.skip() {
-		s.advise(ctx, p)
-		if p.yield.verdict.Load() == overwritten {
+	if verdict, first := p.yield.skip(); first {
+		s.advise(ctx, p, verdict)
+		if verdict == overwritten {
 			p.retire(ctx)
 		}
 	}

@@ -57,21 +57,21 @@ type askedKey struct {
 
 // An asking is for which rows of which relations writes have asked, in a database.
 type asking struct {
-	rows atomic.Pointer[sightings]
-	mu   sync.Mutex // of those who add keys
-	keys atomic.Pointer[map[string][]askedKey]
+	rows atomic.Pointer[sightings]             // nil until one has
+	mu   sync.Mutex                            // of those who add keys
+	keys atomic.Pointer[map[string][]askedKey] // by relation; never changed
 }
 
 const maxAskedKeys = 256 // relations, and unique keys of each
 
-// ask notes that a write asks for columns of rows of a relation by a unique key.
-func (a *asking) ask(relation string, key, columns []*confine.Column) {
+// ask notes that a write asks for columns of rows of a relation by a unique key, and returns where such rows are remembered.
+func (a *asking) ask(relation string, key, columns []*confine.Column) *sightings {
 	asked := askedKey{names: keyNames(relation, key), key: key}
 	for _, column := range columns {
 		asked.wanted = append(asked.wanted, column.Name)
 	}
 	if a.knows(relation, asked) {
-		return
+		return a.rows.Load()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,6 +88,7 @@ func (a *asking) ask(relation string, key, columns []*confine.Column) {
 	}
 	keys[relation] = list
 	a.keys.Store(&keys)
+	return a.rows.Load()
 }
 
 // knows reports whether rows are remembered that tell what is asked now.
@@ -187,20 +188,25 @@ func (s *sightings) get(hash uint64) (seen sighting, ok bool) {
 	return seen, seen.hash == hash && seen.in != nil
 }
 
+// place returns the unique key by which a row is found, and where one that has it is remembered; ok is false if the row tells none.
+func (p *planned) place(row confine.Image) (key []*confine.Column, names, form string, ok bool) {
+	own := p.change.Key(row)
+	key = p.change.Columns(own)
+	if own == nil || len(key) != len(own) {
+		return nil, "", "", false
+	}
+	form, ok = row.Form(own)
+	return key, keyNames(string(p.plan.Target), key), form, ok
+}
+
 // sighted are values of columns of a row, as arguments, by a result that shows it; nil if none is known to. It notes that they are asked for.
 func (p *planned) sighted(row confine.Image, columns []*confine.Column) []driver.Value {
-	key := p.change.Columns(p.change.Key(row))
-	if len(key) != len(p.change.Key(row)) || p.misled() {
+	key, names, form, ok := p.place(row)
+	if !ok || p.misled() {
 		return nil
 	}
-	names := make([]string, len(key))
-	for i, column := range key {
-		names[i] = column.Name
-	}
-	form, _ := row.Form(names)
-	p.db.asked.ask(string(p.plan.Target), key, columns)
-	rows := p.db.asked.rows.Load()
-	seen, ok := rows.get(rows.hash(keyNames(string(p.plan.Target), key), form))
+	rows := p.db.asked.ask(string(p.plan.Target), key, columns)
+	seen, ok := rows.get(rows.hash(names, form))
 	if !ok {
 		return nil
 	}
@@ -221,16 +227,12 @@ func (p *planned) sighted(row confine.Image, columns []*confine.Column) []driver
 
 // unsight forgets where a row was seen that isn't as it was, or isn't any more.
 func (p *planned) unsight(row confine.Image) {
-	rows, key := p.db.asked.rows.Load(), p.change.Columns(p.change.Key(row))
+	rows := p.db.asked.rows.Load()
 	if rows == nil {
 		return
 	}
-	names := make([]string, len(key))
-	for i, column := range key {
-		names[i] = column.Name
-	}
-	if form, ok := row.Form(names); ok {
-		rows.put(rows.hash(keyNames(string(p.plan.Target), key), form), sighting{})
+	if _, names, form, ok := p.place(row); ok {
+		rows.put(rows.hash(names, form), sighting{})
 	}
 }
 

@@ -59,14 +59,15 @@ func smooth(mean *atomic.Int64, to int64) {
 	mean.Store(to)
 }
 
-// skip notes a result that isn't kept, and has all kept again if there were enough of them. It reports whether it is the
-// first since the verdict.
-func (y *yield) skip() (first bool) {
+// skip notes a result that isn't kept, and has all kept again if there were enough of them. It returns the verdict by which it isn't, and reports whether it is the
+// first since that.
+func (y *yield) skip() (verdict int32, first bool) {
+	verdict = y.verdict.Load()
 	n := y.skipped.Add(1)
 	if n >= tried {
 		y.judge(pays)
 	}
-	return n == 1
+	return verdict, n == 1
 }
 
 // gone notes that an entry has left the store, and judges if it was the last of enough.
