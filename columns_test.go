@@ -2,6 +2,7 @@ package larder
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -60,7 +61,7 @@ func TestColumns(t *testing.T) {
 
 // A trap is a read that looks at a column which its text doesn't seem to name, or a write that changes one.
 type trap struct {
-	dialect string
+	dialect string // some of them; "": all
 	schema  []string
 	read    string
 	write   string
@@ -86,7 +87,7 @@ var columnTraps = []trap{
 	{"", []string{"ALTER TABLE q RENAME COLUMN b TO c"}, "SELECT c FROM q", "UPDATE q SET c = c + 1"},
 	{"", []string{"CREATE TABLE g (id INTEGER PRIMARY KEY, b INTEGER, c INTEGER GENERATED ALWAYS AS (b * 2) STORED)", "INSERT INTO g (id, b) VALUES (1, 1)"},
 		"SELECT c FROM g", "UPDATE g SET b = b + 1"},
-	{"", []string{"CREATE TABLE g (id INTEGER PRIMARY KEY, b INTEGER, up INTEGER REFERENCES g (id) ON UPDATE CASCADE)", "INSERT INTO g VALUES (1, 1, NULL), (2, 1, 1)"},
+	{"sqlite postgres", []string{"CREATE TABLE g (id INTEGER PRIMARY KEY, b INTEGER, up INTEGER REFERENCES g (id) ON UPDATE CASCADE)", "INSERT INTO g VALUES (1, 1, NULL), (2, 1, 1)"},
 		"SELECT up FROM g", "UPDATE g SET id = 3 WHERE id = 1"},
 
 	{"sqlite", nil, "SELECT rowid FROM q", "UPDATE q SET id = id + 10"},
@@ -103,7 +104,7 @@ var columnTraps = []trap{
 	{"postgres", nil, "SELECT row_to_json(s.*) FROM q AS s", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT s.row_to_json FROM q AS s", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT (s).b FROM q AS s", "UPDATE q SET b = b + 1"},
-	{"postgres", nil, "SELECT count(DISTINCT s) FROM (SELECT * FROM q) s", "UPDATE q SET b = 1, a = 1, id = 1 - id"},
+	{"postgres", nil, "SELECT max(s::text) FROM (SELECT * FROM q) s", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT json_agg(q) FROM q", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT z FROM q AS s (x, y, z)", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT j.z FROM (q JOIN p USING (id)) AS j (x, y, z)", "UPDATE q SET b = b + 1"},
@@ -158,7 +159,7 @@ var columnTraps = []trap{
 	{"postgres", nil, "SELECT l.* FROM q x, LATERAL (SELECT x.*) l", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT ARRAY(SELECT x FROM q x)", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT count(*) FROM (VALUES (1), (2)) v (n) JOIN q ON q.b = v.n", "UPDATE q SET b = b + 1"},
-	{"postgres", nil, "SELECT x = y FROM q x JOIN q y ON x.id = y.id + 1", "UPDATE q SET b = id"},
+	{"postgres", nil, "SELECT count(*) FROM q x JOIN p y ON x::text = y::text", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT pg_typeof(x), hashtext(x::text) FROM q x", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT unnest(ARRAY[q.a, q.b]) FROM q", "UPDATE q SET b = b + 1"},
 	{"postgres", nil, "SELECT a FROM q WHERE q.* = (SELECT p FROM p WHERE p.id = q.id)", "UPDATE q SET b = b + 1"},
@@ -176,10 +177,8 @@ var columnTraps = []trap{
 	{"mysql", []string{"CREATE TABLE g (id INT, f DATE, u DATE, b INT, PERIOD FOR e (f, u))", "INSERT INTO g VALUES (1, '2020-01-01', '2030-01-01', 1)"},
 		"SELECT count(*) FROM g", "UPDATE g FOR PORTION OF e FROM '2021-01-01' TO '2022-01-01' SET b = b + 1"},
 	{"mysql", nil, "SELECT a FROM q", "INSERT INTO q (id, a, b) VALUES (1, 1, 1) ON DUPLICATE KEY UPDATE a = q.a + 1"},
-	{"mysql", nil, "SELECT count(*) FROM q", "UPDATE IGNORE q SET b = b + 1"},
+	{"mysql", nil, "SELECT sum(a) FROM q", "UPDATE IGNORE q SET b = b + 1, a = a + 1"},
 	{"mysql", []string{"CREATE TRIGGER up AFTER UPDATE ON p FOR EACH ROW UPDATE q SET a = a + 1"}, "SELECT a FROM q", "UPDATE p SET b = b + 1"},
-	{"mysql", nil, "SELECT GROUP_CONCAT(a) FROM q", "UPDATE q SET b = b + 1"},
-	{"mysql", nil, `SELECT "b" FROM q`, "UPDATE q SET b = b + 1"},
 	{"mysql", []string{"CREATE VIEW w AS SELECT id, b FROM q"}, "SELECT b FROM q", "UPDATE w SET b = b + 1"},
 	{"mysql", []string{"CREATE TABLE g (id INT PRIMARY KEY, b INT, c INT DEFAULT (b + 1))", "INSERT INTO g (id, b) VALUES (1, 1)"}, "SELECT c FROM g", "UPDATE g SET b = b + 1, c = DEFAULT"},
 	{"mysql", nil, "SELECT `b` FROM q", "UPDATE q SET b = b + 1"},
@@ -200,56 +199,51 @@ var columnTraps = []trap{
 }
 
 // TestColumnTraps: what a read shows is never older than a write, however it names its columns.
-func TestColumnTraps(t *testing.T) {
+func TestColumnTraps(t *testing.T) { springAll(t, columnTraps) }
+
+func springAll(t *testing.T, traps []trap) {
 	for _, k := range kinds {
 		if k.name == "pq" { // the drivers of one database don't differ in this
 			continue
 		}
 		t.Run(k.name, func(t *testing.T) {
-			for i, trap := range columnTraps {
-				if trap.dialect != "" && trap.dialect != k.dialect {
-					continue
+			for i, trap := range traps {
+				if trap.dialect == "" || strings.Contains(trap.dialect, k.dialect) {
+					t.Run(fmt.Sprint(i), func(t *testing.T) {
+						t.Log(trap.read, "; ", trap.write)
+						newHouse(t, k, nil).spring(trap)
+					})
 				}
-				t.Run(fmt.Sprint(i), func(t *testing.T) {
-					t.Log(trap.read, "; ", trap.write)
-					newHouse(t, k, nil).spring(trap)
-				})
 			}
 		})
 	}
 }
 
 // spring reads so often that the result is told apart by columns, if it is, and writes, once so that the columns are known
-// to be set alone, and then twice.
+// to be set alone, and then some times more. The database's answer must change at least once.
 func (h *house) spring(trap trap) {
+	h.Helper()
 	for _, statement := range append([]string{
 		"CREATE TABLE q (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER)", "INSERT INTO q VALUES (1, 1, 1), (2, 2, 2)",
 		"CREATE TABLE p (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER)", "INSERT INTO p VALUES (1, 1, 1), (2, 2, 2)",
 	}, trap.schema...) {
 		h.exec(h.bare, statement)
 	}
-	read := func() string {
-		rows, err := h.db.Query(trap.read)
-		if err != nil {
-			return "error"
-		}
-		rows.Close()
-		return h.query(h.db, trap.read)
-	}
+	changed := false
 	for range 4 {
 		for range 3 {
-			read()
+			h.query(h.db, trap.read)
 		}
-		if _, err := h.db.Exec(trap.write); err != nil {
-			h.Skip(err)
-		}
-		got := read()
-		if got == "error" {
-			h.Skip("not a statement of this database")
-		}
-		if fresh := h.query(h.bare, trap.read); got != fresh {
+		before := h.query(h.bare, trap.read)
+		h.exec(h.db, trap.write)
+		got, fresh := h.query(h.db, trap.read), h.query(h.bare, trap.read)
+		if got != fresh {
 			h.Errorf("cached\n%s\nbare\n%s", got, fresh)
 		}
+		changed = changed || before != fresh
+	}
+	if !changed {
+		h.Error("the write never changes what is read: this shows nothing")
 	}
 }
 
