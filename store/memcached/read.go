@@ -219,7 +219,7 @@ func (v *tagView) matches(t store.Token) bool {
 // settle sees to it that the tags have states, as far as that can be:
 //
 //	missing    is made, suspect, then its stripe is looked at; if that has no hold it is cleared
-//	suspect    the stripe, if it has no hold now, clears it
+//	suspect    the stripe, if none of the holds that it had then is in it, clears it
 //	lapsed     a mark that was watched for its lease goes
 //
 // A writer marks the stripe, then the tag. If it found the tag missing, then the
@@ -265,13 +265,13 @@ func (s *Store) unsettled(views []tagView) []*tagView {
 	return open
 }
 
-// clear clears those of the tags that are suspect and whose stripe has no hold.
+// clear clears those of the tags that are suspect and that nobody holds without a mark in them.
 func (s *Store) clear(ctx context.Context, open []*tagView, stripes map[stripe]*stripeView) error {
 	bs := s.batches()
 	var asked []*tagView
 	for _, v := range open {
 		v.see(s)
-		if !v.there || v.state.suspect == 0 || !stripes[s.stripeOf(string(v.name))].free && s.skip != skipStripes {
+		if !v.there || v.state.suspect == 0 || !s.cleared(v, stripes[s.stripeOf(string(v.name))]) {
 			continue
 		}
 		b := bs.home(string(v.name))
@@ -289,6 +289,10 @@ func (s *Store) clear(ctx context.Context, open []*tagView, stripes map[stripe]*
 		v.see(s)
 	}
 	return nil
+}
+
+func (s *Store) cleared(v *tagView, st *stripeView) bool {
+	return s.skip == skipStripes || s.suspects.cleared(v, st, s.skip == skipTokens)
 }
 
 // Fill is as store.Store has it. It keeps nothing of what can't be written, is

@@ -50,7 +50,6 @@ type stripeView struct {
 	seen  place
 	there bool
 	state state
-	free  bool // it is there, and nobody holds
 }
 
 // askStripe asks for the stripe of a tag, once in a step.
@@ -69,7 +68,7 @@ func (v *stripeView) ask(b *batch) {
 
 func (v *stripeView) see(s *Store) {
 	rep := v.seen.reply()
-	v.there, v.state, v.free = false, state{}, false
+	v.there, v.state = false, state{}
 	if !rep.found {
 		return
 	}
@@ -77,7 +76,6 @@ func (v *stripeView) see(s *Store) {
 		s.tidy.drop(s, v.seen, v.key())
 		return
 	}
-	v.free = v.state.clean()
 	s.watch.see(v.seen.b, v.key(), &v.state)
 	s.tidy.look(s, v.log(), rep, &v.state)
 }

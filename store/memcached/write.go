@@ -120,4 +120,5 @@ type step uint8
 const (
 	skipNothing step = iota
 	skipStripes      // a tag that is missing is used at once
+	skipTokens       // a suspect tag is cleared by marks that were seen when it was made another time
 )
