@@ -19,14 +19,6 @@ type Mentions struct {
 	Limits, Chooses bool
 }
 
-// appendColumn adds a term to a list if it is a column.
-func appendColumn(list []Term, t Term) []Term {
-	if t.Kind != Column || t.Cast != "" {
-		return list
-	}
-	return append(list, t)
-}
-
 // Column reports whether a column may be meant.
 func (m *Mentions) Column(name string) bool {
 	if name = strings.ToLower(name); m == nil || m.Any || !plainWord(name) {
@@ -58,14 +50,6 @@ var (
 	json_object_agg_unique_strict jsonb_object_agg_unique_strict group_concat json_arrayagg json_objectagg
 	json_group_array json_group_object jsonb_group_array jsonb_group_object listagg`)
 )
-
-func wordSet(text string) map[string]bool {
-	set := map[string]bool{}
-	for _, word := range strings.Fields(text) {
-		set[word] = true
-	}
-	return set
-}
 
 // maxName is how long a word may be that databases don't cut off, in bytes.
 const maxName = 63

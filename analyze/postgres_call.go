@@ -72,9 +72,9 @@ func (w *pgWalker) allDated(items []ast.Node, s *pgScope) bool {
 // pgDatedFunctions return a date, whatever they are given; pgDatePassingFunctions if
 // their last argument has one.
 var (
-	pgDatedTypes           = pgSet("timestamp timestamptz date")
-	pgDatedFunctions       = pgSet("now to_timestamp to_date make_timestamp make_timestamptz make_date date_bin")
-	pgDatePassingFunctions = pgSet("timezone date_trunc min max")
+	pgDatedTypes           = wordSet("timestamp timestamptz date")
+	pgDatedFunctions       = wordSet("now to_timestamp to_date make_timestamp make_timestamptz make_date date_bin")
+	pgDatePassingFunctions = wordSet("timezone date_trunc min max")
 )
 
 // pgCallName is the name of the called function. The parser puts pg_catalog in

@@ -35,8 +35,8 @@ txid_snapshot_xip unnest`
 )
 
 var (
-	pgAggregateSet   = sync.OnceValue(func() map[string]bool { return pgSet(pgAggregates) })
-	pgSetFunctionSet = sync.OnceValue(func() map[string]bool { return pgSet(pgSetFunctions) })
+	pgAggregateSet   = sync.OnceValue(func() map[string]bool { return wordSet(pgAggregates) })
+	pgSetFunctionSet = sync.OnceValue(func() map[string]bool { return wordSet(pgSetFunctions) })
 )
 
 // subs gathers the subqueries in an expression.

@@ -97,21 +97,13 @@ var pgFunctionClasses = sync.OnceValue(func() map[string]pgClass {
 })
 
 var (
-	pgSystemRelationSet = sync.OnceValue(func() map[string]bool { return pgSet(pgSystemRelations) })
+	pgSystemRelationSet = sync.OnceValue(func() map[string]bool { return wordSet(pgSystemRelations) })
 	pgStableSet         = sync.OnceValue(func() map[string]bool {
-		return pgSet(pgOtherFunctions + pgStableFunctions + pgWriterFunctions + pgSessionFunctions +
+		return wordSet(pgOtherFunctions + pgStableFunctions + pgWriterFunctions + pgSessionFunctions +
 			pgSettingFunctions + pgCatalogFunctions)
 	})
-	pgTypeSet = sync.OnceValue(func() map[string]bool { return pgSet(pgBuiltinTypes) })
+	pgTypeSet = sync.OnceValue(func() map[string]bool { return wordSet(pgBuiltinTypes) })
 )
-
-func pgSet(words string) map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		set[word] = true
-	}
-	return set
-}
 
 // pgClassOf classes a call by name and number of arguments. A function of a
 // schema other than pg_catalog is the user's.

@@ -108,8 +108,8 @@ func oracleNames(s *Statement, name string) bool {
 // oracleOfSession reports whether a built-in function that isn't volatile
 // depends on the session, the clock or the catalogs.
 func oracleOfSession(name string) bool {
-	clock := pgSet("now statement_timestamp transaction_timestamp")
-	return clock[name] || pgSet(pgSessionFunctions)[name] || pgSet(pgSettingFunctions)[name] || pgSet(pgCatalogFunctions)[name]
+	clock := wordSet("now statement_timestamp transaction_timestamp")
+	return clock[name] || wordSet(pgSessionFunctions)[name] || wordSet(pgSettingFunctions)[name] || wordSet(pgCatalogFunctions)[name]
 }
 
 func oracleOperators(t *testing.T, conn *pgx.Conn, s *Statement, tree string) {
@@ -136,7 +136,7 @@ func oracleOperators(t *testing.T, conn *pgx.Conn, s *Statement, tree string) {
 // TestPostgresBuiltins compares our lists of built-in names with the server's.
 func TestPostgresBuiltins(t *testing.T) {
 	conn := oracleDatabase(t)
-	immutable, other := pgSet(pgImmutableFunctions), pgSet(pgOtherFunctions)
+	immutable, other := wordSet(pgImmutableFunctions), wordSet(pgOtherFunctions)
 	var name string
 	var allImmutable bool
 	rows, err := conn.Query(t.Context(), `SELECT proname::text, bool_and(provolatile = 'i') FROM pg_proc
@@ -158,7 +158,7 @@ func TestPostgresBuiltins(t *testing.T) {
 	if err != nil || functions < 2000 {
 		t.Fatalf("%d functions, %v", functions, err)
 	}
-	for name := range pgSet(pgStableFunctions) {
+	for name := range wordSet(pgStableFunctions) {
 		var volatile bool
 		err := conn.QueryRow(t.Context(), `SELECT coalesce(bool_or(provolatile = 'v'), true) FROM pg_proc
 			WHERE proname = $1 AND pronamespace = 'pg_catalog'::regnamespace`, name).Scan(&volatile)

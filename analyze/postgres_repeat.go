@@ -10,10 +10,10 @@ import (
 )
 
 // pgSystemColumns change with every lock or write of a row.
-var pgSystemColumns = pgSet("ctid xmin xmax cmin cmax tableoid")
+var pgSystemColumns = wordSet("ctid xmin xmax cmin cmax tableoid")
 
 // pgRepeatable are the operators that ask nothing but their operands.
-var pgRepeatable = pgSet("= <> < > <= >= + - * / % || ~~ !~~ ~~* !~~*")
+var pgRepeatable = wordSet("= <> < > <= >= + - * / % || ~~ !~~ ~~* !~~*")
 
 // pgRepeats reports whether an expression has the same value for a row whenever it is asked
 // in a transaction: it calls nothing, has no subquery and no system column.

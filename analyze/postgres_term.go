@@ -90,7 +90,7 @@ func (b *pgBlocks) signed(e *ast.A_Expr) Term {
 }
 
 // pgNumberCasts are the types that show a whole number as it is, all digits of it or an error.
-var pgNumberCasts = pgSet("int2 int4 int8 numeric text varchar")
+var pgNumberCasts = wordSet("int2 int4 int8 numeric text varchar")
 
 // pgCastTerm is a value with a cast, Untold if the cast may change it in a way that its
 // kind doesn't tell.
@@ -125,7 +125,7 @@ func pgElementType(t *ast.TypeName) (string, bool) {
 }
 
 // pgCuttingTypes cut values off without being given a length: to 1 bit, 1 byte and 63 bytes.
-var pgCuttingTypes = pgSet("bit char name")
+var pgCuttingTypes = wordSet("bit char name")
 
 // pgPlainTypeName is the name of a type without array bounds. _int4 is int4[].
 func pgPlainTypeName(t *ast.TypeName) (string, bool) {

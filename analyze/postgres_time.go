@@ -55,12 +55,12 @@ const (
 	pgUnknownType                      // the user's: a domain over a date, or a composite with one
 )
 
-var pgTimeTypes = pgSet(`abstime date time timestamp timestamptz daterange tsrange tstzrange datemultirange
+var pgTimeTypes = wordSet(`abstime date time timestamp timestamptz daterange tsrange tstzrange datemultirange
 	tsmultirange tstzmultirange`)
 
-var pgTextTypes = pgSet(`text varchar bpchar char name cstring unknown json jsonb xml bytea record`)
+var pgTextTypes = wordSet(`text varchar bpchar char name cstring unknown json jsonb xml bytea record`)
 
-var pgCatalogTypes = pgSet(`regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
+var pgCatalogTypes = wordSet(`regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
 	regconfig regdictionary aclitem`)
 
 func pgTypeName(t *ast.TypeName) Name { return pgQualified(pgStrings(t.Names)) }
@@ -86,12 +86,12 @@ func pgClassOfType(t *ast.TypeName) pgTypeClass {
 }
 
 // pgTimeFunctions return a date, a time or a number whatever they are given.
-var pgTimeFunctions = pgSet(`date_trunc date_bin to_timestamp to_date make_date make_time make_timestamp make_timestamptz
+var pgTimeFunctions = wordSet(`date_trunc date_bin to_timestamp to_date make_date make_time make_timestamp make_timestamptz
 	timezone justify_days justify_hours justify_interval extract date_part now statement_timestamp clock_timestamp
 	transaction_timestamp count sum avg row_number rank age isfinite length`)
 
 // pgPassingFunctions return one of their arguments.
-var pgPassingFunctions = pgSet(`min max lag lead first_value last_value nth_value unnest array_agg generate_series
+var pgPassingFunctions = wordSet(`min max lag lead first_value last_value nth_value unnest array_agg generate_series
 	date timestamp timestamptz time lower upper`)
 
 // castToTime notes that e, an expression in scope s, is taken for a date or time.

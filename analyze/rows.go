@@ -159,3 +159,11 @@ type Assignment struct {
 	Column string
 	Value  Term
 }
+
+// appendColumn adds a term to a list if it is a column.
+func appendColumn(list []Term, t Term) []Term {
+	if t.Kind != Column || t.Cast != "" {
+		return list
+	}
+	return append(list, t)
+}

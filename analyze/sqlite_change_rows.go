@@ -21,13 +21,13 @@ func (p *liteParser) change(c *liteChange) *Change {
 }
 
 // liteConflicts are the words after OR by which other rows, or not all rows, change.
-var liteConflicts = liteSet("replace rollback fail")
+var liteConflicts = wordSet("replace rollback fail")
 
 func (p *liteParser) inserted(c *liteChange) *Change {
 	scope := &liteBlockScope{}
 	change := &Change{Op: Insert, Target: c.target, Alias: liteAlias(c.alias, c.target), Columns: c.columns, Returning: scope.outputs(c.returning)}
 	switch {
-	case len(liteSetOf(c.columns)) < len(c.columns):
+	case len(setOf(c.columns)) < len(c.columns):
 		return nil // which value of a column that is named twice is taken depends on the version
 	case c.rows == nil:
 		change.Columns, change.Rows = []string{}, [][]Term{{}}
@@ -40,14 +40,6 @@ func (p *liteParser) inserted(c *liteChange) *Change {
 		change.Append = p.tokens[len(p.tokens)-1].end
 	}
 	return change
-}
-
-func liteSetOf(names []string) map[string]bool {
-	set := map[string]bool{}
-	for _, name := range names {
-		set[name] = true
-	}
-	return set
 }
 
 // liteInserted are the values of VALUES, in which no column can be named: TRUE is 1.
@@ -113,10 +105,10 @@ func (s *liteBlockScope) assigned(a liteAssignment, i int) Term {
 	return Term{}
 }
 
-var liteRepeatableOps = liteSet(`() row and or not = <> < <= > >= is isnull notnull
+var liteRepeatableOps = wordSet(`() row and or not = <> < <= > >= is isnull notnull
 	between in case cast + - * / % & | << >> ||`)
 
-var liteCollations = liteSet("binary nocase rtrim")
+var liteCollations = wordSet("binary nocase rtrim")
 
 // liteRepeatable reports whether x is the same when it is computed twice in a transaction: it
 // calls nothing that a program may have defined and reads nothing but its row.

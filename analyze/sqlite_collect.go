@@ -180,9 +180,9 @@ func (c *liteCollector) relation(n Name) {
 	}
 }
 
-var liteSchemaTables = liteSet("sqlite_master sqlite_schema sqlite_temp_master sqlite_temp_schema")
+var liteSchemaTables = wordSet("sqlite_master sqlite_schema sqlite_temp_master sqlite_temp_schema")
 
-var liteSystemTables = liteSet("dbstat bytecode tables_used completion")
+var liteSystemTables = wordSet("dbstat bytecode tables_used completion")
 
 // liteSystemTable reports whether SQLite itself keeps the table or makes it up.
 func liteSystemTable(name string) bool {

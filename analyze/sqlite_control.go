@@ -1,10 +1,10 @@
 package analyze
 
 // The statements that move a transaction, by their first words.
-var liteControlWords = liteSet("begin commit end rollback savepoint release")
+var liteControlWords = wordSet("begin commit end rollback savepoint release")
 
 // The statements that do neither that nor anything with rows or a schema.
-var liteUtilityWords = liteSet("attach detach vacuum analyze reindex")
+var liteUtilityWords = wordSet("attach detach vacuum analyze reindex")
 
 // control reads BEGIN, COMMIT, ROLLBACK, SAVEPOINT and RELEASE.
 func (p *liteParser) control(s *Statement) {

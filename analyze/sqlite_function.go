@@ -11,7 +11,7 @@ func SQLiteDeterministic(name string) bool {
 	return liteDeterministic[name] || liteDateFunctions[name] || litePureTableFunctions[name]
 }
 
-var liteDeterministic = liteSet(`
+var liteDeterministic = wordSet(`
 	abs char coalesce concat concat_ws format glob hex if ifnull iif instr
 	length like likelihood likely lower ltrim max min nullif octet_length
 	printf quote replace round rtrim sign soundex substr substring
@@ -39,23 +39,23 @@ var liteDeterministic = liteSet(`
 	geopoly_within geopoly_xform`)
 
 // liteAggregates are those of them that make one value of many rows, beside min and max.
-var liteAggregates = liteSet(`avg count group_concat median percentile
+var liteAggregates = wordSet(`avg count group_concat median percentile
 	percentile_cont percentile_disc string_agg sum total json_group_array json_group_object
 	jsonb_group_array jsonb_group_object geopoly_group_bbox`)
 
 // litePureTableFunctions have no rows but those made of their arguments.
-var litePureTableFunctions = liteSet("json_each json_tree jsonb_each jsonb_tree generate_series")
+var litePureTableFunctions = wordSet("json_each json_tree jsonb_each jsonb_tree generate_series")
 
-var liteDateFunctions = liteSet("date time datetime julianday unixepoch strftime timediff")
+var liteDateFunctions = wordSet("date time datetime julianday unixepoch strftime timediff")
 
 // liteVolatile change without a write, or do something beside returning a
 // value: files, extensions, indexes, the layout of pages.
-var liteVolatile = liteSet(`random randomblob load_extension readfile writefile
+var liteVolatile = wordSet(`random randomblob load_extension readfile writefile
 	edit lsmode current_time current_date current_timestamp sqlite_offset sqlite_log fts3_tokenizer fts5 optimize rtreecheck
 	zipfile uuid`)
 
 // liteSessionFunctions tell of the connection or of the library in this process.
-var liteSessionFunctions = liteSet(`last_insert_rowid changes total_changes
+var liteSessionFunctions = wordSet(`last_insert_rowid changes total_changes
 	sqlite_version sqlite_source_id sqlite_compileoption_get
 	sqlite_compileoption_used fts5_source_id`)
 

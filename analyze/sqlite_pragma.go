@@ -2,14 +2,14 @@ package analyze
 
 // liteObjectPragmas take an argument that names what they tell of, or how much
 // upkeep to do: with or without it they change no setting and no result.
-var liteObjectPragmas = liteSet(`table_info table_xinfo table_list index_list
+var liteObjectPragmas = wordSet(`table_info table_xinfo table_list index_list
 	index_info index_xinfo foreign_key_list foreign_key_check integrity_check
 	quick_check wal_checkpoint incremental_vacuum optimize collation_list
 	compile_options database_list function_list module_list pragma_list stats
 	freelist_count page_count data_version shrink_memory`)
 
 // liteSchemaPragmas change the schema, or how its table is read.
-var liteSchemaPragmas = liteSet("schema_version writable_schema")
+var liteSchemaPragmas = wordSet("schema_version writable_schema")
 
 // pragma reads PRAGMA [schema.]name [= value | (value)]. With an argument it is
 // taken to change the setting of its name unless it is known not to; SQLite

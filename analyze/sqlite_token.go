@@ -247,7 +247,7 @@ func liteScanOp(s string) (liteToken, int) {
 
 // liteReserved are the keywords that are never names without quotes. All other
 // keywords of SQLite are names wherever they can't be keywords.
-var liteReserved = liteSet(`add all alter and as autoincrement between case check
+var liteReserved = wordSet(`add all alter and as autoincrement between case check
 	collate commit constraint create default deferrable delete distinct drop
 	else escape except exists foreign from group having in index insert
 	intersect into is isnull join limit not nothing notnull null on or order
@@ -255,15 +255,7 @@ var liteReserved = liteSet(`add all alter and as autoincrement between case chec
 	unique update using values when where`)
 
 // liteJoinWords are names except where a join or an alias can stand.
-var liteJoinWords = liteSet("cross full indexed inner left natural outer right")
-
-func liteSet(words string) map[string]bool {
-	set := map[string]bool{}
-	for _, word := range strings.Fields(words) {
-		set[word] = true
-	}
-	return set
-}
+var liteJoinWords = wordSet("cross full indexed inner left natural outer right")
 
 // isName reports whether t can be a name where only a name can stand.
 func (t liteToken) isName() bool {

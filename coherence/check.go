@@ -72,14 +72,14 @@ func (c *Check) Tags() (tags []Tag, tokens []Token) {
 	return c.entry.Tags, c.entry.Tokens
 }
 
-// Shapes are Tags for people, without the values of slices.
-func (c *Check) Shapes() []string {
+// Shapes are Tags for people, without the values of slices, and with shapes as readable puts them.
+func (c *Check) Shapes(readable func(shape string) string) []string {
 	var names []string
 	tags, _ := c.Tags()
 	for _, tag := range tags {
 		relation, shape := named(tag)
 		if shape != "" {
-			relation += "(" + shape + ")"
+			relation += "(" + readable(shape) + ")"
 		}
 		if !slices.Contains(names, relation) {
 			names = append(names, relation)

@@ -20,6 +20,18 @@ func Shape(name string) (columns, ignored string) {
 	return columns, ignored
 }
 
+// Readable is the name of a shape for people: "user_id, without last_seen".
+func Readable(name string) string {
+	columns, ignored := Shape(name)
+	switch {
+	case ignored == "":
+		return columns
+	case columns == "":
+		return "without " + ignored
+	}
+	return columns + ", without " + ignored
+}
+
 // AppendColumns adds the columns by which a shape tells rows apart to a list.
 func AppendColumns(list []string, shape string) []string {
 	columns, _ := Shape(shape)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/confine"
 )
 
 // A Check says what came of asking the database for what was answered from the cache.
@@ -94,7 +95,7 @@ func (s *Session) reportWrong(ctx context.Context, c *call, p *planned, o *obser
 	_, tokens := check.Tags()
 	attrs := []any{
 		slog.String("statement", seen.shape), slog.String("fingerprint", seen.fingerprint), slog.String("dialect", string(s.src.Dialect)),
-		slog.Any("reads", p.reads), slog.Any("tags", check.Shapes()), slog.Any("tokens", tokens), slog.Bool("prepared", c.stmt != nil),
+		slog.Any("reads", p.reads), slog.Any("tags", check.Shapes(confine.Readable)), slog.Any("tokens", tokens), slog.Bool("prepared", c.stmt != nil),
 		slog.Int("rows", d.rows), slog.Int("database_rows", d.databaseRows), slog.String("differs", d.where()),
 	}
 	if o.to != nil {
