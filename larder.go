@@ -129,7 +129,8 @@ type Options struct {
 	// Verify is the share of hits, from 0 to 1, of which the database is asked as well, outside of transactions and on the
 	// connection that the read would have used; 0.001 is one in a thousand. The caller gets the hit. A difference
 	// that no write through the cache explains is counted in Stats.Wrong and logged, and removes the entry: it is a fault of Larder's,
-	// or a write that didn't pass through it. It can't be used with Bounded.
+	// or a write that didn't pass through it. The same share of writes is checked as well: the store must have let go of what they held
+	// (Stats.Stuck). It can't be used with Bounded.
 	Verify float64
 
 	// LogValues lets the log have values of arguments and results, where they help to find a fault.

@@ -12,6 +12,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
 )
 
 // TestToldByAnswer: a write whose rows the database's answer tells takes one statement, and removes the lists of those rows only.
@@ -190,11 +191,11 @@ func (l *lab) crowd(clients int, d time.Duration) {
 	all.Wait()
 }
 
-func newCrowd(t *testing.T, k kind, m coherence.Mutant) *lab { return newCheckedCrowd(t, k, m, 0) }
+func newCrowd(t *testing.T, k kind, m coherence.Mutant) *lab { return newCheckedCrowd(t, k, m, 0, nil) }
 
-// newCheckedCrowd is newCrowd with a share of hits that are checked.
-func newCheckedCrowd(t *testing.T, k kind, m coherence.Mutant, verify float64) *lab {
-	l := &lab{pauses: coherence.AlwaysPause, verify: verify}
+// newCheckedCrowd is newCrowd with a share of hits that are checked, and a store; nil: memory of its own.
+func newCheckedCrowd(t *testing.T, k kind, m coherence.Mutant, verify float64, in store.Store) *lab {
+	l := &lab{pauses: coherence.AlwaysPause, verify: verify, store: in}
 	l.build(t, k, m, &window{read: 3 * time.Millisecond})
 	l.must(fmt.Sprintf("INSERT INTO cards SELECT n, n %% %d, 0 FROM generate_series(%d, %d) n", l.active, registers, l.active*(registers+rowsOfOwner)))
 	return l

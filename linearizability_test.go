@@ -557,11 +557,11 @@ func mustSee(t *testing.T, k kind, m coherence.Mutant, w *window) {
 }
 
 // TestHitsReturnAfterFailedWrite: a write that failed lets go of what it held. Without that, which is no
-// fault against linearizability, nothing would be a hit any more.
+// fault against linearizability, nothing would be a hit any more; and Verify finds it.
 func TestHitsReturnAfterFailedWrite(t *testing.T) {
 	for _, mutant := range []coherence.Mutant{coherence.NoMutant, coherence.RollbackKeepsHold} {
 		t.Run(mutant.String(), func(t *testing.T) {
-			l := newLab(t, kinds[0], mutant, nil)
+			l := newCheckedLab(t, kinds[0], mutant, nil, 1)
 			c := &labClient{lab: l, db: l.handles[0], r: rand.New(rand.NewPCG(1, 1))}
 			for range 20 {
 				c.writeFailing()
@@ -573,6 +573,9 @@ func TestHitsReturnAfterFailedWrite(t *testing.T) {
 				}
 			}
 			after := l.cache.Stats()
+			if stuck := after.Stuck; (stuck > 0) != (mutant == coherence.RollbackKeepsHold) {
+				t.Errorf("%d writes were found to hold what they had changed", stuck)
+			}
 			hits, held := after.Hits-before.Hits, after.Held-before.Held
 			if mutant == coherence.NoMutant && (hits != int64(l.active) || held != 0) {
 				t.Errorf("%d hits and %d held, want %d and 0", hits, held, l.active)

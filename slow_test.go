@@ -3,6 +3,7 @@ package larder
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -60,6 +61,9 @@ func (c slowConn) QueryContext(ctx context.Context, text string, args []driver.N
 	if err == nil {
 		waitFor(text, c.window.read)
 	}
+	if err == nil && strings.Contains(text, unanswered) {
+		return nil, errors.Join(errUnanswered, rows.Close(), c.Close())
+	}
 	return rows, err
 }
 
@@ -70,8 +74,16 @@ func (c slowConn) ExecContext(ctx context.Context, text string, args []driver.Na
 	if err == nil {
 		waitFor(text, c.window.write)
 	}
+	if err == nil && strings.Contains(text, unanswered) {
+		return nil, errors.Join(errUnanswered, c.Close())
+	}
 	return result, err
 }
+
+// A write with this in its text is done, but the connection is lost before it is answered.
+const unanswered = " /* unanswered */"
+
+var errUnanswered = errors.New("the answer was lost")
 
 func (c slowConn) PrepareContext(ctx context.Context, text string) (driver.Stmt, error) {
 	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, text)

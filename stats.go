@@ -26,6 +26,10 @@ type Stats struct {
 	// database is free to choose.
 	Verified, Wrong, Unsure int64
 
+	// Stuck is how many writes, of those that Options.Verify had checked, held what they had changed after they had ended. Nothing of that is
+	// answered from the cache until the hold lapses.
+	Stuck int64
+
 	// Unannounced is how many writes the store, which processes share, could not be told of yet. Until it was, this
 	// process reads nothing from it, and others may read what is older.
 	Unannounced int64
@@ -78,7 +82,7 @@ func (c *Cache) Stats() Stats {
 	t, kept := c.counters.Totals(), c.store.Stats()
 	stats := Stats{
 		Hits: t.Hits, Misses: t.Misses, Held: t.Held, Bypasses: t.Bypasses, Reasons: t.Reasons,
-		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure,
+		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure, Stuck: t.Stuck,
 		Changes:     c.signals.told.Load(),
 		ChangesLost: c.lostChanges(),
 		Unannounced: session.Unannounced(c.store),

@@ -175,7 +175,7 @@ func TestVerifyFindsNoFence(t *testing.T) {
 			}
 			stats := l.cache.Stats()
 			t.Logf("%d of %d wrong, %d calls of the store failed", stats.Wrong, stats.Verified, stats.Shared.Errors)
-			if (stats.Wrong > 0) != (m == coherence.NoFence) || stats.Verified == 0 || stats.Shared.Errors == 0 {
+			if (stats.Wrong > 0) != (m == coherence.NoFence) || stats.Stuck != 0 || stats.Verified == 0 || stats.Shared.Errors == 0 {
 				t.Errorf("%+v", stats)
 			}
 		})

@@ -58,6 +58,25 @@ func (c *Check) Stands(ctx context.Context) bool {
 	return err == nil && !held && slices.Equal(tokens, c.tokens)
 }
 
+// maxLeft is how many tags of a hold are looked at.
+const maxLeft = 4
+
+// Left returns, for people, which tags of a hold that was released or rolled back without an error have its mark still: none, unless a step
+// is missing. It looks at a few.
+func (h *Hold) Left(ctx context.Context) []string {
+	if h == nil || h.loose {
+		return nil
+	}
+	var left []string
+	for _, tag := range h.tags[:min(len(h.tags), maxLeft)] {
+		if ids, err := h.d.store.Holders(ctx, tag); err == nil && slices.Contains(ids, h.id) {
+			relation, _ := named(tag)
+			left = append(left, relation)
+		}
+	}
+	return slices.Compact(left)
+}
+
 // Key is the key of the entry.
 func (c *Check) Key() string { return c.key }
 

@@ -37,6 +37,7 @@ type storeStats struct {
 	Writes, WideWrites, Abandoned int64
 	Unannounced                   int64
 	Verified, Wrong, Unsure       int64
+	Stuck                         int64
 	Entries                       int
 	Bytes, MaxBytes, Evictions    int64
 }
@@ -58,7 +59,7 @@ func (d *dashboard) overview(t *tally) overview {
 		o.HitRatio = float64(s.Hits) / float64(o.AllReads)
 	}
 	o.Stats = storeStats{s.Hits, s.Misses, s.Held, s.Bypasses, s.Writes, s.WideWrites, s.Abandoned, s.Unannounced,
-		s.Verified, s.Wrong, s.Unsure, s.Entries, s.Bytes, s.MaxBytes, s.Evictions}
+		s.Verified, s.Wrong, s.Unsure, s.Stuck, s.Entries, s.Bytes, s.MaxBytes, s.Evictions}
 	o.Hits, o.Misses = t.hits.counts(), t.misses.counts()
 	o.Advice, o.Shared = t.advise(s), t.sharedView(s.Shared)
 	t.mu.Lock()

@@ -33,7 +33,22 @@ func (s *Session) due() bool {
 	if s.tx.open || s.tx.doubt || s.tx.unlike || s.tx.failed || s.live > 0 {
 		return false
 	}
-	return s.src.Verify >= 1 || rand.Float64() < s.src.Verify
+	return s.sampled()
+}
+
+// sampled reports whether one of those that may be checked is to be.
+func (s *Session) sampled() bool { return s.src.Verify >= 1 || rand.Float64() < s.src.Verify }
+
+// verifyEnded asks the store whether it still has the marks of a hold that has ended: nothing of those would be answered
+// from the cache.
+func (s *Session) verifyEnded(ctx context.Context, hold *coherence.Hold) {
+	if s.src.Verify <= 0 || !s.sampled() {
+		return
+	}
+	if left := hold.Left(ctx); len(left) > 0 {
+		s.count.stuck.Add(1)
+		s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "tags", left)
+	}
 }
 
 // verify asks the database for what the cache has answered, on the session's own connection. What the caller gets

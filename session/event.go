@@ -61,6 +61,7 @@ type stripe struct {
 	wide      atomic.Int64
 	abandoned atomic.Int64
 	checks    [Unsure + 1]atomic.Int64
+	stuck     atomic.Int64
 	_         [64]byte
 }
 
@@ -77,6 +78,7 @@ type Totals struct {
 	WideWrites                   int64                    // of these, the ones that announced all relations
 	Abandoned                    int64                    // writes of unknown outcome
 	Same, Different, Unsure      int64                    // checks of hits
+	Stuck                        int64                    // … and of writes, whose holds stood after they had ended
 }
 
 // Totals adds the counters up.
@@ -94,6 +96,7 @@ func (c *Counters) Totals() Totals {
 		t.Same += s.checks[Same].Load()
 		t.Different += s.checks[Different].Load()
 		t.Unsure += s.checks[Unsure].Load()
+		t.Stuck += s.stuck.Load()
 		for r := range s.reasons {
 			if n := s.reasons[r].Load(); n > 0 {
 				t.Reasons[analyze.Reason(r)] += n

@@ -123,6 +123,8 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	for _, hold := range h.marks {
 		if err := releaseOne(ctx, hold, h, undone); err != nil {
 			s.warn(ctx, "a write can't be announced", err)
+		} else if !h.effect.schema { // who changes the schema waits for others first
+			s.verifyEnded(ctx, hold)
 		}
 		if hold.Lapsed() {
 			s.src.Log.WarnContext(ctx, "larder: a hold has lapsed under its statement: others may have read what is older until now")

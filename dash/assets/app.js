@@ -174,6 +174,7 @@ function overview(o) {
     ["writes", short.format(s.Writes), "write"], ["saved", seconds(o.saved), "", "database time, since this page was first opened"],
     ["entries", short.format(s.Entries)], ["memory", bytes(s.Bytes) + (s.MaxBytes ? " of " + bytes(s.MaxBytes) : "")], ["evictions", short.format(s.Evictions)],
     ["checked", number.format(s.Verified), "", "hits of which the database was asked as well"], ["wrong", number.format(s.Wrong), s.Wrong ? "bad" : ""],
+    ["stuck", number.format(s.Stuck), s.Stuck ? "bad" : "", "writes, of those that were checked, that held what they had changed after they had ended"],
     ["unannounced", number.format(s.Unannounced), s.Unannounced ? "bad" : "", "writes that the store could not be told of yet"],
     ["abandoned", number.format(s.Abandoned), s.Abandoned ? "bad" : "", "writes whose outcome is unknown"],
   ]);

@@ -54,6 +54,7 @@ func (t *teller) instruments(meter metric.Meter, cache *larder.Cache) (unregiste
 		by(checks, s.Verified-s.Wrong, "larder.check", "same")
 		by(checks, s.Wrong, "larder.check", "different")
 		by(checks, s.Unsure, "larder.check", "unsure")
+		by(checks, s.Stuck, "larder.check", "stuck")
 		for instrument, n := range map[metric.Int64Observable]int64{writes: s.Writes, abandoned: s.Abandoned, evictions: s.Evictions,
 			unannounced: s.Unannounced, entries: int64(s.Entries), size: s.Bytes} {
 			o.ObserveInt64(instrument, n, common)

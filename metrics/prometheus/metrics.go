@@ -35,7 +35,7 @@ func describe(labels prometheus.Labels) descriptions {
 		wide:            of("wide_writes_total", "Writes that announced all relations."),
 		abandoned:       of("abandoned_writes_total", "Writes of unknown outcome."),
 		unannounced:     of("unannounced_writes", "Writes that the store could not be told of yet."),
-		checks:          of("checks_total", "Hits of which the database was asked as well, by result: same, different, unsure.", "result"),
+		checks:          of("checks_total", "Hits of which the database was asked as well, by result: same, different, unsure; and writes whose holds stood after they had ended: stuck.", "result"),
 		entries:         of("store_entries", "Entries in the store."),
 		bytes:           of("store_bytes", "Memory that entries take in this process."),
 		maxBytes:        of("store_max_bytes", "Memory that entries may take in this process."),
@@ -93,6 +93,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	send(c.d.checks, counter, s.Verified-s.Wrong, "same")
 	send(c.d.checks, counter, s.Wrong, "different")
 	send(c.d.checks, counter, s.Unsure, "unsure")
+	send(c.d.checks, counter, s.Stuck, "stuck")
 	send(c.d.entries, gauge, int64(s.Entries))
 	send(c.d.bytes, gauge, s.Bytes)
 	send(c.d.maxBytes, gauge, s.MaxBytes)
