@@ -6,7 +6,9 @@
 #
 # Static, without a shell, and not run by root.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
-ARG TARGETOS TARGETARCH VERSION
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
