@@ -107,6 +107,7 @@ func TestEvict(t *testing.T) {
 		{"a suspect tag is cleared under any token", []string{"-DCLEARANY"}, true},
 		{"holds aren't renewed", []string{"-DNORENEW"}, true},
 		{"two writers", []string{"-DWRITERS=2", "-DREADS=3", "-DONE", "-DKEEPS"}, false},
+		{"two writers, stripes are dropped too", []string{"-DWRITERS=2", "-DREADS=2", "-DONE"}, false},
 		{"cleared at a second look, whoever holds", []string{"-DFORGETS"}, true},
 		{"cleared by a look at a stripe that lost marks", []string{"-DANYSTRIPE"}, true},
 		{"cleared by a look for another token", []string{"-DWRITERS=2", "-DREADS=3", "-DONE", "-DKEEPS", "-DANYTOKEN"}, true},

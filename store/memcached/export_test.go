@@ -8,9 +8,6 @@ import (
 	"github.com/larderdb/larder/store"
 )
 
-// SkipStripes has a tag that is missing used at once.
-func (s *Store) SkipStripes() { s.skip = skipStripes }
-
 // evict drops a key of the server of a name, as memcached may at any time.
 func (s *Store) evict(srv *server, key string) error {
 	b := &batch{srv: srv}

@@ -103,7 +103,7 @@ func (hs *holds) lively() []*hold {
 
 // Hold is as store.Store has it, in one round trip: on each server first the
 // marks in the stripes, then in each tag the mark and a new token at once. A tag
-// that is missing needs no mark: it can't be used as long as its stripe has one.
+// that is missing needs no mark: it can't be used as long as its stripe has that one.
 // With lease 0 the store renews the hold from time to time, for Options.Lease.
 func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
 	if len(tags) == 0 && look == nil {
@@ -130,11 +130,10 @@ func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 	stamp, µs := newNumber(), uint64(lease.Microseconds())
 	w := s.write()
 	for _, tag := range tags {
-		w.stripe(string(tag), appendRecord(nil, recHold, inStripe(uint64(id), string(tag)), stamp, µs))
+		w.stripe(string(tag), record{what: recHold, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}})
 	}
 	for _, tag := range tags {
-		log := appendRecord(nil, recHold, uint64(id), stamp, µs)
-		w.tag(string(tag), appendRecord(log, recToken, newNumber()))
+		w.tag(string(tag), record{what: recHold, of: [3]uint64{uint64(id), stamp, µs}}, record{what: recToken})
 	}
 	if look != nil {
 		w.look = viewsOf(look.Tags, nil)
@@ -188,11 +187,10 @@ func (s *Store) Release(ctx context.Context, id store.HoldID, tags []store.Tag) 
 	}
 	w := s.write()
 	for _, tag := range tags {
-		log := appendRecord(nil, recToken, newNumber())
-		w.tag(string(tag), appendRecord(log, recRelease, uint64(id)))
+		w.tag(string(tag), record{what: recToken}, record{what: recRelease, of: [3]uint64{uint64(id)}})
 	}
 	for _, tag := range tags {
-		w.stripe(string(tag), appendRecord(nil, recRelease, inStripe(uint64(id), string(tag))))
+		w.stripe(string(tag), record{what: recRelease, of: [3]uint64{inStripe(uint64(id), string(tag))}})
 	}
 	if err := w.run(ctx, false); err != nil {
 		return fmt.Errorf("memcached: release: %w", err)
@@ -257,10 +255,10 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	for i, tag := range tags {
 		b := bs.home(string(tag))
 		b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
-			value: appendRecord(nil, recRenew, inStripe(uint64(id), string(tag)), stamp, µs)})
+			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}}}})
 		views[i] = newTagView(tag)
 		done[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
-			value: appendRecord(nil, recRenew, uint64(id), stamp, µs)})}
+			log: []record{{what: recRenew, of: [3]uint64{uint64(id), stamp, µs}}}})}
 		views[i].ask(bs)
 	}
 	if err := bs.run(ctx); err != nil {
@@ -279,7 +277,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 		case v.there && !done[i].reply().found:
 			return errFull
 		case v.state.marked(uint64(id)) && !noted:
-			lost.stripe(string(v.name), appendRecord(nil, recHold, in, stamp, µs))
+			lost.stripe(string(v.name), record{what: recHold, of: [3]uint64{in, stamp, µs}})
 		case v.state.marked(uint64(id)) || noted && (!v.there || v.state.suspect != 0):
 		default:
 			return store.ErrLapsed
@@ -296,7 +294,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 func (s *Store) Join(ctx context.Context, tag store.Tag, token store.Token, member string) (bool, error) {
 	v, bs := newTagView(tag), s.batches()
 	b := bs.home(string(tag))
-	b.add(command{verb: 's', mode: 'A', key: v.key, value: appendMember(nil, recJoin, member, uint64(token))})
+	b.add(command{verb: 's', mode: 'A', key: v.key, log: []record{{what: recJoin, of: [3]uint64{uint64(token)}, member: member}}})
 	v.ask(bs)
 	if err := bs.run(ctx); err != nil {
 		return false, fmt.Errorf("memcached: join: %w", err)
@@ -308,7 +306,7 @@ func (s *Store) Join(ctx context.Context, tag store.Tag, token store.Token, memb
 // Part is as store.Store has it.
 func (s *Store) Part(ctx context.Context, tag store.Tag, member string) error {
 	w := s.write()
-	w.tag(string(tag), appendMember(nil, recPart, member, newNumber()))
+	w.tag(string(tag), record{what: recPart, member: member})
 	if err := w.run(ctx, false); err != nil {
 		return fmt.Errorf("memcached: part: %w", err)
 	}

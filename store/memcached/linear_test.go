@@ -75,7 +75,6 @@ func (n number) AppendBinary(b []byte) ([]byte, error) {
 type trial struct {
 	options memcached.Options
 	mutant  coherence.Mutant
-	skip    func(*memcached.Store)
 	beside  func(w *world, rng *rand.Rand) // is done again and again while the clients run
 	clients int
 	ops     int
@@ -91,9 +90,6 @@ func (tr trial) run(t testing.TB) *world {
 		s, err := memcached.Open(tr.options)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if tr.skip != nil {
-			tr.skip(s)
 		}
 		w.stores = append(w.stores, s)
 		w.domains = append(w.domains, coherence.NewDomain(s, "db", coherence.Options{Lease: 20 * time.Millisecond, Mutant: tr.mutant}))
@@ -384,14 +380,12 @@ func TestLinearizable(t *testing.T) {
 	}
 }
 
-// TestLinearizableSeesMutants: each step is needed.
+// TestLinearizableSeesMutants: each step of the protocol is needed. Those that the store takes against dropped tags go wrong too seldom in
+// histories: see TestBusyStripe.
 func TestLinearizableSeesMutants(t *testing.T) {
 	addrs := servers(t, 1)
 	base := trial{options: memcached.Options{Addrs: addrs, TrustEmpty: true}, clients: 4, ops: 60}
-	skipping := base
-	skipping.beside = evict
-	skipping.skip = (*memcached.Store).SkipStripes
-	trials := map[string]trial{"SkipStripes": skipping}
+	trials := map[string]trial{}
 	for _, m := range coherence.Mutants() {
 		if !m.InStore() && !m.OfShapes() && !m.OfProcesses() && !m.OfPauses() {
 			tr := base

@@ -12,16 +12,29 @@ import (
 
 // A command is one of memcached's meta commands.
 type command struct {
-	verb  byte   // g, s or d, of mg, ms and md
-	mode  byte   // of ms: S set, E add, A append
-	key   string // without the life, which begins it
-	value []byte // of ms
-	ttl   int64  // seconds; of ms, and of mg if it is to begin anew; 0: none
-	date  int64  // in place of ttl, by the server's clock, in seconds since 1970; 0: none
-	never bool   // of mg: the item is to have no ttl
-	left  bool   // of mg: the ttl is asked for as well
-	cas   uint64 // of ms, md: only if the item still has this number; 0: whatever it has
-	size  bool   // of mg: the size alone
+	verb  byte     // g, s or d, of mg, ms and md
+	mode  byte     // of ms: S set, E add, A append
+	key   string   // without the life, which begins it
+	value []byte   // of ms
+	log   []record // of ms, in place of value, which is written of these anew each time that the command is sent
+	head  []byte   // … before them
+	ttl   int64    // seconds; of ms, and of mg if it is to begin anew; 0: none
+	date  int64    // in place of ttl, by the server's clock, in seconds since 1970; 0: none
+	never bool     // of mg: the item is to have no ttl
+	left  bool     // of mg: the ttl is asked for as well
+	cas   uint64   // of ms, md: only if the item still has this number; 0: whatever it has
+	size  bool     // of mg: the size alone
+}
+
+// draw makes the value of records, with new numbers.
+func (c *command) draw() {
+	if len(c.log) == 0 {
+		return
+	}
+	c.value = append(c.value[:0], c.head...)
+	for _, r := range c.log {
+		c.value = r.appendTo(c.value)
+	}
 }
 
 // A reply is the answer to one command.

@@ -236,9 +236,7 @@ func (s *Store) settle(ctx context.Context, views []tagView) error {
 		b := bs.home(string(v.name))
 		switch {
 		case !v.there:
-			log := appendHead(nil, string(v.name), v.hashed)
-			log = appendRecord(log, recFound, newNumber())
-			b.add(command{verb: 's', mode: 'E', key: v.key, value: log, ttl: tagTTL})
+			b.add(command{verb: 's', mode: 'E', key: v.key, head: appendHead(nil, string(v.name), v.hashed), log: []record{{what: recFound}}, ttl: tagTTL})
 		default:
 			s.watch.lapse(b, v.key, &v.state)
 		}
@@ -275,7 +273,7 @@ func (s *Store) clear(ctx context.Context, open []*tagView, stripes map[stripe]*
 			continue
 		}
 		b := bs.home(string(v.name))
-		b.add(command{verb: 's', mode: 'A', key: v.key, value: appendRecord(nil, recClear, v.state.suspect)})
+		b.add(command{verb: 's', mode: 'A', key: v.key, log: []record{{what: recClear, of: [3]uint64{v.state.suspect}}}})
 		v.ask(bs)
 		asked = append(asked, v)
 	}

@@ -112,6 +112,9 @@ func (b *batch) begin(deadline time.Time, fresh bool) {
 		return
 	}
 	b.replies = make([]reply, len(b.cmds)+1)
+	for i := range b.cmds {
+		b.cmds[i].draw()
+	}
 	if b.conn, b.err = p.take(deadline); b.err != nil {
 		return
 	}

@@ -70,6 +70,36 @@ func appendHead(b []byte, name string, hashed bool) []byte {
 	return append(b, name...)
 }
 
+// A record is what is to be appended to a log. It is written anew each time that it is sent, with a token that nobody has had: sent
+// again, by a step that is done again or over another connection since it isn't known whether the server has done it, it must not
+// bring a token back that others have replaced meanwhile.
+type record struct {
+	what   byte
+	of     [3]uint64 // its fields, but for those that are drawn
+	member string
+}
+
+func (r record) appendTo(b []byte) []byte {
+	switch r.what {
+	case recFound, recToken:
+		return appendRecord(b, r.what, newNumber())
+	case recClear, recRelease:
+		return appendRecord(b, r.what, r.of[0])
+	case recHold:
+		if r.of[0] == nobody { // which whoever watches it must not take for the one before
+			r.of[1] = newNumber()
+		}
+		return appendRecord(b, r.what, r.of[:]...)
+	case recRenew:
+		return appendRecord(b, r.what, r.of[:]...)
+	case recLapse:
+		return appendRecord(b, r.what, r.of[0], r.of[1], newNumber())
+	case recPart:
+		return appendMember(b, r.what, r.member, newNumber())
+	}
+	return appendMember(b, r.what, r.member, r.of[0]) // recJoin
+}
+
 // appendRecord appends a record without a member.
 func appendRecord(b []byte, what byte, fields ...uint64) []byte {
 	from := len(b)

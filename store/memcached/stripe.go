@@ -139,17 +139,17 @@ func ownStripes(srv *server, stripes map[stripe]*stripeView) (own []int) {
 // marks lapse at once, and looks at those that are wanted.
 func (s *Store) makeStripes(ctx context.Context, srv *server, own []int, stripes map[stripe]*stripeView) error {
 	b := &batch{srv: srv}
-	stamp := newNumber()
 	all := make([]stripeView, commonStripes+len(own))
 	for n := range all {
 		if all[n].stripe = (stripe{srv, n}); n >= commonStripes {
 			all[n].n = own[n-commonStripes]
 		}
-		log := appendHead(nil, all[n].name(), false)
+		made := command{verb: 's', mode: 'E', key: all[n].key(), ttl: stripeTTL, value: appendHead(nil, all[n].name(), false)}
 		if !s.o.TrustEmpty {
-			log = appendRecord(log, recHold, nobody, stamp, uint64(s.o.Lease.Microseconds()))
+			made.head, made.log = made.value, []record{{what: recHold, of: [3]uint64{nobody, 0, uint64(s.o.Lease.Microseconds())}}}
+			made.value = nil
 		}
-		b.add(command{verb: 's', mode: 'E', key: all[n].key(), value: log, ttl: stripeTTL})
+		b.add(made)
 		all[n].ask(b)
 	}
 	if err := s.run(ctx, []*batch{b}); err != nil {

@@ -22,7 +22,7 @@ type suspicion struct {
 	ids   []uint64
 }
 
-const maxSuspects = 1024 // more are forgotten: that is later, not wrong
+const maxSuspects = 1024 // one more, and some other is forgotten: that is later, not wrong
 
 func (ss *suspects) init() { ss.of = make(map[store.Tag]suspicion) }
 
@@ -46,8 +46,16 @@ func (ss *suspects) cleared(v *tagView, st *stripeView, anyToken bool) bool {
 		return true
 	}
 	if !ok && len(ss.of) >= maxSuspects {
-		clear(ss.of)
+		ss.forgetOneLocked()
 	}
 	ss.of[store.Tag(strings.Clone(string(v.name)))] = suspicion{v.state.suspect, left}
 	return false
+}
+
+// forgetOneLocked forgets any one. Another process may have cleared it; and of many that come in turn some stay.
+func (ss *suspects) forgetOneLocked() {
+	for name := range ss.of {
+		delete(ss.of, name)
+		return
+	}
 }

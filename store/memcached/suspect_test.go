@@ -82,3 +82,11 @@ func neighbours(s *Store) (one, other store.Tag) {
 		of[st] = tag
 	}
 }
+
+func manyTags(n int) []store.Tag {
+	tags := make([]store.Tag, n)
+	for i := range tags {
+		tags[i] = store.Tag(fmt.Sprint("tag", i))
+	}
+	return tags
+}

@@ -68,14 +68,14 @@ func leaseOf(m mark) time.Duration {
 
 // lapse takes the marks away that have lapsed.
 func (w *watch) lapse(b *batch, key string, st *state) {
-	var log []byte
+	var log []record
 	for _, m := range st.marks {
 		if w.lapsed(b, key, m) {
-			log = appendRecord(log, recLapse, m.id, m.stamp, newNumber())
+			log = append(log, record{what: recLapse, of: [3]uint64{m.id, m.stamp}})
 		}
 	}
 	if log != nil {
-		b.add(command{verb: 's', mode: 'A', key: key, value: log})
+		b.add(command{verb: 's', mode: 'A', key: key, log: log})
 	}
 }
 

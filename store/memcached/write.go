@@ -7,7 +7,7 @@ import (
 )
 
 // A write is one step of appends to logs, those to one log in one command, in the
-// order in which the logs came first. It can be run again: each record may come twice.
+// order in which the logs came first. It can be run again: each record may come twice, with another number.
 type write struct {
 	s    *Store
 	logs []*appended
@@ -17,7 +17,7 @@ type write struct {
 
 type appended struct {
 	log
-	records []byte
+	records []record
 	isTag   bool
 	done    place
 	sized   bool
@@ -26,16 +26,16 @@ type appended struct {
 
 func (s *Store) write() *write { return &write{s: s, at: make(map[log]*appended)} }
 
-func (w *write) tag(name string, records []byte) {
+func (w *write) tag(name string, records ...record) {
 	key, hashed := keyOf(tagKey, name)
-	w.add(log{w.s.home(name), key, name, hashed}, records).isTag = true
+	w.add(log{w.s.home(name), key, name, hashed}, records...).isTag = true
 }
 
-func (w *write) stripe(tag string, records []byte) {
-	w.add(w.s.stripeOf(tag).log(), records)
+func (w *write) stripe(tag string, records ...record) {
+	w.add(w.s.stripeOf(tag).log(), records...)
 }
 
-func (w *write) add(l log, records []byte) *appended {
+func (w *write) add(l log, records ...record) *appended {
 	a := w.at[l]
 	if a == nil {
 		a = &appended{log: l}
@@ -53,7 +53,7 @@ func (w *write) run(ctx context.Context, needStripes bool) error {
 		bs := w.s.batches()
 		for _, a := range w.logs {
 			b := bs.on(a.srv)
-			a.done = place{b, b.add(command{verb: 's', mode: 'A', key: a.key, value: a.records})}
+			a.done = place{b, b.add(command{verb: 's', mode: 'A', key: a.key, log: a.records})}
 			if a.sized = a.isTag || rand.IntN(8) == 0; a.sized {
 				a.size = place{b, b.add(command{verb: 'g', key: a.key, size: true})}
 			}
