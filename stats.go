@@ -26,8 +26,8 @@ type Stats struct {
 	// database is free to choose.
 	Verified, Wrong, Unsure int64
 
-	// Stuck is how many writes, of those that Options.Verify had checked, held what they had changed after they had ended. Nothing of that is
-	// answered from the cache until the hold lapses.
+	// Stuck is how many holds of writes, of those that Options.Verify had checked, were in the store still after they had ended. Nothing of what they
+	// are of is answered from the cache until they lapse.
 	Stuck int64
 
 	// Unannounced is how many writes the store, which processes share, could not be told of yet. Until it was, this

@@ -2,6 +2,7 @@ package coherence
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/larderdb/larder/store"
@@ -58,23 +59,20 @@ func (c *Check) Stands(ctx context.Context) bool {
 	return err == nil && !held && slices.Equal(tokens, c.tokens)
 }
 
-// maxLeft is how many tags of a hold are looked at.
-const maxLeft = 4
-
-// Left returns, for people, which tags of a hold that was released or rolled back without an error have its mark still: none, unless a step
-// is missing. It looks at a few.
-func (h *Hold) Left(ctx context.Context) []string {
-	if h == nil || h.loose {
-		return nil
+// Left reports whether a tag of a hold that was released or rolled back without an error has its mark still, and of which relation that is. None has, unless
+// a step is missing. It looks at one of them, any. Of a hold that the store wasn't sure to have it knows nothing: what was sent
+// then may be done yet.
+func (h *Hold) Left(ctx context.Context) (relation string, left bool) {
+	if h == nil || h.unsure || len(h.tags) == 0 {
+		return "", false
 	}
-	var left []string
-	for _, tag := range h.tags[:min(len(h.tags), maxLeft)] {
-		if ids, err := h.d.store.Holders(ctx, tag); err == nil && slices.Contains(ids, h.id) {
-			relation, _ := named(tag)
-			left = append(left, relation)
-		}
+	tag := h.tags[rand.IntN(len(h.tags))]
+	ids, err := h.d.store.Holders(ctx, tag)
+	if err != nil || !slices.Contains(ids, h.id) {
+		return "", false
 	}
-	return slices.Compact(left)
+	relation, _ = named(tag)
+	return relation, true
 }
 
 // Key is the key of the entry.

@@ -42,7 +42,7 @@ func (d *Domain) Unannounced() int64 { return d.fence.writes.Load() }
 // loosen notes that it isn't sure that the store has the marks of the hold.
 func (h *Hold) loosen() {
 	if !h.loose {
-		h.loose = true
+		h.loose, h.unsure = true, true
 		h.d.fence.writes.Add(1)
 	}
 }

@@ -30,6 +30,7 @@ type Hold struct {
 
 	made     time.Duration // when it was made, or renewed, at the latest; of a store that lapses
 	loose    bool          // the store may not have the marks: see fence
+	unsure   bool          // it was loose at some time
 	lapsed   bool          // they may have been gone when the change became visible
 	schema   bool          // of a change of the schema
 	untold   []untold      // shapes whose slices Tell is to tell …

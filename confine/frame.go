@@ -74,13 +74,22 @@ func (j *judge) open(b *analyze.Block, s Schema, names *binding, depth int) *fra
 	j.inner--
 	for _, n := range slices.Backward(own[1:]) {
 		if n.loops || !n.used {
-			f.alone = append(f.alone, j.open(n.cte.Block, s, n.sees, depth+1))
+			f.alone = append(f.alone, j.openAlone(n, s, depth+1))
 		}
 	}
 	if f.outputs, f.known = j.returns(f); !f.known {
 		f.outputs = nil
 	}
 	return f
+}
+
+// openAlone opens a CTE apart from the blocks that name it, of which any may give the value of some row: see someRow.
+func (j *judge) openAlone(n *binding, s Schema, depth int) *frame {
+	if j.dialect != analyze.Postgres {
+		j.loose++
+		defer func() { j.loose-- }()
+	}
+	return j.open(n.cte.Block, s, n.sees, depth)
 }
 
 // bind returns the names that a block binds, each with those before it; the first is what it sees from outside.

@@ -39,15 +39,15 @@ func (s *Session) due() bool {
 // sampled reports whether one of those that may be checked is to be.
 func (s *Session) sampled() bool { return s.src.Verify >= 1 || rand.Float64() < s.src.Verify }
 
-// verifyEnded asks the store whether it still has the marks of a hold that has ended: nothing of those would be answered
-// from the cache.
+// verifyEnded asks the store, after a share of writes, whether it still has a mark of a hold that has ended: nothing of what that is of would be
+// answered from the cache.
 func (s *Session) verifyEnded(ctx context.Context, hold *coherence.Hold) {
 	if s.src.Verify <= 0 || !s.sampled() {
 		return
 	}
-	if left := hold.Left(ctx); len(left) > 0 {
+	if relation, left := hold.Left(ctx); left {
 		s.count.stuck.Add(1)
-		s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "tags", left)
+		s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "relation", relation)
 	}
 }
 

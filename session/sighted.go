@@ -195,7 +195,11 @@ func (p *planned) place(row confine.Image) (key []*confine.Column, names, form s
 	if own == nil || len(key) != len(own) {
 		return nil, "", "", false
 	}
-	form, ok = row.Form(own)
+	inOrder := make([]string, len(key)) // of the table, which needn't be the key's
+	for i, column := range key {
+		inOrder[i] = column.Name
+	}
+	form, ok = row.Form(inOrder)
 	return key, keyNames(string(p.plan.Target), key), form, ok
 }
 
