@@ -60,8 +60,8 @@ func (c *Check) Stands(ctx context.Context) bool {
 }
 
 // Left reports whether a tag of a hold that was released or rolled back without an error has its mark still, and of which relation that is. None has, unless
-// a step is missing. It looks at one of them, any. Of a hold that the store wasn't sure to have it knows nothing: what was sent
-// then may be done yet.
+// a step is missing. It looks at one of them, any, and only where readers look first: not at what a store notes of holds elsewhere, nor at what is
+// paused. Of a hold that the store wasn't sure to have it knows nothing: what was sent then may be done yet.
 func (h *Hold) Left(ctx context.Context) (relation string, left bool) {
 	if h == nil || h.unsure || len(h.tags) == 0 {
 		return "", false

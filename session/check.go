@@ -41,13 +41,15 @@ func (s *Session) sampled() bool { return s.src.Verify >= 1 || rand.Float64() < 
 
 // verifyEnded asks the store, after a share of writes, whether it still has a mark of a hold that has ended: nothing of what that is of would be
 // answered from the cache.
-func (s *Session) verifyEnded(ctx context.Context, hold *coherence.Hold) {
+func (s *Session) verifyEnded(ctx context.Context, holds []*coherence.Hold) {
 	if s.src.Verify <= 0 || !s.sampled() {
 		return
 	}
-	if relation, left := hold.Left(ctx); left {
-		s.count.stuck.Add(1)
-		s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "relation", relation)
+	for _, hold := range holds {
+		if relation, left := hold.Left(ctx); left {
+			s.count.stuck.Add(1)
+			s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "relation", relation)
+		}
 	}
 }
 

@@ -120,17 +120,20 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	}
 	ctx = s.storing(ctx)
 	undone := err != nil && saidNo(s.src.Dialect, err)
+	told := !h.effect.schema // who changes the schema waits for others first
 	for _, hold := range h.marks {
 		if err := releaseOne(ctx, hold, h, undone); err != nil {
+			told = false
 			s.warn(ctx, "a write can't be announced", err)
-		} else if !h.effect.schema { // who changes the schema waits for others first
-			s.verifyEnded(ctx, hold)
 		}
 		if hold.Lapsed() {
 			s.src.Log.WarnContext(ctx, "larder: a hold has lapsed under its statement: others may have read what is older until now")
 		}
 	}
 	coherence.At(coherence.StepReleased)
+	if told {
+		s.verifyEnded(ctx, h.marks)
+	}
 }
 
 // alive reports whether the connection answers. If it does after an error that doesn't

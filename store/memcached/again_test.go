@@ -122,7 +122,7 @@ func TestFoundAgain(t *testing.T) {
 
 // TestManySuspects: more tags than are kept in mind come into use, one after the other, although at each moment somebody holds another one of their stripe.
 func TestManySuspects(t *testing.T) {
-	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true})
+	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,5 +161,29 @@ func TestManySuspects(t *testing.T) {
 	}
 	if usable < len(tags) {
 		t.Errorf("%d of %d tags are usable", usable, len(tags))
+	}
+}
+
+// TestSetAgain: nor does a plain value come back that another has replaced meanwhile. Whether it was set isn't known, and is an error.
+func TestSetAgain(t *testing.T) {
+	p := newPairOfStores(t)
+	do := func(s *Store, op store.PlainOp) store.PlainOp {
+		op.Key, op.TTL = "k", store.NoExpiry
+		ops := []store.PlainOp{op}
+		s.Plain(context.Background(), ops)
+		return ops[0]
+	}
+	var failed error
+	p.resent(func(context.Context) error {
+		failed = do(p.cut, store.PlainOp{Verb: store.PlainSet, Value: []byte("1")}).Err
+		return nil
+	}, func() bool { return string(do(p.sure, store.PlainOp{Verb: store.PlainGet}).Found) == "1" }, func() {
+		p.must(do(p.sure, store.PlainOp{Verb: store.PlainSet, Value: []byte("2")}).Err)
+	})
+	if failed == nil {
+		t.Error("a set that wasn't answered is no error")
+	}
+	if got := do(p.sure, store.PlainOp{Verb: store.PlainGet}); string(got.Found) != "2" {
+		t.Errorf("the value is %q, and was set to 2", got.Found)
 	}
 }

@@ -31,7 +31,7 @@ func (s *Store) Plain(ctx context.Context, ops []store.PlainOp) {
 		var c command
 		if c, ops[i].Err = s.plainCommand(ctx, &ops[i], clocks); c.verb != 0 {
 			b := bs.at(ops[i].Key)
-			at[i], b.once = b.add(c), b.once || c.mode == 'E'
+			at[i], b.once = b.add(c), b.once || c.verb != 'g' // a set that is done again would bring back what another has replaced
 		}
 	}
 	s.runPlain(ctx, bs, ops, at)

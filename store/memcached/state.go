@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"slices"
 )
@@ -97,7 +98,10 @@ func (r record) appendTo(b []byte) []byte {
 	case recPart:
 		return appendMember(b, r.what, r.member, newNumber())
 	}
-	return appendMember(b, r.what, r.member, r.of[0]) // recJoin
+	if r.what != recJoin {
+		panic(fmt.Sprintf("memcached: a step appends no record %q", r.what))
+	}
+	return appendMember(b, r.what, r.member, r.of[0])
 }
 
 // appendRecord appends a record without a member.

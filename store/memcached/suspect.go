@@ -52,7 +52,7 @@ func (ss *suspects) cleared(v *tagView, st *stripeView, anyToken bool) bool {
 	return false
 }
 
-// forgetOneLocked forgets any one. Another process may have cleared it; and of many that come in turn some stay.
+// forgetOneLocked forgets any one, which may be one that another process has cleared: of many that come in turn some stay.
 func (ss *suspects) forgetOneLocked() {
 	for name := range ss.of {
 		delete(ss.of, name)

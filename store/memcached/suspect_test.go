@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/store"
@@ -22,7 +23,7 @@ func TestBusyStripe(t *testing.T) {
 		{"tokens", skipTokens, "dropped again, another holds it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true})
+			s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
