@@ -18,6 +18,12 @@ func (c *Cache) WatchSampled(hear func(context.Context, Event)) (stop func()) {
 	return c.watchers.AddSampled(hear)
 }
 
+// ShapesInUse tells by which columns results of a relation are told apart now: "user_id", "id, without last_seen" (an UPDATE that sets only that leaves
+// them alone). The name is that of an Event. A store that processes share isn't asked: what this process doesn't know of isn't there.
+func (c *Cache) ShapesInUse(ctx context.Context, relation string) []string {
+	return session.ShapesInUse(ctx, c.store, relation)
+}
+
 // A Kind says of what an Event is.
 type Kind = coherence.Kind
 

@@ -366,6 +366,16 @@ func (d *Domain) InUse(ctx context.Context, relation string) []string {
 	return slices.DeleteFunc(slices.Clone(members), func(m string) bool { return strings.HasSuffix(m, proposed) })
 }
 
+// Known is InUse as far as this process knows: a store that processes share isn't asked.
+func (d *Domain) Known(ctx context.Context, relation string) []string {
+	if d.shared != nil {
+		if _, known := d.known.get(d.wideTag(relation)); !known {
+			return nil
+		}
+	}
+	return d.InUse(ctx, relation)
+}
+
 // Crowd is Shapes of a relation that has no room for more; nil while there is.
 func (d *Domain) Crowd(ctx context.Context, relation string) []string {
 	members, _, err := d.members(ctx, d.wideTag(relation))

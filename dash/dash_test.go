@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -183,7 +184,8 @@ func TestOverview(t *testing.T) {
 	if database := time.Duration(tally.all[0].database.Load()); saved < 8*database || saved > 10*database || o.SavedRate <= 0 {
 		t.Errorf("saved %v by hits of what takes %v", saved, database)
 	}
-	if len(o.Relations) != 1 || o.Relations[0].Writes != 1 || o.Relations[0].Shapes != 1 || o.Relations[0].Rate <= 0 {
+	if len(o.Relations) != 1 || o.Relations[0].Writes != 1 || o.Relations[0].Shapes != 1 || o.Relations[0].Rate <= 0 ||
+		o.Relations[0].Precise != 1 || !slices.Equal(o.Relations[0].InUse, []string{"user_id"}) {
 		t.Errorf("%+v", o.Relations)
 	}
 }

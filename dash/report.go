@@ -2,6 +2,7 @@ package dash
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -47,8 +48,11 @@ type relationView struct {
 	Name    string  `json:"name"`
 	Writes  int64   `json:"writes"`
 	Rate    float64 `json:"rate"`    // writes a second
+	Precise float64 `json:"precise"` // share of the writes that removed no more than the results of the rows that they changed
 	Removed int64   `json:"removed"` // results that a write removed, counted when they are asked for again
 	Shapes  int     `json:"shapes"`  // of statements that read it
+
+	InUse []string `json:"inUse"` // by which columns its results are told apart
 }
 
 // overview tells how the cache does.
@@ -62,14 +66,25 @@ func (d *dashboard) overview(t *tally) overview {
 		s.Verified, s.Wrong, s.Unsure, s.Stuck, s.Entries, s.Bytes, s.MaxBytes, s.Evictions}
 	o.Hits, o.Misses = t.hits.counts(), t.misses.counts()
 	o.Advice, o.Shared = t.advise(s), t.sharedView(s.Shared)
+	d.relate(&o, t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o.Points = append([]point{}, t.points[1:]...) // the first is where counting began
 	o.Recent = append([]note{}, t.recent...)      // not nil, which JSON has another word for
 	o.Saved = t.saved.Seconds()
 	o.SavedRate = savedRate(t.points)
-	o.Relations = t.relationsLocked()
 	return o
+}
+
+// relate tells of relations.
+func (d *dashboard) relate(o *overview, t *tally) {
+	t.mu.Lock()
+	o.Relations = t.relationsLocked()
+	t.mu.Unlock()
+	for i := range o.Relations {
+		r := &o.Relations[i]
+		r.InUse = append([]string{}, d.cache.ShapesInUse(context.Background(), r.Name)...) // not nil
+	}
 }
 
 // savedRate is how many seconds of database time a minute were saved in the last one.
@@ -94,7 +109,11 @@ func (t *tally) relationsLocked() []relationView {
 	}
 	views := []relationView{}
 	for name, r := range t.relations {
-		views = append(views, relationView{name, r.writes, r.rate, r.removed, readers[name]})
+		v := relationView{Name: name, Writes: r.writes, Rate: r.rate, Removed: r.removed, Shapes: readers[name]}
+		if r.writes > 0 {
+			v.Precise = 1 - float64(r.wide)/float64(r.writes)
+		}
+		views = append(views, v)
 		delete(readers, name)
 	}
 	for name, n := range readers {

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,18 @@ func registered(in coherence.Store) []*database {
 		}
 	}
 	return found
+}
+
+// ShapesInUse are, for people, the shapes by which results of a relation are told apart in the databases of a store, as far as this process knows.
+func ShapesInUse(ctx context.Context, in coherence.Store, relation string) []string {
+	var names []string
+	for _, db := range registered(in) {
+		for _, shape := range db.domain.Known(ctx, relation) {
+			names = append(names, confine.Readable(shape))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Unannounced is how many writes a store could not be told of yet.

@@ -185,7 +185,7 @@ func TestDashboard(t *testing.T) {
 	do(t, ctx,
 		until(`document.querySelectorAll("#shapes tbody tr").length === 2`),
 		until(`document.querySelector("#headline").textContent.startsWith("96.8\u00a0% of reads answered from the cache")`),
-		until(`document.querySelector("#headline").textContent.includes("0 of 61 checked wrong")`),
+		until(`document.querySelector("#headline").textContent.includes("0 of 61 checked wrong: one\u00a0nine")`),
 		until(firstText+` === "SELECT name FROM stuff WHERE user_id = ?"`))
 
 	// Sort, by calls the other way.
@@ -198,7 +198,8 @@ func TestDashboard(t *testing.T) {
 	do(t, ctx, chromedp.SendKeys("#filter", "USER_ID"), until(`document.querySelectorAll("#shapes tbody tr").length === 1`),
 		until(`document.querySelector("#shapes tbody tr").textContent.includes("main.stuff, by UPDATE stuff SET name = ? WHERE id = ?")`),
 		until(`document.querySelector("#recent").textContent.includes("removed: main.stuff, by UPDATE")`),
-		until(`document.querySelector("#relations tbody").textContent.includes("main.stuff")`))
+		until(`document.querySelector("#relations tbody").textContent.includes("main.stuff")`),
+		until(`document.querySelector("#relations tbody tr").lastChild.textContent === "user_id"`))
 	shot(t, ctx, "light")
 
 	do(t, ctx, chromedp.Click("#shapes tbody td a"), until(`document.querySelector("#shape-text").textContent.includes("user_id = ?")`),
