@@ -278,6 +278,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 			return errFull
 		case v.state.marked(uint64(id)) && !noted:
 			lost.stripe(string(v.name), record{what: recHold, of: [3]uint64{in, stamp, µs}})
+			lost.look = append(lost.look, newTagView(v.name))
 		case v.state.marked(uint64(id)) || noted && (!v.there || v.state.suspect != 0):
 		default:
 			return store.ErrLapsed
@@ -286,7 +287,21 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	if len(lost.logs) == 0 {
 		return nil
 	}
-	return lost.run(ctx, true)
+	if err := lost.run(ctx, true); err != nil {
+		return err
+	}
+	for i := range lost.look { // one that was dropped and made meanwhile may be cleared by who looked at the stripe before it had the mark again
+		if v := &lost.look[i]; s.unmarked(v, id) {
+			return store.ErrLapsed
+		}
+	}
+	return nil
+}
+
+// unmarked takes the answer, and reports whether a tag is there without a mark.
+func (s *Store) unmarked(v *tagView, id store.HoldID) bool {
+	v.see(s)
+	return v.there && !v.state.marked(uint64(id))
 }
 
 // Join is as store.Store has it. The tag's log says what came first, the member

@@ -2,7 +2,10 @@ package memcached
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -90,4 +93,56 @@ func manyTags(n int) []store.Tag {
 		tags[i] = store.Tag(fmt.Sprint("tag", i))
 	}
 	return tags
+}
+
+// TestRenewAmongDrops: a hold whose mark a stripe has lost isn't whole if its tag was dropped, and made by another, before the stripe had the mark again.
+func TestRenewAmongDrops(t *testing.T) {
+	addr := dbtest.Memcached(t).Addr()
+	open := func() *Store {
+		s, err := Open(Options{Addrs: []string{addr}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	writer, reader := open(), open()
+	tag := []store.Tag{"x"}
+	lapsed := 0
+	for id := store.HoldID(1); id <= 500; id++ {
+		if _, err := writer.Lookup(t.Context(), "", tag); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Hold(t.Context(), id, tag, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		_ = writer.EvictStripe(tag[0])
+		made := make(chan error)
+		go func() {
+			for range rand.IntN(4) {
+				runtime.Gosched()
+			}
+			_ = reader.EvictTag(tag[0])
+			_, err := reader.Lookup(context.Background(), "", tag)
+			made <- err
+		}()
+		renewed := writer.renew(t.Context(), id, tag, 0)
+		if err := <-made; err != nil {
+			t.Fatal(err)
+		}
+		switch v, err := reader.Lookup(t.Context(), "", tag); {
+		case err != nil:
+			t.Fatal(err)
+		case errors.Is(renewed, store.ErrLapsed):
+			lapsed++
+		case renewed != nil:
+			t.Fatal(renewed)
+		case !v.Held:
+			t.Fatalf("try %d: a hold counts as whole, and its tag as free", id)
+		}
+		if err := writer.Release(t.Context(), id, tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d of 500 have lapsed", lapsed)
 }
