@@ -287,21 +287,22 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	if len(lost.logs) == 0 {
 		return nil
 	}
+	return s.restore(ctx, lost, id)
+}
+
+// restore marks stripes again that have lost marks of a hold, whose tags have theirs. It isn't whole if one was dropped meanwhile and made by
+// somebody, who may have looked at the stripe before, and clear the tag.
+func (s *Store) restore(ctx context.Context, lost *write, id store.HoldID) error {
 	if err := lost.run(ctx, true); err != nil {
 		return err
 	}
-	for i := range lost.look { // one that was dropped and made meanwhile may be cleared by who looked at the stripe before it had the mark again
-		if v := &lost.look[i]; s.unmarked(v, id) {
+	for i := range lost.look {
+		v := &lost.look[i]
+		if v.see(s); v.there && !v.state.marked(uint64(id)) {
 			return store.ErrLapsed
 		}
 	}
 	return nil
-}
-
-// unmarked takes the answer, and reports whether a tag is there without a mark.
-func (s *Store) unmarked(v *tagView, id store.HoldID) bool {
-	v.see(s)
-	return v.there && !v.state.marked(uint64(id))
 }
 
 // Join is as store.Store has it. The tag's log says what came first, the member

@@ -16,8 +16,8 @@ type command struct {
 	mode  byte     // of ms: S set, E add, A append
 	key   string   // without the life, which begins it
 	value []byte   // of ms
-	log   []record // of ms, in place of value, which is written of these anew each time that the command is sent
-	head  []byte   // … before them
+	head  []byte   // of ms, in place of value, which is made of this …
+	log   []record // … and of these, written anew each time that the command is sent
 	ttl   int64    // seconds; of ms, and of mg if it is to begin anew; 0: none
 	date  int64    // in place of ttl, by the server's clock, in seconds since 1970; 0: none
 	never bool     // of mg: the item is to have no ttl
@@ -26,9 +26,9 @@ type command struct {
 	size  bool     // of mg: the size alone
 }
 
-// draw makes the value of records, with new numbers.
+// draw makes the value of head and log, with new numbers.
 func (c *command) draw() {
-	if len(c.log) == 0 {
+	if len(c.head)+len(c.log) == 0 {
 		return
 	}
 	c.value = append(c.value[:0], c.head...)

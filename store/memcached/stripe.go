@@ -144,10 +144,9 @@ func (s *Store) makeStripes(ctx context.Context, srv *server, own []int, stripes
 		if all[n].stripe = (stripe{srv, n}); n >= commonStripes {
 			all[n].n = own[n-commonStripes]
 		}
-		made := command{verb: 's', mode: 'E', key: all[n].key(), ttl: stripeTTL, value: appendHead(nil, all[n].name(), false)}
+		made := command{verb: 's', mode: 'E', key: all[n].key(), ttl: stripeTTL, head: appendHead(nil, all[n].name(), false)}
 		if !s.o.TrustEmpty {
-			made.head, made.log = made.value, []record{{what: recHold, of: [3]uint64{nobody, 0, uint64(s.o.Lease.Microseconds())}}}
-			made.value = nil
+			made.log = []record{{what: recHold, of: [3]uint64{nobody, 0, uint64(s.o.Lease.Microseconds())}}}
 		}
 		b.add(made)
 		all[n].ask(b)
