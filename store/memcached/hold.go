@@ -248,16 +248,16 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	}
 	stamp, µs := newNumber(), uint64(lease.Microseconds())
 	bs, stripes, views := s.batches(), make(map[stripe]*stripeView), make([]tagView, len(tags))
-	done := make([]place, len(tags))
+	inStripes, inTags := make([]place, len(tags)), make([]place, len(tags))
 	for _, tag := range tags {
 		s.askStripe(bs, stripes, string(tag))
 	}
 	for i, tag := range tags {
 		b := bs.home(string(tag))
-		b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
-			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}}}})
+		inStripes[i] = place{b, b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
+			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}}}})}
 		views[i] = newTagView(tag)
-		done[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
+		inTags[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
 			log: []record{{what: recRenew, of: [3]uint64{uint64(id), stamp, µs}}}})}
 		views[i].ask(bs)
 	}
@@ -272,9 +272,9 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 		v := &views[i]
 		v.see(s)
 		in := inStripe(uint64(id), string(v.name))
-		noted := stripes[s.stripeOf(string(v.name))].state.marked(in)
+		noted := stripes[s.stripeOf(string(v.name))].state.marked(in) && inStripes[i].reply().found
 		switch {
-		case v.there && !done[i].reply().found:
+		case v.state.marked(uint64(id)) && !inTags[i].reply().found: // one without a mark may have been made since
 			return errFull
 		case v.state.marked(uint64(id)) && !noted:
 			lost.stripe(string(v.name), record{what: recHold, of: [3]uint64{in, stamp, µs}})

@@ -199,6 +199,7 @@ func (w *world) write(client int, rng *rand.Rand) {
 	hold, err := w.domain(client).Hold(bg, w.tags(regs...))
 	if err != nil {
 		w.failed.Add(1)
+		w.t.Log(err)
 		return
 	}
 	dawdle(rng)
@@ -350,8 +351,9 @@ func TestLinearizable(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			addrs := servers(t, c.servers)
 			ops := 100
-			if c.name == "all is dropped" {
-				addrs, ops = []string{dbtest.NewMemcached(t).Addr()}, 1500
+			mayFail := int64(0)
+			if c.name == "all is dropped" { // twice within one hold, now and then
+				addrs, ops, mayFail = []string{dbtest.NewMemcached(t).Addr()}, 1500, 15
 			}
 			rounds := c.rounds
 			if testing.Short() {
@@ -369,7 +371,7 @@ func TestLinearizable(t *testing.T) {
 				if !w.released(10 * time.Second) {
 					t.Fatalf("round %d: a hold doesn't end", round)
 				}
-				if n := w.failed.Load(); n > 0 {
+				if n := w.failed.Load(); n > mayFail {
 					t.Errorf("round %d: %d holds failed", round, n)
 				}
 				hits += len(w.ops)

@@ -3,6 +3,7 @@ package memcached
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/store"
@@ -10,7 +11,7 @@ import (
 
 // TestStandingHold: what processes hold for as long as they live keeps no other tag from being used that is found missing.
 func TestStandingHold(t *testing.T) {
-	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true})
+	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestStandingHold(t *testing.T) {
 
 // TestStandingHoldsApart: who waits for the holders of a standing tag doesn't wait for those of another one.
 func TestStandingHoldsApart(t *testing.T) {
-	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true})
+	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

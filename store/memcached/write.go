@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 )
@@ -49,7 +50,7 @@ func (w *write) add(l log, records ...record) *appended {
 // run appends, until each log has its records, or isn't there. Stripes are made
 // if they must be there.
 func (w *write) run(ctx context.Context, needStripes bool) error {
-	for range 4 {
+	for range 8 { // what is dropped and made all the time takes more than one
 		bs := w.s.batches()
 		for _, a := range w.logs {
 			b := bs.on(a.srv)
@@ -90,7 +91,7 @@ func (w *write) check(ctx context.Context, needStripes bool) (again bool, err er
 				err = w.s.shorten(ctx, a.log)
 			}
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errBusy) { // which has room, as others write to it
 			return false, err
 		}
 	}
