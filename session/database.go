@@ -2,15 +2,12 @@ package session
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/maypok86/otter/v2"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/catalog"
@@ -27,7 +24,7 @@ type database struct {
 
 	epoch atomic.Int64 // of what new connections begin with
 
-	guesses *otter.Cache[string, []driver.Value] // see guess
+	guesses *guesses // see guess
 	narrow  confine.NarrowWrites
 	asked   asking // see sight
 

@@ -48,10 +48,10 @@ func (g *guess) proven(changed int64, err error) (wrong bool) {
 		g.plan.sightedRight.Add(1)
 	}
 	if wrong || err != nil || !g.stays {
-		g.plan.db.guesses.Invalidate(g.key)
+		g.plan.db.guesses.forget(g.key)
 		g.plan.unsight(g.row)
 	} else {
-		g.plan.db.guesses.Set(g.key, g.values)
+		g.plan.db.guesses.set(g.key, g.values)
 	}
 	return wrong
 }

@@ -3,12 +3,12 @@ package session
 import (
 	"context"
 	"database/sql/driver"
+	"hash/maphash"
 	"reflect"
 	"slices"
 	"strconv"
 	"sync"
-
-	"github.com/maypok86/otter/v2"
+	"sync/atomic"
 
 	"github.com/larderdb/larder/analyze"
 	"github.com/larderdb/larder/confine"
@@ -25,12 +25,38 @@ import (
 // A program that writes rows in the order of their key is spared most round trips: when some rows were asked for, each
 // a little behind the one before, those behind the next are asked for with it.
 
-// maxGuesses bounds the rows that are remembered of one database.
-const maxGuesses = 4096
+// guesses are what rows of a database were like when they were written last. They may be wrong. Two rows may have one place; then the first is forgotten.
+type guesses struct {
+	seed  maphash.Seed
+	slots [4096]atomic.Pointer[remembered]
+}
 
-// newGuesses makes room for what rows were like. It may be wrong.
-func newGuesses() *otter.Cache[string, []driver.Value] {
-	return otter.Must(&otter.Options[string, []driver.Value]{MaximumSize: maxGuesses})
+type remembered struct {
+	key    string
+	values []driver.Value
+}
+
+func newGuesses() *guesses { return &guesses{seed: maphash.MakeSeed()} }
+
+func (g *guesses) slot(key string) *atomic.Pointer[remembered] {
+	return &g.slots[maphash.String(g.seed, key)%uint64(len(g.slots))]
+}
+
+func (g *guesses) get(key string) (values []driver.Value, ok bool) {
+	if is := g.slot(key).Load(); is != nil && is.key == key {
+		return is.values, true
+	}
+	return nil, false
+}
+
+func (g *guesses) set(key string, values []driver.Value) {
+	g.slot(key).Store(&remembered{key, values})
+}
+
+func (g *guesses) forget(key string) {
+	if slot := g.slot(key); slot.Load() != nil {
+		slot.Store(nil) // be it another row's
+	}
 }
 
 // rowKey is the key under which columns of a row are remembered; "" if it tells no unique key.
@@ -56,7 +82,7 @@ func (s *Session) values(ctx context.Context, g *guess, row confine.Image, colum
 	given := g.plan.given(columns, g.args)
 	if g.failed == nil {
 		known := false
-		if g.values, known = g.plan.db.guesses.GetIfPresent(g.key); !known {
+		if g.values, known = g.plan.db.guesses.get(g.key); !known {
 			g.values, known = g.plan.turn.take(g.key)
 		}
 		if known {

@@ -94,7 +94,7 @@ func (s *Session) tellLater(ctx context.Context, w *write, affected int64, err e
 	default:
 		target.rows = im.complete(target.rows)
 		if im.key != "" && im.values != nil && w.plan.change.Op == analyze.Update {
-			w.plan.db.guesses.Set(im.key, im.values)
+			w.plan.db.guesses.set(im.key, im.values)
 		}
 	}
 	w.holds.effect = w.effect
