@@ -23,11 +23,6 @@ type box[T any] struct {
 // AppendBinary writes the form that a shared store keeps.
 func (b *box[T]) AppendBinary(dst []byte) ([]byte, error) { return append(dst, b.form...), nil }
 
-// kept returns what this process's memory has under a key.
-func (c *Cache) kept(ctx context.Context, key string) (any, bool) {
-	return c.values.KeptUnder(ctx, c.valuePrefix, key)
-}
-
 // renewPause is how long it is waited after a value was begun to be made anew, before that is tried again.
 const renewPause = time.Second
 
@@ -109,7 +104,8 @@ func (c *Cache) late(ctx context.Context, key, name string) {
 
 // remembering is what a cache has for values.
 type remembering struct {
-	valuePrefix string // of keys in the domain
+	valuePrefix string           // of keys in the domain
+	kept        *coherence.Space // what is under that in this process's memory
 	flights     flights
 	reasons     reasons
 	renewals    chan struct{} // full while as many values are made in the background as may be

@@ -77,11 +77,10 @@ func Remember[T any](ctx context.Context, c *Cache, key string, load func(contex
 		var none T
 		return none, errNoCache
 	}
-	bypass, refresh := session.Wish(ctx)
-	if bypass || refresh || c.watchers.Listening() || ctx.Err() != nil {
+	if c.watchers.Listening() || ctx.Err() != nil {
 		return remember(ctx, c, key, load, o, len(options))
 	}
-	if kept, ok := c.kept(ctx, key); ok {
+	if kept, ok := c.kept.Kept(ctx, key); ok {
 		if b, ok := kept.(*box[T]); ok && b.plain && (o == nil || o.Clone == nil) {
 			return b.value, nil
 		}

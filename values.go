@@ -26,6 +26,7 @@ func (c *Cache) openValues() {
 	c.values = coherence.NewDomain(c.store, name, coherence.Options{TTL: c.options.TTL, Longest: maxTTL, Lease: c.options.Lease, Patience: defaultWait,
 		Fenced: c.fencedValues(), Told: func() { session.ToldLate(c.store) }, Mutant: c.options.mutant})
 	c.valuePrefix = c.values.Prefix() + "value:"
+	c.kept = c.values.Space(c.valuePrefix)
 	c.renewals = make(chan struct{}, maxRenewals)
 }
 

@@ -57,7 +57,7 @@ func listed(ctx context.Context, db *sql.DB) ([]listedThing, error) {
 }
 
 // BenchmarkRememberHit is a hit of a remembered list of 20 rows in the process against a sync.Map that holds the same list, in turn: "key" under a
-// text that is there already, "computed" under one that is put together for each call, as programs do.
+// text that is there already, "computed" under one that is put together for each call, as programs do, "of 1000" under one of so many texts.
 func BenchmarkRememberHit(b *testing.B) {
 	cache, db := openRemembered(b)
 	load := func(ctx context.Context) ([]listedThing, error) { return listed(ctx, db) }
@@ -69,8 +69,15 @@ func BenchmarkRememberHit(b *testing.B) {
 	plain.Store("stuff:42", kept)
 	remembered := func(key string) int { v, _ := larder.Remember(context.Background(), cache, key, load); return len(v) }
 	held := func(key string) int { v, _ := plain.Load(key); return len(v.([]listedThing)) }
+	var keys []string
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprintf("stuff:%d", i))
+		plain.Store(keys[i], kept)
+	}
+	asked := 0
 	for name, key := range map[string]func() string{
 		"key":      func() string { return "stuff:42" },
+		"of 1000":  func() string { asked += 7; return keys[asked%1000] },
 		"computed": func() string { return fmt.Sprintf("stuff:%d", 42) },
 	} {
 		b.Run(name, func(b *testing.B) {

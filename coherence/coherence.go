@@ -116,10 +116,9 @@ type Domain struct {
 	lease      time.Duration
 	patience   time.Duration // of a Lookup that waits for another's; 0: none
 	mutant     Mutant
-	beside     func() bool                           // see Options.Fenced
-	told       func()                                // see Options.Told
-	prompt     bool                                  // the store waits for nothing
-	find       func(space, name string) *store.Entry // nil if the store has none such
+	beside     func() bool // see Options.Fenced
+	told       func()      // see Options.Told
+	prompt     bool        // the store waits for nothing
 	flights    flights
 	writers    writers
 	usage      usage
@@ -180,11 +179,6 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		d.watch = WatchEvery(defaultWatch)
 	}
 	d.prompt = Prompt(s)
-	if finder, is := s.(interface {
-		Find(space, name string) *store.Entry
-	}); is && d.prompt {
-		d.find = finder.Find
-	}
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)

@@ -119,7 +119,7 @@ func TestWrappedMemory(t *testing.T) {
 	cancel()
 	ok(t, h.Release(ctx))
 	want(t, d, "k", tags, 1, 1, coherence.Miss)
-	if _, found := d.KeptUnder(bg, "", "k"); found {
+	if _, found := d.Space("").Kept(bg, "k"); found {
 		t.Error("the wrapper's Lookup was passed over")
 	}
 	if coherence.Prompt(s) || !coherence.Prompt(s.Store) {

@@ -34,8 +34,6 @@ const (
 	WhyNothing = "nothing was read through the cache"
 )
 
-type recordingKey struct{}
-
 // Record returns a context under which every Lookup, hit or miss, adds what it
 // depends on to the Recording. If ctx has one already, that gathers it as well. What is found under it is as it is now: see store.Anew.
 func Record(ctx context.Context) (context.Context, *Recording) {
@@ -43,7 +41,7 @@ func Record(ctx context.Context) (context.Context, *Recording) {
 	if rec.outer == nil {
 		ctx = store.Anew(ctx)
 	}
-	return context.WithValue(ctx, recordingKey{}, rec), rec
+	return within(ctx, func(s *scope) { s.rec = rec }), rec
 }
 
 // Anew returns a context whose Lookups are of what the store has now, also where it would serve a copy for a while without asking.
@@ -51,12 +49,14 @@ func Anew(ctx context.Context) context.Context { return store.Anew(ctx) }
 
 // Unrecorded returns a context that adds to no Recording: for what goes on when that has ended.
 func Unrecorded(ctx context.Context) context.Context {
-	return context.WithValue(ctx, recordingKey{}, (*Recording)(nil))
+	return within(ctx, func(s *scope) { s.rec = nil })
 }
 
 func recordingOf(ctx context.Context) *Recording {
-	rec, _ := ctx.Value(recordingKey{}).(*Recording)
-	return rec
+	if s := scopeOf(ctx); s != nil {
+		return s.rec
+	}
+	return nil
 }
 
 // Spoil marks the recording, if ctx has one, as not cacheable, for the given reason; the first reason stays.

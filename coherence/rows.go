@@ -82,16 +82,39 @@ func (d *Domain) Kept(ctx context.Context, key string) (value any, ok bool) {
 	return v.Entry.Value, true
 }
 
-// KeptUnder is Kept for the key that a space and a name make together, which need not be put together for it.
-func (d *Domain) KeptUnder(ctx context.Context, space, name string) (value any, ok bool) {
-	if d.find == nil || d.isFenced() {
+// A Space is what a domain has under keys that begin alike.
+type Space struct {
+	d    *Domain
+	find store.Finder // nil: none that costs less than a Lookup
+}
+
+// Space returns that of the keys that begin with a text.
+func (d *Domain) Space(begin string) *Space {
+	s := &Space{d: d}
+	if finder, is := d.store.(interface {
+		Finder(space string) store.Finder
+	}); is && d.prompt {
+		s.find = finder.Finder(begin)
+	}
+	return s
+}
+
+// Kept is Domain.Kept for a key by the rest of it. It finds nothing if ctx wishes that the database be read.
+func (s *Space) Kept(ctx context.Context, name string) (value any, ok bool) {
+	if s.find == nil || s.d.isFenced() {
 		return nil, false
 	}
-	e := d.find(space, name)
+	within := scopeOf(ctx)
+	if within != nil && within.wish != Cached {
+		return nil, false
+	}
+	e := s.find.Find(name)
 	if e == nil {
 		return nil, false
 	}
-	recordingOf(ctx).add(d.store, e.Tags, e.Tokens)
+	if within != nil {
+		within.rec.add(s.d.store, e.Tags, e.Tokens)
+	}
 	return e.Value, true
 }
 

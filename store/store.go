@@ -183,3 +183,9 @@ type Stats struct {
 	Tags      int
 	Evictions int64
 }
+
+// A Finder finds what Store.Lookup finds under keys that begin alike, by the rest of the key: nil for none. A Store of this process's memory has
+// a method Finder(space string) that returns one for such a beginning, if that costs less. The entry must not be changed.
+type Finder interface {
+	Find(name string) *Entry
+}

@@ -14,6 +14,7 @@ type item struct {
 	chain   atomic.Pointer[item] // the next in its bucket
 	key     string
 	hash    uint32
+	seen    atomic.Uint64 // the count of table.changes when it was last found valid by a glance; 0: never
 	uses    atomic.Uint32 // since it came, or came to the end of its queue
 	cost    uint32
 	main    bool // which queue it is in; guarded by the mu of entries
@@ -23,7 +24,8 @@ type item struct {
 	states  []*state
 	entry   store.Entry
 
-	prev, next *item // in its queue; guarded by the mu of entries
+	prev, next *item                 // in its queue; guarded by the mu of entries
+	shown      *atomic.Pointer[item] // where a glance finds it; nil: nowhere; guarded by the mu of entries
 }
 
 // fewTags is how many tags an item has room for beside it. More are apart.

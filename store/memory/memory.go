@@ -82,17 +82,6 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 // Prompt returns the store: none of its methods waits for anything, or looks at the context that it is given.
 func (s *Store) Prompt() store.Store { return s }
 
-// Find returns the entry that Lookup finds under the key that a space and a name make together, nil for none. It must not be changed.
-func (s *Store) Find(space, name string) *store.Entry {
-	var room [128]byte
-	it := s.entries.getBytes(append(append(room[:0], space...), name...))
-	if it == nil || !it.valid(s) {
-		return nil
-	}
-	it.used()
-	return &it.entry
-}
-
 // Again reports whether key was asked for before, not long ago, or had an entry that was found; it has one that is valid
 // if another has filled it meanwhile. Otherwise it notes that key was asked for now.
 func (s *Store) Again(key string) bool { return s.entries.again(key, s) }

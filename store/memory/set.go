@@ -83,7 +83,7 @@ func (t *table) part(name store.Tag, member string) {
 	if st == nil {
 		return
 	}
-	st.token.Store(t.newToken())
+	t.renewTokenLocked(st)
 	if slices.Contains(st.set.list(), member) {
 		t.assignLocked(sh, st, st.set.without(member))
 	}

@@ -27,13 +27,14 @@ const (
 
 // A table is the states of all tags.
 type table struct {
-	now    func() time.Duration
-	last   atomic.Uint64 // the token given last
-	bytes  atomic.Int64
-	count  atomic.Int64
-	idle   int64 // bytes that the idle list of one shard may take
-	seed   maphash.Seed
-	shards [shards]shard
+	now     func() time.Duration
+	last    atomic.Uint64 // the token given last
+	changes atomic.Uint64 // how many times a tag got a token or a mark: see Finder
+	bytes   atomic.Int64
+	count   atomic.Int64
+	idle    int64 // bytes that the idle list of one shard may take
+	seed    maphash.Seed
+	shards  [shards]shard
 }
 
 type shard struct {
@@ -66,6 +67,7 @@ type mark struct {
 
 func (t *table) init(now func() time.Duration, idle int64) {
 	t.now, t.idle, t.seed = now, idle/shards, maphash.MakeSeed()
+	t.changes.Store(1)
 	for i := range t.shards {
 		sh := &t.shards[i]
 		sh.states = make(map[store.Tag]*state)
@@ -78,6 +80,12 @@ func (t *table) shard(name store.Tag) *shard {
 }
 
 func (t *table) newToken() uint64 { return t.last.Add(1) }
+
+// renewTokenLocked gives a tag a new token.
+func (t *table) renewTokenLocked(st *state) {
+	st.token.Store(t.newToken())
+	t.changes.Add(1)
+}
 
 // look returns the tokens of tags, and whether one was held before they were read, or after.
 func (t *table) look(tags []store.Tag) ([]store.Token, bool) {
@@ -166,7 +174,7 @@ func (t *table) hold(name store.Tag, id store.HoldID, lease time.Duration) {
 	defer sh.mu.Unlock()
 	st := t.getLocked(sh, name)
 	t.setMarkLocked(st, id, lease)
-	st.token.Store(t.newToken())
+	t.renewTokenLocked(st)
 }
 
 func (t *table) setMarkLocked(st *state, id store.HoldID, lease time.Duration) {
@@ -187,6 +195,7 @@ func (t *table) pause(name store.Tag, id store.HoldID) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.setMarkLocked(t.getLocked(sh, name), id, 0)
+	t.changes.Add(1)
 }
 
 // resume takes the mark of id away from a tag, which keeps its token.
@@ -227,7 +236,7 @@ func (t *table) release(name store.Tag, id store.HoldID) {
 	if st == nil {
 		return
 	}
-	st.token.Store(t.newToken())
+	t.renewTokenLocked(st)
 	t.unmarkLocked(st, func(m mark) bool { return m.id == id })
 }
 
@@ -265,7 +274,7 @@ func (t *table) lapseLocked(st *state) {
 	now := t.now()
 	over := func(m mark) bool { return m.expires != 0 && m.expires <= now }
 	if slices.ContainsFunc(st.marks, over) {
-		st.token.Store(t.newToken())
+		t.renewTokenLocked(st)
 		t.unmarkLocked(st, over)
 	}
 }
@@ -323,7 +332,7 @@ func (t *table) sweepLocked(sh *shard) {
 // dropLocked forgets a state. A reader may still have it in hand, by an entry
 // that it found before that was evicted; so its last token is one of no entry.
 func (t *table) dropLocked(sh *shard, st *state) {
-	st.token.Store(t.newToken())
+	t.renewTokenLocked(st)
 	delete(sh.states, st.name)
 	t.count.Add(-1)
 	t.bytes.Add(-st.cost())

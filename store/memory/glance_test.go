@@ -1,0 +1,126 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/larderdb/larder/store"
+	"github.com/larderdb/larder/store/memory"
+	"github.com/larderdb/larder/store/storetest"
+)
+
+// glancing is a store whose Lookup asks a Finder first, and once more, which has found it before then.
+type glancing struct {
+	*memory.Store
+	find store.Finder
+}
+
+func (g glancing) Lookup(ctx context.Context, key string, tags []store.Tag) (store.View, error) {
+	if key != "" {
+		for range 2 {
+			if e := g.find.Find(key); e != nil {
+				return store.View{Entry: e}, nil
+			}
+		}
+	}
+	return g.Store.Lookup(ctx, key, tags)
+}
+
+// TestContractOfFinder: what a Finder finds is what Lookup does, in each step of the contract.
+func TestContractOfFinder(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Subject {
+		of := subject(t)
+		in := of.Store.(*memory.Store)
+		of.Store = glancing{in, in.Finder("")}
+		return of
+	})
+}
+
+// TestFindersOfOneStore: keys of two spaces are apart, an entry that two Finders show is gone for both when it is removed, and so are those
+// whose names look alike.
+func TestFindersOfOneStore(t *testing.T) {
+	s := memory.New(8 << 20)
+	defer s.Close()
+	a, again, b := s.Finder("a:"), s.Finder("a:"), s.Finder("b:")
+	fill := func(key, value string) {
+		t.Helper()
+		e := &store.Entry{Value: store.Bytes(value), Size: len(value)}
+		if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(f store.Finder, name, value string) {
+		t.Helper()
+		for range 3 {
+			got := ""
+			if e := f.Find(name); e != nil {
+				got = string(e.Value.(store.Bytes))
+			}
+			if got != value {
+				t.Errorf("%q is %q, want %q", name, got, value)
+			}
+		}
+	}
+	const long = "a name that is longer than what is looked at at its ends"
+	names := []string{"", "k", "name of 8", long[:30] + "x" + long[31:], long[:30] + "y" + long[31:]}
+	for _, name := range names {
+		fill("a:"+name, "a "+name)
+		fill("b:"+name, "b "+name)
+	}
+	for range 20 { // some slots have been given to others
+		for _, name := range names {
+			want(a, name, "a "+name)
+			want(again, name, "a "+name)
+			want(b, name, "b "+name)
+		}
+	}
+	want(a, "none", "")
+	for i, name := range names {
+		if i%2 == 0 {
+			fill("a:"+name, "new")
+			want(a, name, "new")
+			want(again, name, "new")
+		}
+		if err := s.Remove(t.Context(), "a:"+name); err != nil {
+			t.Fatal(err)
+		}
+		want(a, name, "")
+		want(again, name, "")
+		want(b, name, "b "+name)
+	}
+}
+
+// TestFinderKeepsNothing: what the store has let go isn't kept by a Finder.
+func TestFinderKeepsNothing(t *testing.T) {
+	s := memory.New(1 << 20)
+	defer s.Close()
+	f := s.Finder("")
+	type large struct{ bytes [10_000]byte }
+	var kept []weak.Pointer[large]
+	for i := range 2000 {
+		v := new(large)
+		kept = append(kept, weak.Make(v))
+		key := fmt.Sprint("key", i)
+		if err := s.Fill(t.Context(), key, &store.Entry{Value: v, Size: 10_000}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			f.Find(key)
+		}
+	}
+	runtime.GC()
+	left := 0
+	for _, p := range kept {
+		if p.Value() != nil {
+			left++
+		}
+	}
+	if n := s.Stats().Entries; left > n+1 { // the last one may be on the stack
+		t.Errorf("%d values are in memory, of %d entries", left, n)
+	}
+	runtime.KeepAlive(f)
+}
