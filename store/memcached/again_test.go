@@ -120,6 +120,31 @@ func TestFoundAgain(t *testing.T) {
 	}
 }
 
+// TestHoldAgain: a hold that is sent again has another stamp: a copy of it that comes late, after renewals, must not be taken for the one that was seen
+// when it came first, since a lease that began then is over.
+func TestHoldAgain(t *testing.T) {
+	p := newPairOfStores(t)
+	tags, first := []store.Tag{"x"}, mark{}
+	p.look(p.sure, tags...)
+	of := func() mark {
+		key, name := keyOf(tagKey, "x")
+		b := &batch{srv: p.sure.servers[0]}
+		b.add(command{verb: 'g', key: key})
+		p.must(p.sure.run(t.Context(), []*batch{b}))
+		st, ok := parseState(b.replies[0].value, "x", name)
+		if !ok || len(st.marks) != 1 {
+			t.Fatalf("a state of %+v", st)
+		}
+		return st.marks[0]
+	}
+	hold := func(ctx context.Context) error { return p.cut.Hold(ctx, 1, tags, 0, nil) }
+	p.resent(hold, func() bool { return p.look(p.sure, tags...).Held }, func() { first = of() })
+	if again := of(); again.id != first.id || again.stamp == first.stamp {
+		t.Errorf("a mark of %+v, and of %+v again", first, again)
+	}
+	p.must(p.cut.Release(t.Context(), 1, tags))
+}
+
 // TestManySuspects: more tags than are kept in mind come into use, one after the other, although at each moment somebody holds another one of their stripe.
 func TestManySuspects(t *testing.T) {
 	s, err := Open(Options{Addrs: []string{dbtest.Memcached(t).Addr()}, Namespace: t.Name(), TrustEmpty: true, Timeout: 10 * time.Second})

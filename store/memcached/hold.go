@@ -123,11 +123,13 @@ func (s *Store) Hold(ctx context.Context, id store.HoldID, tags []store.Tag, lea
 }
 
 func (s *Store) mark(ctx context.Context, id store.HoldID, tags []store.Tag, lease time.Duration, look *store.Look) error {
-	renewed := lease <= 0
+	renewed, stamp := lease <= 0, uint64(0)
 	if renewed {
 		lease = s.o.Lease
+	} else {
+		stamp = newNumber() // by which it is watched from here
 	}
-	stamp, µs := newNumber(), uint64(lease.Microseconds())
+	µs := uint64(lease.Microseconds())
 	w := s.write()
 	for _, tag := range tags {
 		w.stripe(string(tag), record{what: recHold, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}})
@@ -246,7 +248,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	if lease <= 0 {
 		lease = s.o.Lease
 	}
-	stamp, µs := newNumber(), uint64(lease.Microseconds())
+	µs := uint64(lease.Microseconds())
 	bs, stripes, views := s.batches(), make(map[stripe]*stripeView), make([]tagView, len(tags))
 	inStripes, inTags := make([]place, len(tags)), make([]place, len(tags))
 	for _, tag := range tags {
@@ -255,10 +257,10 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	for i, tag := range tags {
 		b := bs.home(string(tag))
 		inStripes[i] = place{b, b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
-			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), stamp, µs}}}})}
+			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), 0, µs}}}})}
 		views[i] = newTagView(tag)
 		inTags[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
-			log: []record{{what: recRenew, of: [3]uint64{uint64(id), stamp, µs}}}})}
+			log: []record{{what: recRenew, of: [3]uint64{uint64(id), 0, µs}}}})}
 		views[i].ask(bs)
 	}
 	if err := bs.run(ctx); err != nil {
@@ -277,7 +279,7 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 		case v.state.marked(uint64(id)) && !inTags[i].reply().found: // one without a mark may have been made since
 			return errFull
 		case v.state.marked(uint64(id)) && !noted:
-			lost.stripe(string(v.name), record{what: recHold, of: [3]uint64{in, stamp, µs}})
+			lost.stripe(string(v.name), record{what: recHold, of: [3]uint64{in, 0, µs}})
 			lost.look = append(lost.look, newTagView(v.name))
 		case v.state.marked(uint64(id)) || noted && (!v.there || v.state.suspect != 0):
 		default:

@@ -86,12 +86,10 @@ func (r record) appendTo(b []byte) []byte {
 		return appendRecord(b, r.what, newNumber())
 	case recClear, recRelease:
 		return appendRecord(b, r.what, r.of[0])
-	case recHold:
-		if r.of[0] == nobody { // which whoever watches it must not take for the one before
+	case recHold, recRenew:
+		if r.of[1] == 0 { // whoever watches the mark must not take it for one before, which may have come long ago
 			r.of[1] = newNumber()
 		}
-		return appendRecord(b, r.what, r.of[:]...)
-	case recRenew:
 		return appendRecord(b, r.what, r.of[:]...)
 	case recLapse:
 		return appendRecord(b, r.what, r.of[0], r.of[1], newNumber())
