@@ -335,6 +335,7 @@ func Refresh(ctx context.Context) context.Context { return session.WithRefresh(c
 func (c *Cache) Close() error {
 	c.signals.stop()
 	c.endRelay()
+	c.kept.Close()
 	c.values.Close()
 	if c.own {
 		return c.store.Close()

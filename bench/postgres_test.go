@@ -104,6 +104,34 @@ func BenchmarkWriteDurable(b *testing.B) {
 		d.write(b, cached, d.id(2)) // the first that is asked for
 		pairAfter(b, bare, cached, 1, show, func(db *sql.DB, i int) { d.write(b, db, d.id(i)) })
 	})
+	b.Run("read meanwhile", func(b *testing.B) { // as asked, but that somebody reads all the time, and isn't to be kept from the cache
+		d := durable{kept: byUser, id: inNoOrder}
+		bare, cached := pairOn(b, server)
+		d.warm(b, bare, cached)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(50 * time.Microsecond):
+				}
+				rows, err := cached.Query(d.kept, 7)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				rows.Close()
+			}
+		}()
+		for i := range 100 { // until they are spared
+			d.write(b, cached, d.id(i))
+		}
+		pair(b, bare, cached, 1, func(db *sql.DB, i int) { d.write(b, db, d.id(i)) })
+		close(stop)
+		<-stopped
+	})
 	b.Run("asked by hand", func(b *testing.B) { // without a cache
 		d := durable{id: inNoOrder}
 		bare, cached := pairOn(b, server)

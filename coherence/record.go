@@ -34,6 +34,8 @@ const (
 	WhyNothing = "nothing was read through the cache"
 )
 
+type recordingKey struct{}
+
 // Record returns a context under which every Lookup, hit or miss, adds what it
 // depends on to the Recording. If ctx has one already, that gathers it as well. What is found under it is as it is now: see store.Anew.
 func Record(ctx context.Context) (context.Context, *Recording) {
@@ -41,7 +43,7 @@ func Record(ctx context.Context) (context.Context, *Recording) {
 	if rec.outer == nil {
 		ctx = store.Anew(ctx)
 	}
-	return within(ctx, func(s *scope) { s.rec = rec }), rec
+	return saying(ctx, recordingKey{}, rec), rec
 }
 
 // Anew returns a context whose Lookups are of what the store has now, also where it would serve a copy for a while without asking.
@@ -49,14 +51,12 @@ func Anew(ctx context.Context) context.Context { return store.Anew(ctx) }
 
 // Unrecorded returns a context that adds to no Recording: for what goes on when that has ended.
 func Unrecorded(ctx context.Context) context.Context {
-	return within(ctx, func(s *scope) { s.rec = nil })
+	return saying(ctx, recordingKey{}, (*Recording)(nil))
 }
 
 func recordingOf(ctx context.Context) *Recording {
-	if s := scopeOf(ctx); s != nil {
-		return s.rec
-	}
-	return nil
+	rec, _ := ctx.Value(recordingKey{}).(*Recording)
+	return rec
 }
 
 // Spoil marks the recording, if ctx has one, as not cacheable, for the given reason; the first reason stays.

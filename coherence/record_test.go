@@ -1,6 +1,7 @@
 package coherence_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"unsafe"
@@ -158,4 +159,31 @@ func TestRecordConcurrently(t *testing.T) {
 	}
 	ok(t, d.Announce(bg, []store.Tag{d.Tag("h")}))
 	want(t, d, "value", nil, "x", "x", coherence.Miss)
+}
+
+// TestContextsOfTwo: a context that is put together of two says what both say.
+func TestContextsOfTwo(t *testing.T) {
+	recorded, rec := coherence.Record(bg)
+	bypassed := coherence.WithWish(bg, coherence.Bypassed)
+	for _, ctx := range []context.Context{both{recorded, bypassed}, both{bypassed, recorded}} {
+		if w, asks := coherence.WishOf(ctx); w != coherence.Bypassed || !asks {
+			t.Errorf("a wish of %v, %v", w, asks)
+		}
+	}
+	coherence.Spoil(both{bypassed, recorded}, "spoiled")
+	if why := rec.Spoiled(); why != "spoiled" {
+		t.Errorf("spoiled: %q", why)
+	}
+}
+
+type both struct {
+	context.Context
+	second context.Context
+}
+
+func (b both) Value(key any) any {
+	if v := b.Context.Value(key); v != nil {
+		return v
+	}
+	return b.second.Value(key)
 }

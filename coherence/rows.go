@@ -104,18 +104,27 @@ func (s *Space) Kept(ctx context.Context, name string) (value any, ok bool) {
 	if s.find == nil || s.d.isFenced() {
 		return nil, false
 	}
-	within := scopeOf(ctx)
-	if within != nil && within.wish != Cached {
-		return nil, false
+	said := ctx.Value(saidKey{}) != nil
+	if said {
+		if w, _ := WishOf(ctx); w != Cached {
+			return nil, false
+		}
 	}
 	e := s.find.Find(name)
 	if e == nil {
 		return nil, false
 	}
-	if within != nil {
-		within.rec.add(s.d.store, e.Tags, e.Tokens)
+	if said {
+		recordingOf(ctx).add(s.d.store, e.Tags, e.Tokens)
 	}
 	return e.Value, true
+}
+
+// Close gives back what makes that quick.
+func (s *Space) Close() {
+	if s.find != nil {
+		s.find.Close()
+	}
 }
 
 // Again reports whether a key without an entry was asked for before, not long ago, or had one that was found, and notes

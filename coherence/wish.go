@@ -15,41 +15,22 @@ const (
 // WhyBypassed is why what was made under Bypassed isn't kept.
 const WhyBypassed = "a bypass was asked for"
 
-// A scope is all that a context says to the cache. It is one value of the context, since each read looks for it. It doesn't change.
-type scope struct {
-	wish Wish
-	asks bool       // wish is set
-	rec  *Recording // nil for none
-}
+type wishKey struct{}
 
-type scopeKey struct{}
+// A context that says anything to the cache has a value for saidKey as well, so that who finds none need look for nothing else. It isn't what is said: of
+// contexts that are put together of two, one may have the wish and the other the recording.
+type saidKey struct{}
 
-// scopeOf is that of a context, nil if it has none.
-func scopeOf(ctx context.Context) *scope {
-	s, _ := ctx.Value(scopeKey{}).(*scope)
-	return s
-}
-
-// within returns a context with another scope.
-func within(ctx context.Context, change func(*scope)) context.Context {
-	var s scope
-	if outer := scopeOf(ctx); outer != nil {
-		s = *outer
-	}
-	change(&s)
-	return context.WithValue(ctx, scopeKey{}, &s)
+// saying returns a context that says something to the cache.
+func saying(ctx context.Context, key, what any) context.Context {
+	return context.WithValue(context.WithValue(ctx, key, what), saidKey{}, true)
 }
 
 // WithWish returns a context whose reads, and what is made of them, are as wished.
-func WithWish(ctx context.Context, w Wish) context.Context {
-	return within(ctx, func(s *scope) { s.wish, s.asks = w, true })
-}
+func WithWish(ctx context.Context, w Wish) context.Context { return saying(ctx, wishKey{}, w) }
 
 // WishOf is what a context asks for, and whether it asks for anything.
 func WishOf(ctx context.Context) (w Wish, asks bool) {
-	s := scopeOf(ctx)
-	if s == nil {
-		return Cached, false
-	}
-	return s.wish, s.asks
+	w, asks = ctx.Value(wishKey{}).(Wish)
+	return w, asks
 }

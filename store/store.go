@@ -188,4 +188,5 @@ type Stats struct {
 // a method Finder(space string) that returns one for such a beginning, if that costs less. The entry must not be changed.
 type Finder interface {
 	Find(name string) *Entry
+	Close() // after which it still finds, but no longer at less cost
 }

@@ -251,13 +251,16 @@ func (s *Store) renew(ctx context.Context, id store.HoldID, tags []store.Tag, le
 	µs := uint64(lease.Microseconds())
 	bs, stripes, views := s.batches(), make(map[stripe]*stripeView), make([]tagView, len(tags))
 	inStripes, inTags := make([]place, len(tags)), make([]place, len(tags))
-	for _, tag := range tags {
-		s.askStripe(bs, stripes, string(tag))
-	}
 	for i, tag := range tags {
 		b := bs.home(string(tag))
 		inStripes[i] = place{b, b.add(command{verb: 's', mode: 'A', key: s.stripeOf(string(tag)).key(),
 			log: []record{{what: recRenew, of: [3]uint64{inStripe(uint64(id), string(tag)), 0, µs}}}})}
+	}
+	for _, tag := range tags { // after that: one that was dropped and made before it has no mark
+		s.askStripe(bs, stripes, string(tag))
+	}
+	for i, tag := range tags {
+		b := bs.home(string(tag))
 		views[i] = newTagView(tag)
 		inTags[i] = place{b, b.add(command{verb: 's', mode: 'A', key: views[i].key,
 			log: []record{{what: recRenew, of: [3]uint64{uint64(id), 0, µs}}}})}

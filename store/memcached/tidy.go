@@ -65,7 +65,7 @@ func (t *tidy) look(s *Store, l log, rep *reply, st *state) {
 // grown has a log of that size shortened.
 func (t *tidy) grown(s *Store, l log, size int) {
 	if size > longLog {
-		t.begin(l, func() { _ = s.shorten(context.Background(), l) }) // the next who sees it tries again
+		t.begin(l, func() { _ = s.shorten(context.Background(), l, 16) }) // the next who sees it tries again
 	}
 }
 
@@ -82,8 +82,8 @@ func (t *tidy) drop(s *Store, seen place, key string) {
 var errBusy = errors.New("memcached: a state changes faster than it can be written")
 
 // shorten replaces a log by the shortest that says the same, if it isn't changed meanwhile.
-func (s *Store) shorten(ctx context.Context, l log) error {
-	for range 16 {
+func (s *Store) shorten(ctx context.Context, l log, tries int) error {
+	for range tries {
 		look := &batch{srv: l.srv}
 		look.add(command{verb: 'g', key: l.key})
 		if err := s.run(ctx, []*batch{look}); err != nil {

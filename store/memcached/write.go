@@ -84,11 +84,11 @@ func (w *write) check(ctx context.Context, needStripes bool) (again bool, err er
 		case done, a.isTag && !there, !a.isTag && !needStripes:
 		case a.isTag || made[a.srv]: // it has no room, or was made just now
 			again = true
-			err = w.s.shorten(ctx, a.log)
+			err = w.s.shorten(ctx, a.log, 4)
 		default: // a stripe that isn't there, or has no room
 			again, made[a.srv] = true, true
 			if err = w.s.makeStripes(ctx, a.srv, w.ownStripes(a.srv), nil); err == nil {
-				err = w.s.shorten(ctx, a.log)
+				err = w.s.shorten(ctx, a.log, 4)
 			}
 		}
 		if err != nil && !errors.Is(err, errBusy) { // which has room, as others write to it

@@ -218,7 +218,7 @@ func (t *entries) dropLocked(it *item, evicted bool) {
 		at = &at.Load().chain
 	}
 	at.Store(it.chain.Load())
-	it.hide()
+	it.hideLocked()
 	t.of(it).pull(it)
 	t.count--
 	t.gone(it, evicted)

@@ -18,6 +18,7 @@ type Finder struct {
 	store *Store
 	space string
 	slots [glances]atomic.Pointer[item]
+	over  bool // guarded by the mu of entries
 }
 
 const (
@@ -38,7 +39,7 @@ func (f *Finder) Find(name string) *store.Entry {
 		if it = s.under(f.space, name); it == nil {
 			return nil
 		}
-		s.entries.show(it, slot)
+		f.show(it, slot)
 	}
 	if it.seen.Load() != now {
 		if !it.valid(s) {
@@ -58,23 +59,41 @@ func (s *Store) under(space, name string) *item {
 	return s.entries.getBytes(append(append(room[:0], space...), name...))
 }
 
-// show puts an item in a slot, if it is still in the table and in no other slot. It doesn't wait for that.
-func (t *entries) show(it *item, slot *atomic.Pointer[item]) {
-	if slot.Load() != nil && rand.Uint32()%glanceSeldom != 0 || !t.mu.TryLock() {
+// show puts an item in a slot, if it is still in the table and no other Finder shows it. It doesn't wait for that.
+func (f *Finder) show(it *item, slot *atomic.Pointer[item]) {
+	mu := &f.store.entries.mu
+	if slot.Load() != nil && rand.Uint32()%glanceSeldom != 0 || !mu.TryLock() {
 		return
 	}
-	defer t.mu.Unlock()
-	if it.next == nil || it.shown != nil && it.shown != slot {
+	defer mu.Unlock()
+	if it.next == nil || it.shown != nil || f.over {
 		return
+	}
+	if before := slot.Load(); before != nil {
+		before.hideLocked()
 	}
 	it.shown = slot
 	slot.Store(it)
 }
 
-// hide takes an item out of its slot.
-func (it *item) hide() {
+// hideLocked takes an item out of its slot.
+func (it *item) hideLocked() {
 	if it.shown != nil {
-		it.shown.CompareAndSwap(it, nil)
+		it.shown.Store(nil)
+		it.shown = nil
+	}
+}
+
+// Close has the store let go of the slots.
+func (f *Finder) Close() {
+	mu := &f.store.entries.mu
+	mu.Lock()
+	defer mu.Unlock()
+	f.over = true
+	for i := range f.slots {
+		if it := f.slots[i].Load(); it != nil {
+			it.hideLocked()
+		}
 	}
 }
 

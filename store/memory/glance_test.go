@@ -40,6 +40,67 @@ func TestContractOfFinder(t *testing.T) {
 	})
 }
 
+// TestWriteWithinGlance: what is written while a glance looks at the tags, after it has seen their tokens, is counted for the next one.
+func TestWriteWithinGlance(t *testing.T) {
+	during := func() {}
+	s := memory.NewWithClock(1<<20, func() time.Duration { // which is asked between the tokens and the second look at the holds
+		do := during
+		during = func() {}
+		do()
+		return time.Second
+	})
+	defer s.Close()
+	f, tags := s.Finder(""), []store.Tag{"t"}
+	write := func(id store.HoldID, tags []store.Tag) {
+		if s.Hold(t.Context(), id, tags, 0, nil) != nil || s.Release(t.Context(), id, tags) != nil {
+			t.Error("a hold fails")
+		}
+	}
+	v, err := s.Lookup(t.Context(), "", tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &store.Entry{Value: store.Bytes("1"), Size: 1, Tags: tags, Tokens: v.Tokens}
+	if err := s.Fill(t.Context(), "k", e, time.Hour); err != nil || f.Find("k") == nil {
+		t.Fatal("nothing is kept: this test tests nothing")
+	}
+	write(1, []store.Tag{"other"})
+	during = func() { write(2, tags) }
+	f.Find("k") // may find it: it began before the write
+	for range 3 {
+		if f.Find("k") != nil {
+			t.Fatal("found after the write")
+		}
+	}
+}
+
+// TestFinderOfNobody: a Finder that was closed stays in memory for nobody, and another one shows what it has shown.
+func TestFinderOfNobody(t *testing.T) {
+	s := memory.New(8 << 20)
+	defer s.Close()
+	if err := s.Fill(t.Context(), "k", &store.Entry{Value: store.Bytes("1"), Size: 1}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	first := s.Finder("").(*memory.Finder)
+	gone := weak.Make(first)
+	if first.Find("k") == nil || !first.Shows("k") {
+		t.Fatal("nothing is shown: this test tests nothing")
+	}
+	first.Close()
+	if first.Find("k") == nil || first.Shows("k") {
+		t.Error("a closed Finder finds nothing, or shows it")
+	}
+	first = nil
+	runtime.GC()
+	if gone.Value() != nil {
+		t.Error("it is still there")
+	}
+	second := s.Finder("").(*memory.Finder)
+	if second.Find("k") == nil || !second.Shows("k") {
+		t.Error("another one doesn't show it")
+	}
+}
+
 // TestFindersOfOneStore: keys of two spaces are apart, an entry that two Finders show is gone for both when it is removed, and so are those
 // whose names look alike.
 func TestFindersOfOneStore(t *testing.T) {

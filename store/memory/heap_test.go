@@ -54,7 +54,7 @@ func TestHeap(t *testing.T) {
 			took := int64(heap() - before)
 			off := float64(st.Bytes-took) / float64(took) * 100
 			t.Logf("%d entries, %d tags: says %d, heap %d, %+.1f%% (%d B an entry)", st.Entries, st.Tags, st.Bytes, took, off, took/int64(st.Entries))
-			if off < -15 || off > 15 {
+			if off < -7 || off > 7 {
 				t.Errorf("says %d bytes, the heap %d: %+.1f%%", st.Bytes, took, off)
 			}
 			if st.Bytes > limit || st.Bytes < limit*8/10 {

@@ -27,9 +27,10 @@ const (
 
 // A table is the states of all tags.
 type table struct {
+	changes atomic.Uint64 // how many times a tag that entries may have got a token or a mark: see Finder
+	_       [56]byte      // each glance reads it
 	now     func() time.Duration
 	last    atomic.Uint64 // the token given last
-	changes atomic.Uint64 // how many times a tag got a token or a mark: see Finder
 	bytes   atomic.Int64
 	count   atomic.Int64
 	idle    int64 // bytes that the idle list of one shard may take
@@ -81,7 +82,7 @@ func (t *table) shard(name store.Tag) *shard {
 
 func (t *table) newToken() uint64 { return t.last.Add(1) }
 
-// renewTokenLocked gives a tag a new token.
+// renewTokenLocked gives a tag a new token. It is counted after that: a tag that a member parts from has no mark meanwhile.
 func (t *table) renewTokenLocked(st *state) {
 	st.token.Store(t.newToken())
 	t.changes.Add(1)
@@ -332,7 +333,7 @@ func (t *table) sweepLocked(sh *shard) {
 // dropLocked forgets a state. A reader may still have it in hand, by an entry
 // that it found before that was evicted; so its last token is one of no entry.
 func (t *table) dropLocked(sh *shard, st *state) {
-	t.renewTokenLocked(st)
+	st.token.Store(t.newToken()) // which needn't be counted: no item has it
 	delete(sh.states, st.name)
 	t.count.Add(-1)
 	t.bytes.Add(-st.cost())
