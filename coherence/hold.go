@@ -34,6 +34,7 @@ type Hold struct {
 	lapsed   bool          // they may have been gone when the change became visible
 	schema   bool          // of a change of the schema
 	untold   []untold      // shapes whose slices Tell is to tell …
+	patience []*patience   // … and whose readers wait …
 	paused   []store.Tag   // … and the tags of these, and of those that were told: marked, with the tokens that they had
 	facts    []*Reliance   // by which its tags were told
 	reliance *Reliance     // whose hold of #facts it is
@@ -259,7 +260,6 @@ func (h *Hold) lapse() {
 	_ = h.d.store.Renew(context.Background(), h.id, h.tags, h.d.lease)
 	if len(h.paused) > 0 {
 		_ = h.d.store.Hold(context.Background(), h.id, h.paused, h.d.lease, nil)
-		h.d.pauses.now.Add(-int64(len(h.paused)))
-		h.paused, h.untold = nil, nil
+		h.unpaused()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/larderdb/larder/store"
 )
@@ -19,9 +20,11 @@ import (
 //	readers   find nothing of S as long as R(S)* is marked, and keep nothing; after that they find all that they found
 //	          before, but for the slices that were released
 //
-// What it costs is paid by those who read meanwhile. So a shape is paused only as long as few of them are met: a write
-// that is paused saves one statement, each read that meets it is one. Where too many were, it is tried again after ever
-// more writes: one that waits for a lock keeps all readers of the shape from the cache.
+// What it costs is paid by those who read meanwhile. They wait, for most pauses are over before the database would have answered them, but
+// not for long, nor at all when one has waited in vain for the same pause: it may be of a write that waits for a lock. Who has not found the
+// end of it reads from the database. So a shape is paused only as long as few of them are met: a write that is paused saves one statement;
+// a read that waits loses about as much time, and each that goes to the database is a statement, and keeps nothing. Where too many were, it is
+// tried again after ever more writes.
 
 // A PausePolicy says which writes pause what they can't tell.
 type PausePolicy uint8
@@ -48,23 +51,28 @@ type pauses struct {
 	count  atomic.Int64 // of shapes, at most
 }
 
-// A patience is whether writes may pause a shape.
+// A patience is whether writes may pause a shape, and where those who read it wait.
 type patience struct {
-	mu     sync.Mutex
-	credit int // how many reads may be met yet; below 1 there is no pause
-	denied int // how many writes were denied one since the last
-	wait   int // how many are before the next
+	mu     sync.Mutex    // guards all
+	open   int           // pauses of it now
+	late   bool          // somebody has waited in vain since there was none
+	over   chan struct{} // closed when there is none any more; nil: nobody waits
+	credit int           // how many reads may be met yet; below 1 there is no pause
+	denied int           // how many writes were denied one since the last
+	wait   int           // how many are before the next
 }
 
 // What a pause may cost.
 const (
 	maxPatience  = 4096 // shapes of which it is known
-	firstCredit  = 4
-	maxCredit    = 16
+	firstCredit  = 16
+	maxCredit    = 64
 	firstWait    = 64
 	maxWait      = 1 << 16
-	costPerRead  = 2 // a read may take longer than the question that is saved
-	earnPerPause = 1
+	costPerRead  = 8 // a read may take longer than the question that is saved
+	costPerWait  = 1
+	earnPerPause = 4
+	pauseWait    = time.Millisecond // that is waited for
 )
 
 // Prompt reports whether a store is one that waits for nothing, and so looks at no context. It says so by returning itself: one that
@@ -117,12 +125,91 @@ func (p *patience) ask() bool {
 func (p *patience) met() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.chargeLocked(costPerRead)
+}
+
+func (p *patience) chargeLocked(cost int) {
 	if p.credit <= 0 {
 		return
 	}
-	if p.credit -= costPerRead; p.credit <= 0 {
+	if p.credit -= cost; p.credit <= 0 {
 		p.denied, p.wait = 0, min(2*p.wait, maxWait)
 	}
+}
+
+// begin notes that a pause begins.
+func (p *patience) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open++
+}
+
+// end notes that one has ended, and wakes who waits.
+func (p *patience) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open--; p.open > 0 {
+		return
+	}
+	p.late = false
+	if p.over != nil {
+		close(p.over)
+		p.over = nil
+	}
+}
+
+// waitable returns what is closed at the end of the pause, nil if there is none that is worth waiting for.
+func (p *patience) waitable() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open == 0 || p.late {
+		return nil
+	}
+	if p.over == nil {
+		p.over = make(chan struct{})
+	}
+	return p.over
+}
+
+// waited notes that somebody has waited, and whether in vain.
+func (p *patience) waited(inVain bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.chargeLocked(costPerWait)
+	p.late = p.late || inVain && p.open > 0
+}
+
+// wait waits for the end of the pauses of tags, and reports whether there were any that have ended.
+func (p *pauses) wait(ctx context.Context, tags []store.Tag) bool {
+	if p.store == nil || p.now.Load() == 0 {
+		return false
+	}
+	ended := false
+	for _, tag := range tags {
+		known, ok := p.shapes.Load(tag)
+		if !ok {
+			continue
+		}
+		of := known.(*patience)
+		over := of.waitable()
+		if over == nil {
+			continue
+		}
+		timer := time.NewTimer(pauseWait)
+		inVain := false
+		select {
+		case <-over:
+			ended = true
+		case <-timer.C:
+			inVain = true
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if of.waited(inVain); inVain || ctx.Err() != nil {
+			return false
+		}
+	}
+	return ended
 }
 
 // met notes that a read of tags was kept from the cache.
@@ -145,6 +232,9 @@ func (h *Hold) pause(later []untold) {
 	h.untold = later
 	for _, u := range later {
 		h.paused = append(h.paused, u.tag)
+		of := h.d.pauses.patienceOf(u.tag)
+		of.begin()
+		h.patience = append(h.patience, of)
 	}
 	h.d.pauses.now.Add(int64(len(h.paused)))
 	if h.d.mutant != NoPause {
@@ -193,6 +283,14 @@ func (h *Hold) resume() {
 		return
 	}
 	h.d.pauses.store.Resume(h.id, h.paused)
+	h.unpaused()
+}
+
+// unpaused notes that the pause has ended.
+func (h *Hold) unpaused() {
 	h.d.pauses.now.Add(-int64(len(h.paused)))
-	h.paused, h.untold = nil, nil
+	for _, of := range h.patience {
+		of.end()
+	}
+	h.paused, h.untold, h.patience = nil, nil, nil
 }

@@ -3,6 +3,7 @@ package coherence_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/larderdb/larder/coherence"
@@ -166,6 +167,80 @@ func TestPauseOfProposed(t *testing.T) {
 	if o := read(); o != coherence.Miss {
 		t.Errorf("not told: %v", o)
 	}
+}
+
+// TestPauseIsWaitedFor: who reads what a short pause keeps from them waits for its end, and finds what it found before, but for what was written.
+func TestPauseIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPausing(t, coherence.NoMutant, coherence.CheapPauses)
+		ends := map[string]struct {
+			end   func(h *coherence.Hold)
+			wants map[string]coherence.Outcome
+		}{
+			"released":    {func(h *coherence.Hold) { p.tell(h); ok(t, h.Release(bg)) }, map[string]coherence.Outcome{"7": coherence.Hit, "42": coherence.Miss}},
+			"rolled back": {func(h *coherence.Hold) { ok(t, h.Rollback(bg)) }, map[string]coherence.Outcome{"7": coherence.Hit, "42": coherence.Hit}},
+			"abandoned":   {func(h *coherence.Hold) { h.Abandon() }, map[string]coherence.Outcome{"7": coherence.Held, "42": coherence.Held}},
+		}
+		for name, c := range ends {
+			h := p.hold()
+			began, got := time.Now(), map[string]chan coherence.Outcome{}
+			for user := range c.wants {
+				got[user] = make(chan coherence.Outcome, 1)
+				go func() { got[user] <- p.read(user) }()
+			}
+			synctest.Wait() // they wait
+			time.Sleep(200 * time.Microsecond)
+			c.end(h)
+			for user, want := range c.wants {
+				if o := <-got[user]; o != want {
+					t.Errorf("%s: list of %s: %v, want %v", name, user, o, want)
+				}
+			}
+			if took := time.Since(began); took != 200*time.Microsecond {
+				t.Errorf("%s: they have waited for %v", name, took)
+			}
+			p.now += 2 * time.Second // beyond the lease
+			p.read("7")
+			p.read("42")
+			p.want(coherence.Hit, name, "7", "42")
+		}
+	})
+}
+
+// TestPauseIsWaitedForOnce: a long pause is waited for by those who come before the first has waited in vain, by no one in a transaction, nor after its context
+// has ended; the next one is waited for again.
+func TestPauseIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPausing(t, coherence.NoMutant, coherence.AlwaysPause)
+		took := func(ctx context.Context, join bool) time.Duration {
+			began := time.Now()
+			r := p.d.LookupRows(ctx, "list 7", []coherence.Tag{p.d.Tag("*")}, told(rowsOf("user_id", "7")), join)
+			r.Done()
+			if r.Outcome != coherence.Held {
+				t.Errorf("%v, in a pause", r.Outcome)
+			}
+			return time.Since(began)
+		}
+		ended, cancel := context.WithCancel(bg)
+		cancel()
+		for range 3 {
+			h := p.hold()
+			if d := took(bg, false); d != 0 {
+				t.Errorf("in a transaction it is waited for %v", d)
+			}
+			if d := took(ended, true); d != 0 {
+				t.Errorf("after its context has ended it waits for %v", d)
+			}
+			if d := took(bg, true); d == 0 || d > 5*time.Millisecond {
+				t.Errorf("the first waits for %v", d)
+			}
+			if d := took(bg, true); d != 0 {
+				t.Errorf("the second waits for %v", d)
+			}
+			p.tell(h)
+			ok(t, h.Release(bg))
+		}
+	})
 }
 
 // TestPauseGivesWay: where readers are met there are no pauses for ever longer.

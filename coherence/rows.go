@@ -179,6 +179,9 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 		unasked = key
 	}
 	v, err := d.store.Lookup(ctx, unasked, n.tags)
+	if err == nil && v.Held && join && d.pauses.wait(ctx, n.tags) {
+		v, err = d.store.Lookup(ctx, key, n.tags)
+	}
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}

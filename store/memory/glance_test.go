@@ -160,7 +160,7 @@ func TestFinderKeepsNothing(t *testing.T) {
 	s := memory.New(1 << 20)
 	defer s.Close()
 	f := s.Finder("")
-	type large struct{ bytes [10_000]byte }
+	type large [10_000]byte
 	var kept []weak.Pointer[large]
 	for i := range 2000 {
 		v := new(large)
