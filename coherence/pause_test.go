@@ -185,8 +185,9 @@ func TestPauseIsWaitedFor(t *testing.T) {
 			h := p.hold()
 			began, got := time.Now(), map[string]chan coherence.Outcome{}
 			for user := range c.wants {
-				got[user] = make(chan coherence.Outcome, 1)
-				go func() { got[user] <- p.read(user) }()
+				found := make(chan coherence.Outcome, 1)
+				got[user] = found
+				go func() { found <- p.read(user) }()
 			}
 			synctest.Wait() // they wait
 			time.Sleep(200 * time.Microsecond)
