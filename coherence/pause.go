@@ -21,8 +21,8 @@ import (
 //	          before, but for the slices that were released
 //
 // What it costs is paid by those who read meanwhile. They wait, for most pauses are over before the database would have answered them, but
-// not for long, nor at all when one has waited in vain for the same pause: it may be of a write that waits for a lock. Who has not found the
-// end of it reads from the database. So a shape is paused only as long as few of them are met: a write that is paused saves one statement;
+// not for long, and once only: a writer may have begun another by then. Where one has waited in vain, for a write that waits for a lock, or
+// because the disk is slow, nobody waits until a short pause was seen. Who has not found the end reads from the database. So a shape is paused only as long as few of them are met: a write that is paused saves one statement;
 // a read that waits loses about as much time, and each that goes to the database is a statement, and keeps nothing. Where too many were, it is
 // tried again after ever more writes.
 
@@ -54,8 +54,9 @@ type pauses struct {
 // A patience is whether writes may pause a shape, and where those who read it wait.
 type patience struct {
 	mu     sync.Mutex    // guards all
-	open   int           // pauses of it now
-	late   bool          // somebody has waited in vain since there was none
+	open   int           // pauses of it now, …
+	since  time.Time     // … since there was none
+	late   bool          // somebody has waited in vain, and no time with pauses was short after that
 	over   chan struct{} // closed when there is none any more; nil: nobody waits
 	credit int           // how many reads may be met yet; below 1 there is no pause
 	denied int           // how many writes were denied one since the last
@@ -125,7 +126,9 @@ func (p *patience) ask() bool {
 func (p *patience) met() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.chargeLocked(costPerRead)
+	if p.open > 0 {
+		p.chargeLocked(costPerRead)
+	}
 }
 
 func (p *patience) chargeLocked(cost int) {
@@ -141,7 +144,9 @@ func (p *patience) chargeLocked(cost int) {
 func (p *patience) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open++
+	if p.open++; p.open == 1 {
+		p.since = time.Now()
+	}
 }
 
 // end notes that one has ended, and wakes who waits.
@@ -151,7 +156,7 @@ func (p *patience) end() {
 	if p.open--; p.open > 0 {
 		return
 	}
-	p.late = false
+	p.late = p.late && time.Since(p.since) >= pauseWait
 	if p.over != nil {
 		close(p.over)
 		p.over = nil
@@ -171,20 +176,24 @@ func (p *patience) waitable() <-chan struct{} {
 	return p.over
 }
 
-// waited notes that somebody has waited, and whether in vain.
-func (p *patience) waited(inVain bool) {
+// waited notes that somebody has waited for what is closed at the end of a pause, and whether in vain.
+func (p *patience) waited(over <-chan struct{}, inVain bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.chargeLocked(costPerWait)
-	p.late = p.late || inVain && p.open > 0
+	p.late = p.late || inVain && p.over == over
 }
 
-// wait waits for the end of the pauses of tags, and reports whether there were any that have ended.
+// wait waits for the end of the pauses of tags, pauseWait at most, and reports whether there were any, that have ended. Who hasn't the time for that
+// and for the database doesn't wait.
 func (p *pauses) wait(ctx context.Context, tags []store.Tag) bool {
 	if p.store == nil || p.now.Load() == 0 {
 		return false
 	}
-	ended := false
+	if end, is := ctx.Deadline(); is && time.Until(end) < 4*pauseWait {
+		return false
+	}
+	var timer *time.Timer
 	for _, tag := range tags {
 		known, ok := p.shapes.Load(tag)
 		if !ok {
@@ -195,21 +204,22 @@ func (p *pauses) wait(ctx context.Context, tags []store.Tag) bool {
 		if over == nil {
 			continue
 		}
-		timer := time.NewTimer(pauseWait)
-		inVain := false
+		if timer == nil {
+			timer = time.NewTimer(pauseWait)
+			defer timer.Stop()
+		}
 		select {
 		case <-over:
-			ended = true
+			of.waited(over, false)
 		case <-timer.C:
-			inVain = true
+			of.waited(over, true)
+			return false
 		case <-ctx.Done():
-		}
-		timer.Stop()
-		if of.waited(inVain); inVain || ctx.Err() != nil {
+			of.waited(over, false)
 			return false
 		}
 	}
-	return ended
+	return timer != nil
 }
 
 // met notes that a read of tags was kept from the cache.

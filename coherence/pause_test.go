@@ -240,7 +240,53 @@ func TestPauseIsWaitedForOnce(t *testing.T) {
 			}
 			p.tell(h)
 			ok(t, h.Release(bg))
+			h = p.hold()
+			if d := took(bg, true); d != 0 {
+				t.Errorf("in the next pause one waits for %v, though none was short", d)
+			}
+			ok(t, h.Rollback(bg)) // it was
+			near, cancel := context.WithTimeout(bg, 2*time.Millisecond)
+			h = p.hold()
+			if d := took(near, true); d != 0 {
+				t.Errorf("one who has little time waits for %v", d)
+			}
+			cancel()
+			ok(t, h.Rollback(bg))
 		}
+	})
+}
+
+// TestPauseOfShapes: who reads by several shapes waits no longer for all of them.
+func TestPauseOfShapes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := coherence.NewDomain(memory.New(1<<20), "db", coherence.Options{Pauses: coherence.AlwaysPause})
+		var rows []coherence.Rows
+		shapes := []string{"a", "b", "c", "d"}
+		for _, shape := range shapes {
+			rows = append(rows, coherence.Rows{Relation: "stuff of " + shape, Shape: shape, Slices: []string{"1"}})
+		}
+		for range 3 {
+			loadRows(d, "k", rows, 1)
+		}
+		wantRows(t, d, "k", rows, 1, 1, coherence.Hit)
+		for i, shape := range shapes { // the i-th is paused for so many times 0.9 ms
+			h := holdRows(t, d, []coherence.Change{{Relation: "stuff of " + shape, Slices: func(string) ([]string, bool) { return nil, false }, Later: true}})
+			go func() {
+				time.Sleep(time.Duration(i+1) * 900 * time.Microsecond)
+				ok(t, h.Rollback(bg))
+			}()
+		}
+		began := time.Now()
+		if _, o := loadRows(d, "k", rows, 1); o != coherence.Held {
+			t.Errorf("%v, in a pause", o)
+		}
+		if d := time.Since(began); d != time.Millisecond {
+			t.Errorf("it waits for %v", d)
+		}
+		synctest.Wait()
+		time.Sleep(10 * time.Millisecond)
+		loadRows(d, "k", rows, 1)
+		wantRows(t, d, "k", rows, 1, 1, coherence.Hit)
 	})
 }
 

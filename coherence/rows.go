@@ -138,7 +138,7 @@ func (d *Domain) Again(ctx context.Context, key string) bool {
 // LookupRows is Lookup for a result that depends on base and on rows. A relation
 // whose shapes aren't in use yet it depends on as a whole, and a miss puts them in
 // use for the next. rows is called after it is known that there is no entry; in a shared
-// store, where each look is a round trip, that there is no copy of it here.
+// store, where each look is a round trip, that there is no copy of it here. With join set a reader waits also for the end of a short pause, and looks again.
 func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows func() []Rows, join bool) Read {
 	if r, up := d.fenced(ctx); up {
 		return r
@@ -152,10 +152,10 @@ func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows fu
 		return r
 	}
 	of := rows()
-	r := d.missedRows(ctx, key, base, of, join, landed)
+	r := d.missedRows(ctx, key, base, of, join, join, landed)
 	for try := 0; r.moved && try < 2; try++ {
 		d.forgetShapes(of)
-		r = d.missedRows(ctx, key, base, of, join, landed)
+		r = d.missedRows(ctx, key, base, of, join, false, landed)
 	}
 	if r.moved { // whether writers announce its slices isn't known
 		Spoil(ctx, "shapes in use have changed")
@@ -172,14 +172,14 @@ func (d *Domain) forgetShapes(rows []Rows) {
 
 // missedRows makes the Read of a key which had no entry when landed flights had landed, or was not
 // looked for, in a shared store.
-func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join bool, landed uint64) Read {
+func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join, patient bool, landed uint64) Read {
 	n, wants, wishes := d.needOf(ctx, base, rows)
 	unasked := ""
-	if d.shared != nil {
+	if d.shared != nil || d.pauses.now.Load() > 0 { // a pause may have ended since the entry was looked for
 		unasked = key
 	}
 	v, err := d.store.Lookup(ctx, unasked, n.tags)
-	if err == nil && v.Held && join && d.pauses.wait(ctx, n.tags) {
+	if err == nil && v.Held && patient && d.pauses.wait(ctx, n.tags) {
 		v, err = d.store.Lookup(ctx, key, n.tags)
 	}
 	if v.Entry != nil && err == nil {
