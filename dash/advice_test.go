@@ -80,7 +80,7 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 	_, _, body := d.get("/larder/api/stats")
-	if !strings.Contains(body, `"kind":"costs"`) || strings.Contains(body, "secret") || strings.Contains(body, "5000") {
+	if !strings.Contains(body, `"kind":"costs"`) || strings.Contains(body, "secret") || strings.Contains(body, "= 50") {
 		t.Error(body)
 	}
 }
