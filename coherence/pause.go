@@ -22,9 +22,10 @@ import (
 //
 // What it costs is paid by those who read meanwhile. They wait, for most pauses are over before the database would have answered them, but
 // not for long, and once only: a writer may have begun another by then. Where one has waited in vain, for a write that waits for a lock, or
-// because the disk is slow, nobody waits until a short pause was seen. Who has not found the end reads from the database. So a shape is paused only as long as few of them are met: a write that is paused saves one statement;
-// a read that waits loses about as much time, and each that goes to the database is a statement, and keeps nothing. Where too many were, it is
-// tried again after ever more writes.
+// because the disk is slow, nobody waits until a short pause was seen. Who has not found the end reads from the database.
+//
+// So a shape is paused only as long as few of them are met: a write that is paused saves one statement; a read that waits loses about as much
+// time, and each that goes to the database is a statement, and keeps nothing. Where too many were, it is tried again after ever more writes.
 
 // A PausePolicy says which writes pause what they can't tell.
 type PausePolicy uint8
@@ -55,7 +56,7 @@ type pauses struct {
 type patience struct {
 	mu     sync.Mutex    // guards all
 	open   int           // pauses of it now, …
-	since  time.Time     // … since there was none
+	since  time.Time     // … and when the first of them began
 	late   bool          // somebody has waited in vain, and no time with pauses was short after that
 	over   chan struct{} // closed when there is none any more; nil: nobody waits
 	credit int           // how many reads may be met yet; below 1 there is no pause

@@ -118,3 +118,6 @@ func (s *Store) MultiGet(key string, tags []store.Tag) error {
 	}
 	return bs.run(context.Background())
 }
+
+// ErrMoved is of a step during which the server has forgotten everything, twice.
+var ErrMoved = errMoved

@@ -140,8 +140,16 @@ func TestLogsStayShort(t *testing.T) {
 		}
 	}
 	t.Logf("at most %d bytes", longest)
-	if longest > 80<<10 {
+	if longest > 80<<10 { // without its shortening 135 KB; that is done beside, and late where the machine is busy, …
 		t.Errorf("the log of a tag was %d bytes long", longest)
+	}
+	for end, left := time.Now().Add(10*time.Second), longest; left > 4<<10; time.Sleep(10 * time.Millisecond) { // … but it is done
+		look(t, s, "", "a")
+		log, err := s.Get(memcached.TagKey, "a")
+		ok(t, err)
+		if left = len(log); time.Now().After(end) {
+			t.Fatalf("the log stays %d bytes long, though somebody looks at it", left)
+		}
 	}
 	if members, _, err := s.Members(t.Context(), "a"); err != nil || len(members) != 1 {
 		t.Errorf("members %q %v", members, err)

@@ -2,6 +2,7 @@ package memcached_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -34,7 +35,8 @@ type world struct {
 	db      [registers]atomic.Int64
 	clock   atomic.Int64 // orders calls and returns
 	ids     atomic.Int64
-	failed  atomic.Int64 // holds
+	failed  atomic.Int64 // holds …
+	moved   atomic.Int64 // … and those that the server has forgotten twice while they were made
 
 	mu  sync.Mutex
 	ops []porcupine.Operation // guarded by mu
@@ -198,8 +200,12 @@ func (w *world) write(client int, rng *rand.Rand) {
 	call := w.clock.Add(1)
 	hold, err := w.domain(client).Hold(bg, w.tags(regs...))
 	if err != nil {
-		w.failed.Add(1)
-		w.t.Log(err)
+		if errors.Is(err, memcached.ErrMoved) {
+			w.moved.Add(1)
+		} else {
+			w.failed.Add(1)
+			w.t.Log(err)
+		}
 		return
 	}
 	dawdle(rng)
@@ -351,9 +357,9 @@ func TestLinearizable(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			addrs := servers(t, c.servers)
 			ops := 100
-			mayFail := int64(0)
-			if c.name == "all is dropped" { // twice within one hold, now and then
-				addrs, ops, mayFail = []string{dbtest.NewMemcached(t).Addr()}, 1500, 15
+			mayMove := int64(0)
+			if c.name == "all is dropped" { // so that a hold is, twice, now and then, on a busy machine
+				addrs, ops, mayMove = []string{dbtest.NewMemcached(t).Addr()}, 1500, 5
 			}
 			rounds := c.rounds
 			if testing.Short() {
@@ -371,8 +377,8 @@ func TestLinearizable(t *testing.T) {
 				if !w.released(10 * time.Second) {
 					t.Fatalf("round %d: a hold doesn't end", round)
 				}
-				if n := w.failed.Load(); n > mayFail {
-					t.Errorf("round %d: %d holds failed", round, n)
+				if n, moved := w.failed.Load(), w.moved.Load(); n > 0 || moved > mayMove {
+					t.Errorf("round %d: %d holds failed, and %d were forgotten", round, n, moved)
 				}
 				hits += len(w.ops)
 				w.close()

@@ -9,8 +9,8 @@ import (
 )
 
 // A Finder finds entries whose keys begin with the same space, by the rest of them. What it has found is where a glance
-// at a few bytes of the name finds it again, without a hash and without a look at the tags, if nothing at all was held, released
-// or dropped since these were found valid: every such step counts in table.changes, after it has been done and before its writer knows.
+// at a few bytes of the name finds it again, without a hash and without a look at the tags, if nothing at all was held, paused or
+// released, nor has a lease lapsed, since these were found valid: every such step counts in table.changes, after it has been done and before its writer knows.
 //
 //	reader   n = changes; the item was seen valid at n: so it was when changes was read
 //	writer   new token, or mark; changes+1; only then the hold has returned, and what it changes may be visible
