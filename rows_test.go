@@ -53,7 +53,7 @@ func (w *transcript) row(rows *sql.Rows, n int) {
 	w.say("")
 }
 
-// rows writes a whole result: the column types before, between and after its rows,
+// rows writes a whole result: the column types before, between (of many rows, not after each) and after its rows,
 // every set of it, and what its end says.
 func (w *transcript) rows(rows *sql.Rows, err error) {
 	if w.fail("query", err) {
@@ -61,9 +61,11 @@ func (w *transcript) rows(rows *sql.Rows, err error) {
 	}
 	for {
 		n := w.types(rows)
-		for rows.Next() {
+		for at := 0; rows.Next(); at++ {
 			w.row(rows, n)
-			w.types(rows)
+			if at < 30 || at%50 == 0 {
+				w.types(rows)
+			}
 		}
 		w.fail("rows", rows.Err())
 		w.types(rows)

@@ -81,8 +81,10 @@ func TestErrorsAreNotKept(t *testing.T) {
 	})
 }
 
-// large is a result of 200,000 rows, some 40 MB.
-const large = "SELECT a.id, b.id, 'some text so that a row is long some text so that a row is long some text so that a row is long', a.name FROM many a, many b WHERE b.grp < 2"
+// large is a result of 100,000 rows, some 30 MB.
+const large = "SELECT a.id, b.id, '" + longText + longText + longText + "', a.name FROM many a, many b WHERE b.grp < 1"
+
+const longText = "some text so that a row is long some text so that a row is long some text so that a row is long, "
 
 // TestLargeResultStreams: a result larger than an entry may be passes through; not
 // more than that of it is in memory, and it is not kept.

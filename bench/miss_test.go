@@ -36,8 +36,8 @@ func fillUp[H handle](cache *larder.Cache, db H, op func(H, int)) {
 	}
 }
 
-// BenchmarkMiss compares a read that is not in the cache with the bare query: over the server's socket, and over TCP, as
-// most programs ask. It is kept, as always if the results of its text are of use, or is one of a scan: none that came
+// BenchmarkMiss compares a read that is not in the cache with the bare query: over the server's socket, over TCP, and as most
+// programs ask, from another machine. It is kept, as always if the results of its text are of use, or is one of a scan: none that came
 // before it was asked for again.
 func BenchmarkMiss(b *testing.B) {
 	for _, transport := range []struct {
@@ -46,6 +46,7 @@ func BenchmarkMiss(b *testing.B) {
 	}{
 		{"socket", func(d *dbtest.Database) string { return d.DSN() }},
 		{"tcp", func(d *dbtest.Database) string { return d.TCP() }},
+		{"network", func(d *dbtest.Database) string { return distantDatabase(b, d) }},
 	} {
 		for name, kept := range map[string]bool{"kept": true, "scan": false} {
 			b.Run(transport.name+"/"+name, func(b *testing.B) {
