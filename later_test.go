@@ -111,6 +111,9 @@ func TestPausedReaders(t *testing.T) {
 				for user := range shelfUsers {
 					s.wantRead(s.house.db, OutcomeHeld, listOf, user)
 				}
+				if s.cache.Stats().Waits == 0 {
+					t.Error("nobody has waited")
+				}
 				s.wantRead(s.house.db, OutcomeHit, byID, 2)
 				stop.go_()
 				wait()

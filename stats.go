@@ -37,6 +37,10 @@ type Stats struct {
 	Changes     int64 // that receivers were told of, each once for a receiver
 	ChangesLost int64 // that they were not, as they were slow or the store's channel was cut; each time they were told that some were lost
 
+	// Waits is how many reads of this store's have waited, a millisecond at most, for the end of a write whose text doesn't tell its rows. Each is
+	// counted by how it went on as well. Writes of databases that no handle is open of any more aren't in it.
+	Waits int64
+
 	// LateReads is how many remembered values were dropped because their loads left goroutines behind that went on reading.
 	LateReads int64
 
@@ -85,8 +89,8 @@ func (c *Cache) Stats() Stats {
 		Verified: t.Same + t.Different, Wrong: t.Different, Unsure: t.Unsure, Stuck: t.Stuck,
 		Changes:     c.signals.told.Load(),
 		ChangesLost: c.lostChanges(),
-		Unannounced: session.Unannounced(c.store),
-		Writes:      t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned, LateReads: c.lateReads.Load(),
+		Unannounced: session.Unannounced(c.store), Waits: session.Waits(c.store),
+		Writes: t.Writes, WideWrites: t.WideWrites, Abandoned: t.Abandoned, LateReads: c.lateReads.Load(),
 		Entries: kept.Entries, Bytes: kept.Bytes, MaxBytes: kept.MaxBytes, Evictions: kept.Evictions,
 	}
 	if far, shared := c.store.(*near.Store); shared {

@@ -48,6 +48,7 @@ type pauses struct {
 	store  store.Pauser // nil: nothing can be paused
 	always bool         // for tests
 	now    atomic.Int64 // the tags that are marked
+	waits  atomic.Int64 // of reads, for the end of a pause
 	shapes sync.Map     // of *patience, by R(S)*
 	count  atomic.Int64 // of shapes, at most
 }
@@ -113,7 +114,6 @@ func (p *patience) ask() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.credit > 0 {
-		p.credit = min(p.credit+earnPerPause, maxCredit)
 		return true
 	}
 	if p.denied++; p.denied < p.wait {
@@ -147,6 +147,9 @@ func (p *patience) begin() {
 	defer p.mu.Unlock()
 	if p.open++; p.open == 1 {
 		p.since = time.Now()
+	}
+	if p.credit > 0 {
+		p.credit = min(p.credit+earnPerPause, maxCredit)
 	}
 }
 
@@ -206,6 +209,7 @@ func (p *pauses) wait(ctx context.Context, tags []store.Tag) bool {
 			continue
 		}
 		if timer == nil {
+			p.waits.Add(1)
 			timer = time.NewTimer(pauseWait)
 			defer timer.Stop()
 		}
@@ -222,6 +226,9 @@ func (p *pauses) wait(ctx context.Context, tags []store.Tag) bool {
 	}
 	return timer != nil
 }
+
+// Waits is how many reads have waited for the end of a write that hadn't told its rows yet.
+func (d *Domain) Waits() int64 { return d.pauses.waits.Load() }
 
 // met notes that a read of tags was kept from the cache.
 func (p *pauses) met(tags []store.Tag) {

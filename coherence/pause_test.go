@@ -205,6 +205,9 @@ func TestPauseIsWaitedFor(t *testing.T) {
 			p.read("42")
 			p.want(coherence.Hit, name, "7", "42")
 		}
+		if n := p.d.Waits(); n != 6 {
+			t.Errorf("%d reads have waited", n)
+		}
 	})
 }
 
@@ -325,6 +328,18 @@ func TestPauseGivesWay(t *testing.T) {
 		if !p.d.MayPause("stuff", []string{"name"}) || p.d.MayPause("stuff", []string{"name", "user_id"}) {
 			t.Error("shapes are taken for each other")
 		}
+	}
+	idle := newPausing(t, coherence.NoMutant, coherence.CheapPauses)
+	for range 100 { // of writes that turn out to pause nothing
+		idle.d.MayPause("stuff", []string{"user_id"})
+	}
+	h := idle.hold()
+	for range 3 {
+		idle.read("7")
+	}
+	ok(t, h.Rollback(bg))
+	if idle.d.MayPause("stuff", []string{"user_id"}) {
+		t.Error("credit was earned by writes that paused nothing")
 	}
 	if never := newPausing(t, coherence.NoMutant, coherence.NeverPause); never.d.MayPause("stuff", []string{"user_id"}) {
 		t.Error("allowed where it never is")

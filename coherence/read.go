@@ -60,7 +60,7 @@ func (n need) stands(tokens []store.Token) bool {
 // it and looks again; when that flight has filled nothing the caller reads by itself.
 // A reader inside a transaction must not join: it may hold the lock that the other waits for.
 // Nor must one that has a flight of the same key itself. While a write is in
-// flight nobody waits.
+// flight nobody waits for a flight; LookupRows waits for some of these writes.
 //
 // Lookup doesn't fail. If the store does, or ctx ends while the caller waits,
 // the outcome is a Miss of which Fill keeps nothing. key is not kept; tags must

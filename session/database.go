@@ -114,6 +114,14 @@ func Unannounced(in coherence.Store) (n int64) {
 	return n
 }
 
+// Waits is how many reads have waited for the end of another's write.
+func Waits(in coherence.Store) (n int64) {
+	for _, db := range registered(in) {
+		n += db.domain.Waits()
+	}
+	return n
+}
+
 // Fenced reports whether a store could not be told of a write yet.
 func Fenced(in coherence.Store) bool {
 	registry.mu.Lock()
