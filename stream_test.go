@@ -102,7 +102,7 @@ func TestLargeResultStreams(t *testing.T) {
 			if grown := peak - before; grown > 12<<20 {
 				h.Errorf("reading takes %d MB", grown>>20)
 			}
-			if events := h.take(); len(events) != 1 || events[0].Outcome != OutcomeMiss || events[0].Reason != analyze.TooLarge || events[0].Rows > 20000 {
+			if events := h.take(); len(events) != 1 || events[0].Outcome != OutcomeMiss || events[0].Reason != analyze.TooLarge || events[0].Rows > 8000 {
 				h.Errorf("events %+v", events)
 			}
 		}
@@ -129,7 +129,7 @@ func drain(h *house, db *sql.DB) (digest string, peak int64) {
 			h.Fatal(err)
 		}
 		fmt.Fprintln(sum, a, b, string(c), string(d))
-		if n%50000 == 49999 {
+		if n%25000 == 24999 {
 			peak = max(peak, heap())
 		}
 	}
