@@ -3,6 +3,7 @@ package rivals
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -76,7 +77,7 @@ func TestCompare(t *testing.T) {
 				t.Logf("not measured: %v", err)
 			}
 		})
-		fmt.Fprintf(os.Stderr, "%s: %.0f s %s\n", r.id(), time.Since(start).Seconds(), f.why)
+		fmt.Fprintf(os.Stderr, "%s, %.0f s %s\n", r.id(), time.Since(start).Seconds(), f.why)
 		figures = append(figures, f)
 	}
 	report(t, p, figures, ideal, began, load)
@@ -151,11 +152,11 @@ func (f *figure) mix(t *testing.T, p *place, ops string) error {
 		return err
 	}
 	f.mixed, err = w.do(order{Do: "mixed", Rows: p.rows, Users: p.users, Ops: ops})
-	if err := w.end(); err != nil {
+	if err := errors.Join(err, w.end()); err != nil {
 		return err
 	}
 	f.lists, f.all = p.counted(t)
-	return err
+	return nil
 }
 
 // watch has processes read and save, and judges what they have seen.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,7 +237,7 @@ func (s throughEntcache) list(ctx context.Context, user int64) ([]thing, error) 
 	for rows.Next() {
 		var t thing
 		if err := rows.Scan(&t.ID, &t.User, &t.Name, &t.Price, &t.Amount); err != nil {
-			return nil, fmt.Errorf("scan: %w", err)
+			return nil, err
 		}
 		got = append(got, t)
 	}

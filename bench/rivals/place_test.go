@@ -119,7 +119,7 @@ type worker struct {
 
 // start starts a worker. Its error says why the rival can't run here.
 func (p *place) start(ctx context.Context, r *rival) (*worker, error) {
-	j, err := json.Marshal(job{Rival: r.id(), DSN: p.dsn, Memcached: p.memcached, Redis: p.redis})
+	j, err := json.Marshal(job{Rival: r.name, Store: r.store, DSN: p.dsn, Memcached: p.memcached, Redis: p.redis})
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,13 @@ type rival struct {
 	open    func(job) (service, error) // nil: it is Python's, see django/worker.py
 }
 
-// id is how a worker is told which it is.
-func (r *rival) id() string { return r.name + ", " + r.store }
+// id names the competitor among all.
+func (r *rival) id() string {
+	if r.store == "" {
+		return r.name
+	}
+	return r.name + ", " + r.store
+}
 
 // shared reports whether several processes can use it.
 func (r *rival) shared() bool { return r.store != "memory" }
@@ -62,10 +67,10 @@ var rivals = []rival{
 	{"django-cache-machine", "Redis", nil, nil},
 }
 
-func rivalNamed(id string) *rival {
+func rivalNamed(name, store string) *rival {
 	for i := range rivals {
-		if rivals[i].id() == id {
-			return &rivals[i]
+		if r := &rivals[i]; r.name == name && r.store == store {
+			return r
 		}
 	}
 	return nil

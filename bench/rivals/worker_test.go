@@ -18,7 +18,8 @@ const jobVariable = "LARDER_RIVALS_JOB"
 
 // A job says what a worker is, and where it finds its servers.
 type job struct {
-	Rival     string `json:"rival"`
+	Rival     string `json:"rival"` // its name
+	Store     string `json:"store"`
 	DSN       string `json:"dsn"`
 	Memcached string `json:"memcached"`
 	Redis     string `json:"redis"`
@@ -80,9 +81,9 @@ func work(text string) error {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)
-	r := rivalNamed(j.Rival)
+	r := rivalNamed(j.Rival, j.Store)
 	if r == nil {
-		return out.Encode(answer{Error: "there is no " + j.Rival})
+		return out.Encode(answer{Error: fmt.Sprintf("there is no %s in %q", j.Rival, j.Store)})
 	}
 	s, err := r.open(j)
 	if err != nil {

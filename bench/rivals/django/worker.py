@@ -19,7 +19,7 @@ def configure(job):
     """Sets Django up for a rival, and returns the packages that are in use."""
     from django.conf import settings
 
-    rival, _, store = job["rival"].rpartition(", ")
+    rival, store = job["rival"], job["store"]
     dsn = urlsplit(job["dsn"])
     apps, packages, more = ["stuff"], ["Django", "psycopg2"], {}
     backend = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
