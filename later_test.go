@@ -220,7 +220,7 @@ func TestPausedWritesAreLinearizable(t *testing.T) {
 		})
 		t.Run(k.name+" without", func(t *testing.T) {
 			start := time.Now()
-			for time.Since(start) < seldomSeen {
+			for time.Since(start) < untilSeen {
 				l := newCrowd(t, k, coherence.NoPause)
 				l.crowd(6, 400*time.Millisecond)
 				if l.history.check(largest) == porcupine.Illegal {

@@ -169,7 +169,7 @@ func TestPageMutantsAreSeen(t *testing.T) {
 		{"AnotherContext", coherence.NoMutant, nil, elsewhere},
 	} {
 		t.Run(m.name, func(t *testing.T) {
-			for start := time.Now(); time.Since(start) < seldomSeen; {
+			for start := time.Now(); time.Since(start) < untilSeen; {
 				if result, _ := pageRound(t, sqlite3, m.mutant, m.window, m.of); result == porcupine.Illegal {
 					return
 				}
@@ -296,7 +296,7 @@ func TestPagesOfTwoProcesses(t *testing.T) {
 			sends := []func(string, string) (int, string, string, error){startPages(t, dsn, addr, mutant), startPages(t, dsn, addr, mutant)}
 			h := &history{start: time.Now()}
 			result, hits, start := porcupine.Ok, int64(0), time.Now()
-			for round := 0; round < 2 || mutant != "" && result == porcupine.Ok && time.Since(start) < seldomSeen; round++ {
+			for round := 0; round < 2 || mutant != "" && result == porcupine.Ok && time.Since(start) < untilSeen; round++ {
 				hits += runPages(t, h, time.Second, sends...)
 				if result = h.check(register); mutant == "" && result != porcupine.Ok {
 					break

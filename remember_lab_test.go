@@ -95,7 +95,7 @@ func TestMutantsAreSeenByValues(t *testing.T) {
 		for _, k := range []kind{kinds[0], kinds[2]} {
 			t.Run(m.mutant.String()+"/"+k.name, func(t *testing.T) {
 				start := time.Now()
-				for round := 1; time.Since(start) < seldomSeen; round++ {
+				for round := 1; time.Since(start) < untilSeen; round++ {
 					l := rememberLab(t, k, m.mutant, m.window)
 					l.active = 2
 					l.run(6, 300*time.Millisecond)

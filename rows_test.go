@@ -4,12 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // A transcript is all that a program can see of a handle, written down.
-type transcript struct{ strings.Builder }
+type transcript struct {
+	strings.Builder
+	names []string         // of the columns, as they were written last, …
+	typed []sql.ColumnType // … and what they were said to be
+}
 
 func (w *transcript) say(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 
@@ -21,13 +26,19 @@ func (w *transcript) fail(what string, err error) bool {
 	return err != nil
 }
 
-// types writes what the columns are said to be just now.
+// types writes what the columns are said to be just now, if that is not what was written last.
 func (w *transcript) types(rows *sql.Rows) int {
 	names, err := rows.Columns()
 	w.fail("columns", err)
 	types, err := rows.ColumnTypes()
 	w.fail("column types", err)
+	same := func(a *sql.ColumnType, b sql.ColumnType) bool { return *a == b }
+	if slices.Equal(names, w.names) && slices.EqualFunc(types, w.typed, same) {
+		return len(names)
+	}
+	w.names, w.typed = names, nil
 	for _, t := range types {
+		w.typed = append(w.typed, *t)
 		length, hasLength := t.Length()
 		nullable, hasNullable := t.Nullable()
 		precision, scale, hasDecimal := t.DecimalSize()
@@ -53,7 +64,7 @@ func (w *transcript) row(rows *sql.Rows, n int) {
 	w.say("")
 }
 
-// rows writes a whole result: the column types before, between (of many rows, not after each) and after its rows,
+// rows writes a whole result: the column types before, between and after its rows, where they change,
 // every set of it, and what its end says.
 func (w *transcript) rows(rows *sql.Rows, err error) {
 	if w.fail("query", err) {
@@ -61,11 +72,9 @@ func (w *transcript) rows(rows *sql.Rows, err error) {
 	}
 	for {
 		n := w.types(rows)
-		for at := 0; rows.Next(); at++ {
+		for rows.Next() {
 			w.row(rows, n)
-			if at < 30 || at%50 == 0 {
-				w.types(rows)
-			}
+			w.types(rows)
 		}
 		w.fail("rows", rows.Err())
 		w.types(rows)

@@ -37,8 +37,8 @@ type Stats struct {
 	Changes     int64 // that receivers were told of, each once for a receiver
 	ChangesLost int64 // that they were not, as they were slow or the store's channel was cut; each time they were told that some were lost
 
-	// Waits is how many reads of this store's have waited, a millisecond at most, for the end of a write whose text doesn't tell its rows. Each is
-	// counted by how it went on as well. Writes of databases that no handle is open of any more aren't in it.
+	// Waits is how many reads, by all caches that have the store in common, have waited for the end of a write whose text doesn't tell its rows, a
+	// millisecond at most. Each is counted by how it went on as well. Reads of databases of which no handle is open any more aren't in it.
 	Waits int64
 
 	// LateReads is how many remembered values were dropped because their loads left goroutines behind that went on reading.

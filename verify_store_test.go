@@ -142,7 +142,7 @@ func TestVerifyFindsShapeSteps(t *testing.T) {
 		coherence.JoinWithoutToken, coherence.PartKeepsToken} {
 		t.Run(m.String(), func(t *testing.T) {
 			start := time.Now()
-			s := runRestless(t, m, seldomSeen, func(s Stats) bool { return s.Wrong > 0 })
+			s := runRestless(t, m, untilSeen, func(s Stats) bool { return s.Wrong > 0 })
 			t.Logf("%d of %d wrong after %v", s.Wrong, s.Verified, time.Since(start).Round(time.Millisecond))
 			if s.Wrong == 0 {
 				t.Errorf("no hit was found to be wrong: %+v", s)
@@ -166,7 +166,7 @@ func TestVerifyFindsNoFence(t *testing.T) {
 			s := &deaf{Shared: sharedStores["redis"](t)().(store.Shared)}
 			l := newStoreLab(t, sqlite3, m, nil, 1, s)
 			l.active = 2
-			end := seldomSeen
+			end := untilSeen
 			if m == coherence.NoMutant {
 				end = 2 * time.Second
 			}

@@ -77,7 +77,7 @@ func TestVerifyFindsPauses(t *testing.T) {
 			l := newCheckedCrowd(t, kinds[2], m, 1, dragging{memory.New(8 << 20)})
 			start, s := time.Now(), l.cache.Stats()
 			enough := func() bool { return s.Wrong > 0 || m == coherence.NoMutant && s.Verified > 1000 && s.Writes > 100 }
-			for ; time.Since(start) < seldomSeen && !enough(); s = l.cache.Stats() {
+			for ; time.Since(start) < untilSeen && !enough(); s = l.cache.Stats() {
 				l.crowd(6, 200*time.Millisecond)
 			}
 			t.Logf("%d of %d wrong after %v, %d unsure, %d writes", s.Wrong, s.Verified, time.Since(start).Round(time.Millisecond), s.Unsure, s.Writes)
@@ -92,7 +92,7 @@ func TestVerifyFindsPauses(t *testing.T) {
 func mustFindNone(t *testing.T, k kind, w *window) {
 	l := newCheckedLab(t, k, coherence.NoMutant, w, 1)
 	l.active = 2
-	for start := time.Now(); l.cache.Stats().Verified < 300 && time.Since(start) < seldomSeen; {
+	for start := time.Now(); l.cache.Stats().Verified < 300 && time.Since(start) < untilSeen; {
 		l.run(6, 200*time.Millisecond)
 	}
 	if s := l.cache.Stats(); s.Wrong != 0 || s.Verified < 300 || s.Writes == 0 {
@@ -105,7 +105,7 @@ func mustFind(t *testing.T, k kind, m coherence.Mutant, w *window) {
 	l := newCheckedLab(t, k, m, w, 1)
 	l.active = 2
 	start := time.Now()
-	for time.Since(start) < seldomSeen {
+	for time.Since(start) < untilSeen {
 		l.run(6, 200*time.Millisecond)
 		if s := l.cache.Stats(); s.Wrong > 0 {
 			t.Logf("%d of %d wrong after %v", s.Wrong, s.Verified, time.Since(start).Round(time.Millisecond))
@@ -121,7 +121,7 @@ func TestVerifyFindsShapeMutants(t *testing.T) {
 	for _, m := range []coherence.Mutant{coherence.ShapeAfterRead} {
 		t.Run(m.String(), func(t *testing.T) {
 			start := time.Now()
-			for round := 1; time.Since(start) < seldomSeen; round++ {
+			for round := 1; time.Since(start) < untilSeen; round++ {
 				l := newCheckedLab(t, sqlite3, m, &window{read: 3 * time.Millisecond, write: 3 * time.Millisecond}, 1)
 				l.cards, l.active = true, 4
 				l.run(6, 60*time.Millisecond)

@@ -76,6 +76,9 @@ func TestCompare(t *testing.T) {
 				f.why = err.Error()
 				t.Logf("not measured: %v", err)
 			}
+			if r.promises() && (f.why != "" || f.mixed.Stale+f.verdict.stale+f.verdict.back > 0) {
+				t.Errorf("%s: %+v, %d stale by one client", f.why, f.verdict, f.mixed.Stale)
+			}
 		})
 		fmt.Fprintf(os.Stderr, "%s, %.0f s %s\n", r.id(), time.Since(start).Seconds(), f.why)
 		figures = append(figures, f)
@@ -83,7 +86,7 @@ func TestCompare(t *testing.T) {
 	report(t, p, figures, ideal, began, load)
 }
 
-// measure does one thing after the other. An error is the rival's, and no failure of the test.
+// measure does one thing after the other. An error is the rival's, and no failure of the test but for Larder.
 func (f *figure) measure(t *testing.T, p *places, ops string) error {
 	ctx := t.Context()
 	if err := f.hits(ctx, p.fresh(t, p.few)); err != nil {

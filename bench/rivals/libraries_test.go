@@ -232,16 +232,7 @@ func (s throughEntcache) list(ctx context.Context, user int64) ([]thing, error) 
 	if err := s.d.Query(ctx, listOfUser, []any{user}, rows); err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var got []thing
-	for rows.Next() {
-		var t thing
-		if err := rows.Scan(&t.ID, &t.User, &t.Name, &t.Price, &t.Amount); err != nil {
-			return nil, err
-		}
-		got = append(got, t)
-	}
-	return got, rows.Err()
+	return things(rows)
 }
 
 func (s throughEntcache) save(ctx context.Context, t thing) error {

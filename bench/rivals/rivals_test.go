@@ -33,6 +33,9 @@ func (r *rival) id() string {
 // shared reports whether several processes can use it.
 func (r *rival) shared() bool { return r.store != "memory" }
 
+// promises reports whether it promises never to be stale.
+func (r *rival) promises() bool { return r.name == larderName }
+
 // language is that of the driver which it is compared with.
 func (r *rival) language() string {
 	if r.open == nil {
@@ -41,12 +44,14 @@ func (r *rival) language() string {
 	return "Go"
 }
 
+const larderName = "**Larder**"
+
 // rivals in the order of the table; the first of each language is its bare driver.
 var rivals = []rival{
 	{"database/sql, pgx", "", []string{"github.com/jackc/pgx/v5"}, openBare},
-	{"**Larder**", "memory", nil, openLarder("")},
-	{"**Larder**", "memcached", nil, openLarder("memcached")},
-	{"**Larder**", "Redis", nil, openLarder("redis")},
+	{larderName, "memory", nil, openLarder("")},
+	{larderName, "memcached", nil, openLarder("memcached")},
+	{larderName, "Redis", nil, openLarder("redis")},
 	{"by hand", "memcached", []string{"github.com/bradfitz/gomemcache"}, openGomemcache},
 	{"by hand", "Redis", []string{"github.com/redis/rueidis"}, openRueidis},
 	{"go-gorm/caches", "memory", []string{"github.com/go-gorm/caches/v4", "gorm.io/gorm"}, openGormMemory},
@@ -92,6 +97,16 @@ func (s bare) list(ctx context.Context, user int64) ([]thing, error) {
 	if err != nil {
 		return nil, err
 	}
+	return things(rows)
+}
+
+// things reads the rows of a list, and closes them.
+func things(rows interface {
+	Next() bool
+	Scan(...any) error
+	Err() error
+	Close() error
+}) ([]thing, error) {
 	defer rows.Close()
 	var got []thing
 	for rows.Next() {
