@@ -13,6 +13,8 @@
 //     an older version of a row than one whose save was acknowledged before the read began. It went back if it shows an older one than
 //     a read that had ended before it began.
 //
+// Beside it a page that is kept, over HTTP, is compared with a handler that writes the same bytes: BenchmarkPage.
+//
 // Each competitor runs in processes of its own (a Go one is this test's binary, a Python one django/worker.py), which take orders from their
 // standard input. What isn't installed is told, and left out.
 package rivals
