@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/larderdb/larder/store"
@@ -130,6 +131,8 @@ type Domain struct {
 	// Of a store that other processes use too; shared is nil else.
 	shared store.Shared
 	copies copies // nil if it keeps none here
+	behind *behind
+	left   atomic.Bool // behind, once
 	known  known
 	fence  fence
 	retry  func(try func(context.Context) error)
@@ -180,6 +183,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	}
 	d.prompt = Prompt(s)
 	if d.shared, _ = s.(store.Shared); d.shared != nil {
+		d.behind = useBehind(d.shared)
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)
 	} else if o.Pauses != NeverPause {
@@ -203,9 +207,12 @@ func (d *Domain) Store() store.Store { return d.store }
 // Shared reports whether other processes use the store of the domain, too: a look at it is a round trip.
 func (d *Domain) Shared() bool { return d.shared != nil }
 
-// Close ends what the domain does by itself in a shared store. Reads and writes may go on; schemas that
-// are relied on aren't any more.
-func (d *Domain) Close() { d.schema.close() }
+// Close ends what the domain does by itself in a shared store, when the store has been told of the writes that were
+// acknowledged. Reads and writes may go on; schemas that are relied on aren't any more.
+func (d *Domain) Close() {
+	d.leaveBehind()
+	d.schema.close()
+}
 
 // Lease is how long an abandoned hold lasts.
 func (d *Domain) Lease() time.Duration { return d.lease }

@@ -83,6 +83,9 @@ func (d *Domain) LookupCopy(ctx context.Context, key string) (Read, bool) {
 		return Read{}, false
 	}
 	v, is, err := d.copies.LookupCopy(ctx, key)
+	if is && err == nil && v.Held && d.behind.settle(ctx, nil) {
+		return Read{}, false
+	}
 	if !is || err == nil && v.Entry == nil && !v.Held {
 		return Read{}, false
 	}
@@ -95,6 +98,7 @@ func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read
 	}
 	landed := d.flights.landed.Load()
 	v, err := d.store.Lookup(ctx, key, n.tags)
+	v, err = d.settled(ctx, key, n.tags, v, err)
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}

@@ -179,6 +179,7 @@ func (d *Domain) Depend(ctx context.Context, tags []store.Tag) {
 	var tokens []store.Token
 	if len(tags) > 0 {
 		v, err := d.store.Lookup(ctx, "", tags)
+		v, err = d.settled(ctx, "", tags, v, err)
 		switch {
 		case err != nil:
 			rec.spoil("the store failed")

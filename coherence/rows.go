@@ -182,6 +182,7 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 	if err == nil && v.Held && patient && d.pauses.wait(ctx, n.tags) {
 		v, err = d.store.Lookup(ctx, key, n.tags)
 	}
+	v, err = d.settled(ctx, unasked, n.tags, v, err)
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}

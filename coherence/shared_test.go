@@ -24,6 +24,7 @@ type common struct {
 	claims map[string]time.Time // guarded by mu, as what follows
 	calls  []string
 	away   bool
+	takes  time.Duration // a release
 }
 
 func newCommon() *common {
@@ -46,6 +47,13 @@ func (c *common) set(away bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.away = away
+}
+
+// slow has each release take so long.
+func (c *common) slow(takes time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takes = takes
 }
 
 // took returns the calls since it was asked last.
@@ -114,6 +122,10 @@ func (c *common) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, l
 }
 
 func (c *common) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
+	c.mu.Lock()
+	takes := c.takes
+	c.mu.Unlock()
+	time.Sleep(takes)
 	if err := c.call("release"); err != nil {
 		return err
 	}

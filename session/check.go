@@ -33,23 +33,21 @@ func (s *Session) due() bool {
 	if s.tx.open || s.tx.doubt || s.tx.unlike || s.tx.failed || s.live > 0 {
 		return false
 	}
-	return s.sampled()
+	return s.src.sampled()
 }
 
 // sampled reports whether one of those that may be checked is to be.
-func (s *Session) sampled() bool { return s.src.Verify >= 1 || rand.Float64() < s.src.Verify }
+func (s *Source) sampled() bool { return s.Verify >= 1 || rand.Float64() < s.Verify }
 
 // verifyEnded asks the store, after a share of writes, whether it still has a mark of a hold that has ended: nothing of what that is of would be
 // answered from the cache.
-func (s *Session) verifyEnded(ctx context.Context, holds []*coherence.Hold) {
-	if s.src.Verify <= 0 || !s.sampled() {
+func (s *Source) verifyEnded(ctx context.Context, hold *coherence.Hold) {
+	if s.Verify <= 0 || !s.sampled() {
 		return
 	}
-	for _, hold := range holds {
-		if relation, left := hold.Left(ctx); left {
-			s.count.stuck.Add(1)
-			s.src.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "relation", relation)
-		}
+	if relation, left := hold.Left(ctx); left {
+		s.Counters.stripe().stuck.Add(1)
+		s.Log.ErrorContext(ctx, "larder: a write has ended, and what it changed is held still: nothing of that is answered from the cache until the hold lapses", "relation", relation)
 	}
 }
 

@@ -73,6 +73,7 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 }
 
 func (db *database) release() {
+	db.domain.Settle(context.Background()) // not under the lock
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	if db.refs--; db.refs == 0 {

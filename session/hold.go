@@ -120,19 +120,8 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	}
 	ctx = s.storing(ctx)
 	undone := err != nil && saidNo(s.src.Dialect, err)
-	told := !h.effect.schema // who changes the schema waits for others first
 	for _, hold := range h.marks {
-		if err := releaseOne(ctx, hold, h, undone); err != nil {
-			told = false
-			s.warn(ctx, "a write can't be announced", err)
-		}
-		if hold.Lapsed() {
-			s.src.Log.WarnContext(ctx, "larder: a hold has lapsed under its statement: others may have read what is older until now")
-		}
-	}
-	coherence.At(coherence.StepReleased)
-	if told {
-		s.verifyEnded(ctx, h.marks)
+		s.endOne(ctx, hold, &h, undone)
 	}
 }
 
@@ -168,13 +157,30 @@ func (s *Session) storing(ctx context.Context) context.Context {
 // aliveTimeout bounds how long a connection is waited for after an error.
 const aliveTimeout = time.Second
 
-// releaseOne ends a hold. If nothing was done nobody is told.
-func releaseOne(ctx context.Context, hold *coherence.Hold, h holds, undone bool) error {
+// endOne ends a hold; in a shared store perhaps after this has returned. If nothing was done nobody is told.
+func (s *Session) endOne(ctx context.Context, hold *coherence.Hold, h *holds, undone bool) {
 	switch {
-	case h.effect.schema:
-		return hold.ReleaseAfterWriters(ctx, h.own)
+	case h.effect.schema: // who changes the schema waits for others first
+		s.src.ended(ctx, hold, hold.ReleaseAfterWriters(ctx, h.own), true)
 	case undone:
-		return hold.Rollback(ctx)
+		s.src.ended(ctx, hold, hold.Rollback(ctx), false)
+	case !hold.Lapses():
+		s.src.ended(ctx, hold, hold.Release(ctx), false)
+	default:
+		hold.ReleaseBehind(ctx, func(err error) { s.src.ended(ctx, hold, err, false) })
 	}
-	return hold.Release(ctx)
+}
+
+// ended notes how a hold has ended, or that it was handed over.
+func (s *Source) ended(ctx context.Context, hold *coherence.Hold, err error, handed bool) {
+	if err != nil && ctx.Err() == nil {
+		s.Log.WarnContext(ctx, "larder: a write can't be announced", "error", err)
+	}
+	if hold.Lapsed() {
+		s.Log.WarnContext(ctx, "larder: a hold has lapsed under its statement: others may have read what is older until now")
+	}
+	coherence.At(coherence.StepReleased)
+	if err == nil && !handed {
+		s.verifyEnded(ctx, hold)
+	}
 }

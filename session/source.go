@@ -100,7 +100,7 @@ func NewSource(c Config) *Source {
 	}
 }
 
-// Close lets go of what the source knows. Sessions still open go on.
+// Close lets go of what the source knows, when a shared store has been told of the writes that were acknowledged. Sessions still open go on.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {

@@ -351,9 +351,10 @@ func (c *client) commit(h *coherence.Hold, err error, write func() change, began
 	c.stop(afterCommit, "has committed %d", op.version)
 	if c.rng.IntN(100) < c.w.lost {
 		h.Abandon() // the answer is lost
-	} else if c.endHold(h, h.Release) {
-		c.w.judge.acked(op)
+		return
 	}
+	c.w.judge.acked(op) // the release is on its way then
+	c.endHold(h, h.Release)
 }
 
 // changeSchema makes a trigger, or drops it. Nothing that reads see is changed by

@@ -54,16 +54,16 @@ proctype Writer() {
   maycrash();
   atomic { db++; v = db }
   maycrash();
-  newtok();
-#ifndef NOHOLD
-  holds--;
-#endif
   atomic {
     if
     :: acked < v -> acked = v
     :: else
     fi
   }
+  newtok();
+#ifndef NOHOLD
+  holds--;
+#endif
 dead:
   skip
 }

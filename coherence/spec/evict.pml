@@ -76,9 +76,13 @@ proctype Writer(byte w) {
   :: true
   :: atomic { crashed = crashed | w; goto dead }
   fi;
+  atomic { if :: acked < v -> acked = v :: else fi }
+  if
+  :: true
+  :: atomic { crashed = crashed | w; goto dead }
+  fi;
   atomic { if :: tag -> newtok(); marks = marks & ~w :: else fi }
   atomic { noted = noted & ~w; holds = holds & ~w }
-  atomic { if :: acked < v -> acked = v :: else fi }
 dead: skip
 }
 

@@ -49,6 +49,7 @@ proctype Writer() {
   ready = true;
 #endif
   atomic { db++; v = db }
+  atomic { if :: acked < v -> acked = v :: else fi }
   if
   :: atomic { cut && !loose -> loose = true;
 #ifndef NOFENCE
@@ -58,7 +59,6 @@ proctype Writer() {
   :: true
   fi;
   atomic { if :: !loose -> newtok(); if :: holding -> holds--; holding = false :: else fi :: else fi }
-  atomic { if :: acked < v -> acked = v :: else fi }
   if
   :: !loose
   :: loose ->

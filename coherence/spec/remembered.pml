@@ -43,10 +43,10 @@ proctype Writer() {                   /* its process remembers that there are no
 #endif
   if :: mine -> sliceheld++; slice++ :: else fi;
   atomic { db++; v = db }
+  atomic { if :: acked < v -> acked = v :: else fi }
   any++;
   anyheld--;
-  if :: mine -> slice++; sliceheld-- :: else fi;
-  atomic { if :: acked < v -> acked = v :: else fi }
+  if :: mine -> slice++; sliceheld-- :: else fi
 }
 
 proctype Upkeep() {

@@ -91,9 +91,9 @@ proctype Write() {
   ready = true;
 #endif
   atomic { if :: trigger -> q++; v = q :: else fi }
+  atomic { if :: acked < v -> acked = v :: else fi; writing = false; done = true }
   atomic { if :: mine && !lapsed -> newq(); qheld-- :: mine && lapsed -> newq() :: else fi }
   atomic { if :: all -> newall(); allheld-- :: else fi }
-  atomic { if :: acked < v -> acked = v :: else fi; writing = false; done = true }
 out: skip
 }
 

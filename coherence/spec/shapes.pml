@@ -72,18 +72,18 @@ proctype Writer(byte me) {
   :: else
   fi;
   atomic { db++; v = db }
-  any++;
-  anyheld = anyheld & ~me;
-  if
-  :: mine -> slice++; sliceheld--
-  :: else
-  fi;
   atomic {
     if
     :: acked < v -> acked = v
     :: else
     fi
   }
+  any++;
+  anyheld = anyheld & ~me;
+  if
+  :: mine -> slice++; sliceheld--
+  :: else
+  fi
 }
 
 proctype Upkeep() {

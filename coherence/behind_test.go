@@ -1,0 +1,162 @@
+package coherence_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/larderdb/larder/coherence"
+	"github.com/larderdb/larder/store"
+)
+
+// A store elsewhere is common as another process has it.
+type elsewhere struct{ *common }
+
+const onItsWay = 10 * time.Millisecond // a release
+
+// behind runs f with a write that was acknowledged and whose release is on its way, and what ends it, in three domains: of
+// the process that writes, of another of its databases, and of another process.
+func behind(t *testing.T, f func(t *testing.T, c *common, own, beside, other *coherence.Domain, done chan error)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCommon()
+		own, beside := coherence.NewDomain(c, "db", coherence.Options{}), coherence.NewDomain(c, "values", coherence.Options{})
+		other := coherence.NewDomain(&elsewhere{c}, "db", coherence.Options{})
+		defer own.Close()
+		defer beside.Close()
+		defer other.Close()
+		h := hold(t, own, own.Tag("stuff?"))
+		c.slow(onItsWay)
+		done, began := make(chan error, 1), time.Now()
+		h.ReleaseBehind(bg, func(err error) { done <- err })
+		if took := time.Since(began); took > 0 {
+			t.Fatalf("it was waited for %v for the release", took)
+		}
+		f(t, c, own, beside, other, done)
+		synctest.Wait()
+	})
+}
+
+// TestReleaseBehind: until the release has arrived its tags are held, for all but those of its own process, who wait for it.
+func TestReleaseBehind(t *testing.T) {
+	behind(t, func(t *testing.T, _ *common, own, beside, other *coherence.Domain, done chan error) {
+		stuff, users := []store.Tag{own.Tag("stuff?")}, []store.Tag{own.Tag("users?")}
+		began := time.Now()
+		want(t, other, "k", stuff, "new", "new", coherence.Held)
+		want(t, own, "users", users, "theirs", "theirs", coherence.Miss)
+		want(t, own, "users", users, "", "theirs", coherence.Hit)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("who reads something else, or elsewhere, has waited for %v", took)
+		}
+		want(t, own, "k", stuff, "new", "new", coherence.Miss)
+		if took := time.Since(began); took != onItsWay {
+			t.Errorf("who reads what was written has waited for %v, want %v", took, onItsWay)
+		}
+		want(t, other, "k", stuff, "", "new", coherence.Hit)
+		ok(t, <-done)
+	})
+}
+
+// TestValuesWaitForReleases: so does another domain of the process in the store, which doesn't know the tags of what it asks for.
+func TestValuesWaitForReleases(t *testing.T) {
+	behind(t, func(t *testing.T, _ *common, own, beside, _ *coherence.Domain, done chan error) {
+		ctx, rec := coherence.Record(bg)
+		own.Depend(ctx, []store.Tag{own.Tag("stuff?")})
+		if why := rec.Spoiled(); why != "" {
+			t.Errorf("a value can't be kept: %s", why)
+		}
+		if !beside.FillRecorded(bg, "v", rec, "value", 8, 0) {
+			t.Error("it isn't kept")
+		}
+		h := hold(t, own, own.Tag("stuff?"))
+		h.ReleaseBehind(bg, func(error) {})
+		if r := beside.Lookup(bg, "v", nil, false); r.Outcome != coherence.Miss {
+			t.Errorf("a value is %v, want a miss", r.Outcome)
+		}
+	})
+}
+
+// TestSettle: who ends waits for what is on its way.
+func TestSettle(t *testing.T) {
+	for name, end := range map[string]func(own, beside *coherence.Domain){
+		"Settle":              func(own, _ *coherence.Domain) { own.Settle(bg) },
+		"Close":               func(own, _ *coherence.Domain) { own.Close() },
+		"Close of another":    func(_, beside *coherence.Domain) { beside.Close() },
+		"Close, and again":    func(own, _ *coherence.Domain) { own.Close(); own.Close() },
+		"Close after another": func(own, beside *coherence.Domain) { beside.Close(); own.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			behind(t, func(t *testing.T, _ *common, own, beside, other *coherence.Domain, done chan error) {
+				end(own, beside)
+				want(t, other, "k", []store.Tag{own.Tag("stuff?")}, "new", "new", coherence.Miss)
+				ok(t, <-done)
+			})
+		})
+	}
+}
+
+// TestImpatientReader: nobody waits for longer than he wants to.
+func TestImpatientReader(t *testing.T) {
+	behind(t, func(t *testing.T, _ *common, own, _, _ *coherence.Domain, done chan error) {
+		ctx, cancel := context.WithTimeout(bg, onItsWay/2)
+		defer cancel()
+		if r := own.Lookup(ctx, "k", []store.Tag{own.Tag("stuff?")}, true); r.Outcome != coherence.Held {
+			t.Errorf("the outcome is %v, want held", r.Outcome)
+		}
+		ok(t, <-done)
+	})
+}
+
+// TestReleaseBehindFails: a release that doesn't arrive puts the fence up, and what is held stays so until it has.
+func TestReleaseBehindFails(t *testing.T) {
+	behind(t, func(t *testing.T, c *common, own, _, other *coherence.Domain, done chan error) {
+		tags := []store.Tag{own.Tag("stuff?")}
+		c.set(true)
+		if err := <-done; !errors.Is(err, errAway) {
+			t.Fatal(err)
+		}
+		if n := own.Unannounced(); n != 1 {
+			t.Errorf("%d writes are unannounced, want 1", n)
+		}
+		c.set(false)
+		want(t, other, "k", tags, "new", "new", coherence.Held)
+		want(t, own, "k", tags, "new", "new", coherence.Held)
+		time.Sleep(5 * time.Second)
+		want(t, other, "k", tags, "new", "new", coherence.Miss)
+		want(t, own, "k", tags, "", "new", coherence.Hit)
+	})
+}
+
+// TestWaitsForRelease: where the marks may not stand until the release is there, it is waited for.
+func TestWaitsForRelease(t *testing.T) {
+	for name, unsure := range map[string]func(t *testing.T, c *common, d *coherence.Domain) *coherence.Hold{
+		"old": func(t *testing.T, c *common, d *coherence.Domain) *coherence.Hold {
+			h := hold(t, d, d.Tag("stuff?"))
+			time.Sleep(sharedLease / 3)
+			return h
+		},
+		"not held": func(t *testing.T, c *common, d *coherence.Domain) *coherence.Hold {
+			c.set(true)
+			h, err := d.Hold(bg, []store.Tag{d.Tag("stuff?")})
+			if !errors.Is(err, errAway) {
+				t.Fatal(err)
+			}
+			c.set(false)
+			return h
+		},
+		"nothing": func(*testing.T, *common, *coherence.Domain) *coherence.Hold { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			processes(t, func(t *testing.T, c *common, a, b *coherence.Domain) {
+				h, told := unsure(t, c, a), false
+				c.slow(onItsWay)
+				h.ReleaseBehind(bg, func(err error) { ok(t, err); told = true })
+				if !told {
+					t.Error("it wasn't waited for")
+				}
+				want(t, b, "k", []store.Tag{a.Tag("stuff?")}, "new", "new", coherence.Miss)
+			})
+		})
+	}
+}
