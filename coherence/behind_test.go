@@ -3,6 +3,7 @@ package coherence_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,89 @@ func TestReleaseBehind(t *testing.T) {
 		}
 		want(t, other, "k", stuff, "", "new", coherence.Hit)
 		ok(t, <-done)
+	})
+}
+
+// TestRowsWaitForReleases: so does who reads rows, by shapes in use or along a route.
+func TestRowsWaitForReleases(t *testing.T) {
+	for _, along := range []bool{false, true} {
+		t.Run(map[bool]string{false: "LookupRows", true: "LookupAlong"}[along], func(t *testing.T) {
+			processes(t, func(t *testing.T, c *common, a, _ *coherence.Domain) {
+				inUse(t, a, "user_id")
+				to := routeTo(t, a, "2")
+				h := holdRows(t, a, writeOne)
+				c.slow(onItsWay)
+				h.ReleaseBehind(bg, func(err error) { ok(t, err) })
+				if along {
+					if r, taken := a.LookupAlong(bg, "k", to, "1", true); !taken || r.Outcome != coherence.Miss {
+						t.Errorf("the outcome is %v, the route taken: %v; want a miss that is kept", r.Outcome, taken)
+					}
+				} else {
+					wantRows(t, a, "k", ofOne, "new", "new", coherence.Miss)
+				}
+				a.Settle(bg)
+			})
+		})
+	}
+}
+
+// TestWaitsAreShort: a reader waits for a release no longer than a database takes to answer, and not again where he has waited in vain.
+func TestWaitsAreShort(t *testing.T) {
+	for name, keep := range map[string]func(c *common, d *coherence.Domain){
+		"a slow release": func(c *common, _ *coherence.Domain) { c.slow(time.Second) },
+		"another write":  func(c *common, d *coherence.Domain) { c.slow(onItsWay); _, _ = d.Hold(bg, []store.Tag{d.Tag("stuff?")}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			processes(t, func(t *testing.T, c *common, a, _ *coherence.Domain) {
+				tags := []store.Tag{a.Tag("stuff?")}
+				first := hold(t, a, tags...)
+				keep(c, a)
+				for i, longest := range []time.Duration{20 * time.Millisecond, 0} {
+					h := first
+					if i > 0 {
+						h = hold(t, a, tags...)
+					}
+					h.ReleaseBehind(bg, func(err error) { ok(t, err) })
+					began := time.Now()
+					want(t, a, "k", tags, 1, 1, coherence.Held)
+					if took := time.Since(began); took > longest {
+						t.Errorf("reader %d has waited for %v, want %v at most", i, took, longest)
+					}
+				}
+				a.Settle(bg)
+			})
+		})
+	}
+}
+
+// TestManyBehind: who comes when many releases are on their way waits for his own.
+func TestManyBehind(t *testing.T) {
+	processes(t, func(t *testing.T, c *common, a, _ *coherence.Domain) {
+		c.slow(onItsWay)
+		began := time.Now()
+		for i := range 1025 {
+			hold(t, a, a.Tag("stuff?")).ReleaseBehind(bg, func(err error) { ok(t, err) })
+			if took := time.Since(began); (took > 0) != (i == 1024) {
+				t.Fatalf("write %d was acknowledged after %v", i, took)
+			}
+		}
+		a.Settle(bg)
+	})
+}
+
+// TestReleaseBehindPanics: a panic of the store is a release that has failed, and one of who is told isn't the program's.
+func TestReleaseBehindPanics(t *testing.T) {
+	processes(t, func(t *testing.T, c *common, a, b *coherence.Domain) {
+		tags := []store.Tag{a.Tag("stuff?")}
+		h, done := hold(t, a, tags...), make(chan error, 1)
+		c.panics = true
+		h.ReleaseBehind(bg, func(err error) { done <- err; panic("told") })
+		if err := <-done; err == nil || a.Unannounced() != 1 {
+			t.Errorf("error %v, %d writes are unannounced, want one", err, a.Unannounced())
+		}
+		a.Settle(bg)
+		time.Sleep(5 * time.Second)
+		want(t, b, "k", tags, 1, 1, coherence.Miss)
 	})
 }
 
@@ -112,12 +196,22 @@ func TestImpatientReader(t *testing.T) {
 func TestReleaseBehindFails(t *testing.T) {
 	behind(t, func(t *testing.T, c *common, own, _, other *coherence.Domain, done chan error) {
 		tags := []store.Tag{own.Tag("stuff?")}
+		c.took()
+		waits := make(chan coherence.Outcome)
+		go func() { waits <- own.Lookup(bg, "k", tags, true).Outcome }()
+		synctest.Wait()
 		c.set(true)
+		if got := <-waits; got != coherence.Held {
+			t.Errorf("who has waited is told %v, want held", got)
+		}
 		if err := <-done; !errors.Is(err, errAway) {
 			t.Fatal(err)
 		}
 		if n := own.Unannounced(); n != 1 {
 			t.Errorf("%d writes are unannounced, want 1", n)
+		}
+		if n := len(slices.DeleteFunc(c.took(), func(call string) bool { return call != "lookup" })); n != 1 {
+			t.Errorf("the store was looked at %d times, want once: the fence is up", n)
 		}
 		c.set(false)
 		want(t, other, "k", tags, "new", "new", coherence.Held)

@@ -83,9 +83,6 @@ func (d *Domain) LookupCopy(ctx context.Context, key string) (Read, bool) {
 		return Read{}, false
 	}
 	v, is, err := d.copies.LookupCopy(ctx, key)
-	if is && err == nil && v.Held && d.behind.settle(ctx, nil) {
-		return Read{}, false
-	}
 	if !is || err == nil && v.Entry == nil && !v.Held {
 		return Read{}, false
 	}

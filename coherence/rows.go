@@ -64,8 +64,10 @@ func (d *Domain) shapeTag(relation, shape string) store.Tag {
 	return store.Tag(d.prefix + relation + "(" + shape + ")*")
 }
 
+const sliceEnd = "}"
+
 func (d *Domain) sliceTag(relation, shape, slice string) store.Tag {
-	return store.Tag(d.prefix + relation + "{" + shape + "=" + slice + "}")
+	return store.Tag(d.prefix + relation + "{" + shape + "=" + slice + sliceEnd)
 }
 
 // Kept returns the value under key if this process's memory has it and it is valid. That costs
@@ -174,19 +176,10 @@ func (d *Domain) forgetShapes(rows []Rows) {
 // looked for, in a shared store.
 func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join, patient bool, landed uint64) Read {
 	n, wants, wishes := d.needOf(ctx, base, rows)
-	unasked := ""
-	if d.shared != nil || d.pauses.now.Load() > 0 { // a pause may have ended since the entry was looked for
-		unasked = key
+	r, err := d.missedNeed(ctx, key, n, join, patient, landed, false)
+	if r.Outcome == Hit {
+		return r
 	}
-	v, err := d.store.Lookup(ctx, unasked, n.tags)
-	if err == nil && v.Held && patient && d.pauses.wait(ctx, n.tags) {
-		v, err = d.store.Lookup(ctx, key, n.tags)
-	}
-	v, err = d.settled(ctx, unasked, n.tags, v, err)
-	if v.Entry != nil && err == nil {
-		return d.read(ctx, "", n, v, nil)
-	}
-	r := d.missed(ctx, key, n, join, landed, v, err)
 	if r.Outcome == Miss && r.tags != nil && wants == nil && wishes == nil {
 		return r
 	}
@@ -212,6 +205,23 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 	}
 	through = true
 	return r
+}
+
+// missedNeed is missedRows for what the rows need. With also set the entry is looked for in each case; an error is the store's.
+func (d *Domain) missedNeed(ctx context.Context, key string, n need, join, patient bool, landed uint64, also bool) (Read, error) {
+	asked := ""
+	if also || d.shared != nil || d.pauses.now.Load() > 0 { // a pause may have ended since the entry was looked for
+		asked = key
+	}
+	v, err := d.store.Lookup(ctx, asked, n.tags)
+	if err == nil && v.Held && patient && d.pauses.wait(ctx, n.tags) {
+		v, err = d.store.Lookup(ctx, key, n.tags)
+	}
+	v, err = d.settled(ctx, asked, n.tags, v, err)
+	if v.Entry != nil && err == nil {
+		return d.read(ctx, "", n, v, nil), nil
+	}
+	return d.missed(ctx, key, n, join, landed, v, err), err
 }
 
 // A wanted shape was proposed, or found to be, under a token of R*.

@@ -25,6 +25,7 @@ type common struct {
 	calls  []string
 	away   bool
 	takes  time.Duration // a release
+	panics bool          // the next release
 }
 
 func newCommon() *common {
@@ -123,8 +124,12 @@ func (c *common) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, l
 
 func (c *common) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
 	c.mu.Lock()
-	takes := c.takes
+	takes, panics := c.takes, c.panics
+	c.panics = false
 	c.mu.Unlock()
+	if panics {
+		panic("a release")
+	}
 	time.Sleep(takes)
 	if err := c.call("release"); err != nil {
 		return err

@@ -11,7 +11,8 @@ const (
 	StepStatement Step = "statement" // a statement outside of transactions is about to be sent
 	StepCommit    Step = "commit"    // a COMMIT is
 	StepAnswered  Step = "answered"  // the database has answered it
-	StepReleased  Step = "released"  // the store was told, the caller not yet
+	StepBehind    Step = "behind"    // the caller may have been, the store is about to be told
+	StepReleased  Step = "released"  // it was; the caller not yet, unless the release was behind
 
 	StepMissed Step = "missed" // tokens were seen, and no entry
 	StepRead   Step = "read"   // the database has answered
@@ -19,4 +20,4 @@ const (
 )
 
 // Steps are all of them.
-var Steps = []Step{StepHold, StepHeld, StepStatement, StepCommit, StepAnswered, StepReleased, StepMissed, StepRead, StepFilled}
+var Steps = []Step{StepHold, StepHeld, StepStatement, StepCommit, StepAnswered, StepBehind, StepReleased, StepMissed, StepRead, StepFilled}

@@ -16,9 +16,13 @@ import (
 
 // NarrowWrites are the UPDATEs of few columns that were run, by relation. They are safe for concurrent use.
 type NarrowWrites struct {
-	mu sync.Mutex
-	of map[string][]*NarrowWrite // guarded by mu
+	mu    sync.Mutex
+	of    map[string][]*NarrowWrite // guarded by mu
+	turns atomic.Int64              // how often what they tell may have changed
 }
+
+// Turns counts how often what Apart says may have changed because of them.
+func (n *NarrowWrites) Turns() int64 { return n.turns.Load() }
 
 // A NarrowWrite is what UPDATEs of a relation set, and how often they were run.
 type NarrowWrite struct {
@@ -35,6 +39,7 @@ func (w *NarrowWrite) Ran() {
 	}
 	if n := w.times.Add(1); n&(n-1) == 0 { // seldom
 		w.of.admit(w)
+		w.of.turns.Add(1)
 	}
 }
 

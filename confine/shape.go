@@ -69,11 +69,11 @@ func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
 	}
 	for i, pins := range p.alternatives {
 		if len(p.alternatives) == 1 && len(pins) == 1 && pins[0].single() { // most are so
-			form, ok := pins[0].Column.Class.form(p.dialect, pins[0].Terms[0], args)
+			s, ok := p.Only(args)
 			if !ok {
 				return nil, false
 			}
-			return []Slice{{p.shapes[i], joined(form)}}, true
+			return []Slice{s}, true
 		}
 		forms, ok := pins.values(p.dialect, args)
 		if !ok {
@@ -95,6 +95,17 @@ func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
 		}
 	}
 	return list, true
+}
+
+// Only returns the shape of a plan by one column with one value, and the slice for the arguments of a call, as Evaluate does; ok is
+// false of any other plan.
+func (p *Plan) Only(args []driver.NamedValue) (s Slice, ok bool) {
+	if p == nil || len(p.alternatives) != 1 || len(p.alternatives[0]) != 1 || !p.alternatives[0][0].single() {
+		return Slice{}, false
+	}
+	pin := &p.alternatives[0][0]
+	form, ok := pin.Column.Class.form(p.dialect, pin.Terms[0], args)
+	return Slice{p.shapes[0], joined(form)}, ok
 }
 
 // usable returns the pins of which names of shapes can be made, sorted by name.

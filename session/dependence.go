@@ -15,7 +15,51 @@ import (
 // lookup asks for the entry of a call. A hit needs no tags: the entry has its own. Which rows
 // the result depends on is told after a miss only, unless a look at the store is a round trip and there is no copy here.
 func (p *planned) lookup(ctx context.Context, key string, args []driver.NamedValue, join bool) coherence.Read {
-	return p.db.domain.LookupRows(ctx, key, p.base, func() []coherence.Rows { return p.rows(ctx, args) }, join)
+	domain, turns := p.db.domain, p.db.narrow.Turns()
+	if to := p.route.Load(); to != nil {
+		if slice, ok := to.slice(p, args, turns); ok {
+			if r, taken := domain.LookupAlong(ctx, key, to.way, slice, join); taken {
+				return r
+			}
+		}
+		p.route.CompareAndSwap(to, nil)
+	}
+	var rows []coherence.Rows
+	r := domain.LookupRows(ctx, key, p.base, func() []coherence.Rows {
+		rows = p.rows(ctx, args)
+		return rows
+	}, join)
+	p.noteRoute(&r, rows, args, turns)
+	return r
+}
+
+// A route is by which slice of one relation the last result of a plan was found to depend on its rows, for the next one.
+type route struct {
+	way   *coherence.Route
+	turns int64 // of NarrowWrites
+}
+
+// noteRoute notes how a read of one place by one value found its tags.
+func (p *planned) noteRoute(r *coherence.Read, rows []coherence.Rows, args []driver.NamedValue, turns int64) {
+	if len(p.by) != 1 || len(rows) != 1 || p.yield.verdict.Load() == overwritten {
+		return
+	}
+	s, ok := p.by[0].Only(args)
+	if columns, _ := confine.Shape(rows[0].Shape); !ok || s.Shape != columns {
+		return
+	}
+	if way := p.db.domain.RouteOf(r, rows); way != nil {
+		p.route.Store(&route{way, turns})
+	}
+}
+
+// slice is that of the route for the arguments of a call, if the route may be taken.
+func (to *route) slice(p *planned, args []driver.NamedValue, turns int64) (form string, ok bool) {
+	if to.turns != turns || p.yield.verdict.Load() == overwritten || !countable(args) {
+		return "", false
+	}
+	s, ok := p.by[0].Only(args)
+	return s.Form, ok
 }
 
 // rows are the rows that a result depends on. A place that arguments don't confine, or

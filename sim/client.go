@@ -344,16 +344,22 @@ func (c *client) commit(h *coherence.Hold, err error, write func() change, began
 	ch := write()
 	op := c.w.db.commit(c, ch, began)
 	c.w.db.unlock(ch)
+	behind := c.w.shared && c.rng.IntN(4) == 0
 	if c.w.shared && (err != nil || c.w.store.now-sent >= 2*lease/3 && c.proc.stoodSince(sent)) {
 		u := c.w.judge.unheld(c, op.version, err != nil)
 		defer func() { u.told = !c.proc.dead }()
+		behind = false
 	}
 	c.stop(afterCommit, "has committed %d", op.version)
 	if c.rng.IntN(100) < c.w.lost {
 		h.Abandon() // the answer is lost
 		return
 	}
-	c.w.judge.acked(op) // the release is on its way then
+	c.w.judge.acked(op)
+	if behind { // the client goes on meanwhile
+		c.proc.later(func(ctx context.Context) error { _ = h.Release(ctx); return nil })
+		return
+	}
 	c.endHold(h, h.Release)
 }
 

@@ -30,7 +30,8 @@ type process struct {
 	keeper  *client       // does what isn't an operation of a client
 	look    func(context.Context)
 	retries []func(context.Context) error
-	closes  bool // its domain is to be closed
+	closes  bool                        // its domain is to be closed
+	routes  map[string]*coherence.Route // of reads, by shape
 }
 
 // facts are what a process knows of the schema, and by what right.
@@ -41,17 +42,20 @@ type facts struct {
 
 func (p *process) runs() bool { return !p.dead && !p.paused }
 
+// later has the keeper do something soon, and again until it succeeds.
+func (p *process) later(do func(context.Context) error) {
+	if p.retries = append(p.retries, do); p.keeper != nil {
+		p.keeper.still = p.keeper.w.steps + p.keeper.w.rng.IntN(5)
+	}
+}
+
 // startProcess starts a process whose clients have ops operations each.
 func (w *world) startProcess(ops int) {
-	p := &process{id: len(w.procs), trigger: w.db.trigger, stood: -lease, ahead: time.Duration(w.rng.Int64N(int64(time.Hour)))}
+	p := &process{id: len(w.procs), routes: make(map[string]*coherence.Route), trigger: w.db.trigger, stood: -lease, ahead: time.Duration(w.rng.Int64N(int64(time.Hour)))}
 	p.domain = coherence.NewDomain(w.shareable(), "db", coherence.Options{
 		Lease: lease, Shapes: w.shapes, Mutant: w.Mutant,
-		Now: func() time.Duration { return w.store.now + p.ahead },
-		Retry: func(try func(context.Context) error) {
-			if p.retries = append(p.retries, try); p.keeper != nil {
-				p.keeper.still = w.steps + w.rng.IntN(5)
-			}
-		},
+		Now:   func() time.Duration { return w.store.now + p.ahead },
+		Retry: p.later,
 		Watch: func(look func(context.Context)) func() {
 			p.look = look
 			return func() { p.look = nil }

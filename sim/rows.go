@@ -74,7 +74,7 @@ func (q rowsWhere) of(s state) state {
 	return only
 }
 
-// lookup asks the cache, in half of the cases for the entry alone first.
+// lookup asks the cache, in half of the cases for the entry alone first, and mostly along the route that a read by the shape has found before.
 func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.Read {
 	d := c.proc.domain
 	if c.rng.IntN(2) == 0 {
@@ -82,8 +82,18 @@ func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.R
 			return r
 		}
 	}
+	if to := c.proc.routes[q.shape]; to != nil && len(q.slices) == 1 && c.rng.IntN(4) > 0 {
+		if r, taken := d.LookupAlong(ctx, q.String(), to, q.slices[0], join); taken {
+			return r
+		}
+		delete(c.proc.routes, q.shape)
+	}
 	rows := []coherence.Rows{{Relation: "stuff", Shape: q.shape, Slices: q.slices}}
-	return d.LookupRows(ctx, q.String(), []coherence.Tag{d.Tag("*")}, func() []coherence.Rows { return rows }, join)
+	r := d.LookupRows(ctx, q.String(), []coherence.Tag{d.Tag("*")}, func() []coherence.Rows { return rows }, join)
+	if to := d.RouteOf(&r, rows); to != nil {
+		c.proc.routes[q.shape] = to
+	}
+	return r
 }
 
 // someRows are a few questions, one of them sometimes of all rows.
