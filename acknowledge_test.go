@@ -58,6 +58,7 @@ func TestAcknowledgedBeforeReleased(t *testing.T) {
 						return cache, h.opened(cache.Open(k.driver, h.dsn))
 					}
 					_, writer := process(way, Options{mutant: mutant})
+					writer.SetMaxIdleConns(-1) // a connection that is closed doesn't wait either
 					other, reader := process(&longWay{}, Options{})
 					const query = "SELECT name FROM stuff WHERE id = 1"
 					for range 3 {

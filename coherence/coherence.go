@@ -3,7 +3,7 @@
 //
 // A reader calls Lookup; on a miss it reads the database and calls Fill, and
 // whatever happens Done. A writer calls Hold before its change can become
-// visible, changes the database, and calls Release before it tells anyone. What
+// visible, changes the database, and calls Release before it tells anyone, or ReleaseBehind. What
 // is promised by that: a read returns what the database would have answered at
 // some moment during the read. Directory spec holds a model of why.
 package coherence

@@ -21,7 +21,7 @@ func init() { lastHold.Store(rand.Uint64()) }
 func newHoldID() store.HoldID { return store.HoldID(lastHold.Add(1)) }
 
 // A Hold is a write in flight. A nil Hold is of no tags. It is used by one
-// goroutine, and lasts as long as the process if it isn't ended.
+// goroutine at a time, and lasts as long as the process if it isn't ended.
 type Hold struct {
 	d     *Domain
 	id    store.HoldID
@@ -164,8 +164,8 @@ func (h *Hold) widen() {
 	}
 }
 
-// Release announces the change: new tokens, then the marks are taken away. The
-// write may be acknowledged when it has returned. That ctx has ended doesn't
+// Release announces the change: new tokens, then the marks are taken away. In a store of this process's memory
+// the write may be acknowledged when it has returned; in a shared one it may be before, see ReleaseBehind. That ctx has ended doesn't
 // keep it from being done. If it fails, what it hasn't reached is still held, so
 // nobody reads what is too old: call it again, or Abandon. The store of this
 // process's memory never fails; a shared one is told until it has heard, and needs

@@ -69,8 +69,8 @@ func (w waiting) endNow() error {
 	return err
 }
 
-// A Writer is a write from before its tags are told until its hold has ended. It
-// is used by one goroutine.
+// A Writer is a write from before its tags are told until its change is visible, or won't be, and its hold has ended
+// or is released behind. It is used by one goroutine.
 type Writer struct {
 	ws  *writers
 	gen *generation
@@ -82,7 +82,7 @@ func (d *Domain) BeginWrite() *Writer {
 	return &Writer{&d.writers, d.writers.begin()}
 }
 
-// End ends the write, after its hold has. If changes of the schema waited for
+// End ends the write, after its hold has, or its release was sent. If changes of the schema waited for
 // it alone, it releases their holds. Calling it again, or of nil, does nothing.
 func (w *Writer) End() {
 	if w != nil && w.gen != nil {

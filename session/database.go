@@ -72,14 +72,20 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	return db
 }
 
+// release lets go of the database. The last one closes its domain, which waits for what the store is being told: not under the lock.
 func (db *database) release() {
-	db.domain.Settle(context.Background()) // not under the lock
+	if db.leave() {
+		db.domain.Close()
+	}
+}
+
+func (db *database) leave() (last bool) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	if db.refs--; db.refs == 0 {
 		delete(registry.m, db.key)
-		db.domain.Close()
 	}
+	return db.refs == 0
 }
 
 // registered returns the databases in use that are kept in a store.

@@ -23,7 +23,7 @@ func (s *Session) settle(ctx context.Context) {
 	default:
 		h := s.hold(ctx, s.tx.effect())
 		h.own = s.tx.writer
-		s.release(ctx, h, nil)
+		s.release(ctx, &h, nil)
 		s.tellSettled()
 		s.ended(nil)
 	}

@@ -92,7 +92,7 @@ func (s *Source) Invalidate(ctx context.Context, names []string) error {
 			return err
 		}
 		h := session.hold(ctx, e)
-		session.release(ctx, h, nil)
+		session.release(ctx, &h, nil)
 		session.tellInvalidated(&e)
 		if h.failed != nil {
 			return fmt.Errorf("invalidate %s: the store will be told as soon as it can be: %w", name, h.failed)

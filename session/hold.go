@@ -101,13 +101,13 @@ func (s *Session) ready(ctx context.Context, h *holds) error {
 
 // release announces what has become visible, or leaves the marks to lapse if it
 // isn't known whether it has.
-func (s *Session) release(ctx context.Context, h holds, err error) {
+func (s *Session) release(ctx context.Context, h *holds, err error) {
 	if len(h.marks) == 0 {
 		return
 	}
 	coherence.At(coherence.StepAnswered)
 	if err == nil {
-		s.trace(&h)
+		s.trace(h)
 	}
 	for _, db := range h.schemas {
 		db.epoch.Add(1)
@@ -120,8 +120,10 @@ func (s *Session) release(ctx context.Context, h holds, err error) {
 	}
 	ctx = s.storing(ctx)
 	undone := err != nil && saidNo(s.src.Dialect, err)
-	for _, hold := range h.marks {
-		s.endOne(ctx, hold, &h, undone)
+	marks := h.marks
+	h.marks = nil // others may end them from here on
+	for _, hold := range marks {
+		s.endOne(ctx, hold, h, undone)
 	}
 }
 

@@ -66,7 +66,7 @@ type Listener struct {
 	// Rows reports whether whole rows of a relation are wanted.
 	Rows func(relation string) bool
 
-	// Hear is given what one transaction did, after its release and before its caller knows of its end. It must be quick.
+	// Hear is given what one transaction did, after its release, or in a shared store when that is on its way, and before its caller knows of its end. It must be quick.
 	Hear func([]Notice)
 
 	// Settle, if not nil, is given the same after all have heard it. The caller waits for it, and nobody else does.

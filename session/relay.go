@@ -16,7 +16,7 @@ import (
 )
 
 // Relays: what is written in one process is told in others, by messages on the channel of the store that
-// they share. A message is sent after the release, so who hears it finds nothing older in the store. It waits for its turn in
+// they share. A message is sent after the release has arrived, so who hears it finds nothing older in the store, nor a mark. It waits for its turn in
 // a queue of the process's: no writer waits for the channel. What is lost on the way is told as such, if anybody can know it.
 
 const (
@@ -242,6 +242,7 @@ func (r *Relay) publish(m message) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), relayLimit)
 	defer cancel()
+	coherence.Settle(ctx, r.hub.store) // so that who hears it doesn't find it held
 	return r.channel.Publish(ctx, text)
 }
 

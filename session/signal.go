@@ -15,7 +15,7 @@ import (
 )
 
 // Signals: what a statement did is noted when the database has answered. Outside of transactions it is told
-// then, after the release; inside it is kept until what commits it was released, and forgotten with a rollback.
+// then, after the release, or in a shared store when that is on its way; inside it is kept until what commits it was released, and forgotten with a rollback.
 // What isn't known to have been committed, or not to have been, is told with Perhaps.
 
 // noted is what a transaction did so far.

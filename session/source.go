@@ -108,6 +108,7 @@ func (s *Source) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	coherence.Settle(context.Background(), s.Store)
 	if b := s.base.Swap(nil); b != nil {
 		b.db.release()
 	}
@@ -165,14 +166,19 @@ func (s *Source) setBase(db *database, state *catalog.State, epoch int64) {
 	if b := s.base.Load(); b != nil && b.db == db && b.state == state && b.epoch == epoch {
 		return
 	}
+	if old := s.swapBase(db, state, epoch); old != nil {
+		old.db.release()
+	}
+}
+
+// swapBase returns what the base was, of which the caller lets go.
+func (s *Source) swapBase(db *database, state *catalog.State, epoch int64) *base {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		return nil
 	}
-	if old := s.base.Swap(&base{db.again(), state, epoch}); old != nil {
-		old.db.release()
-	}
+	return s.base.Swap(&base{db.again(), state, epoch})
 }
 
 // Knows reports whether a session of the source was on the database of an identity, and whether the source has been on any.

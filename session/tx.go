@@ -67,7 +67,7 @@ func (t *transaction) start(level string, commitsOpen bool) {
 	}
 }
 
-// end forgets what was written. It must come after the release.
+// end forgets what was written. It must come after the release, which may be on its way.
 func (t *transaction) end() {
 	if t.writer != nil {
 		t.writer.End()
@@ -166,7 +166,7 @@ func (s *Session) Begin(ctx context.Context, opts driver.TxOptions) (*Tx, error)
 	}
 	defer s.doubtUnless(&returned, &ends)
 	inner, err := begin(ctx, s.inner, opts)
-	s.release(ctx, ends, err)
+	s.release(ctx, &ends, err)
 	if !ends.effect.none() {
 		s.tellEnd(err)
 	}
@@ -209,7 +209,7 @@ func (t *Tx) Commit() error {
 	o.ask()
 	ended, err := s.commitHeld(ctx, t.inner, &h)
 	o.answered()
-	s.release(ctx, h, err)
+	s.release(ctx, &h, err)
 	s.tellEnd(err)
 	s.ended(ended)
 	returned = true

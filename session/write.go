@@ -329,7 +329,7 @@ func (s *Session) joinWriters(w *write) {
 // after ends what before began, once the database has answered. A change of the schema that waits for the writer doesn't wait
 // for who is told of the write.
 func (s *Session) after(ctx context.Context, w *write, err error) {
-	s.release(ctx, w.holds, err)
+	s.release(ctx, &w.holds, err)
 	if w.ends {
 		s.tellEnded(w, err)
 	}

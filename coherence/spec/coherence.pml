@@ -60,6 +60,7 @@ proctype Writer() {
     :: else
     fi
   }
+  maycrash();
   newtok();
 #ifndef NOHOLD
   holds--;
