@@ -86,7 +86,10 @@ func TestRowsWaitForReleases(t *testing.T) {
 func TestWaitsAreShort(t *testing.T) {
 	for name, keep := range map[string]func(c *common, d *coherence.Domain){
 		"a slow release": func(c *common, _ *coherence.Domain) { c.slow(time.Second) },
-		"another write":  func(c *common, d *coherence.Domain) { c.slow(onItsWay); _, _ = d.Hold(bg, []store.Tag{d.Tag("stuff?")}) },
+		"another write": func(c *common, d *coherence.Domain) {
+			c.slow(onItsWay)
+			_, _ = d.Hold(bg, []store.Tag{d.Tag("stuff?")})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			processes(t, func(t *testing.T, c *common, a, _ *coherence.Domain) {
