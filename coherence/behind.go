@@ -3,6 +3,7 @@ package coherence
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,11 +18,12 @@ import (
 
 // behind are the releases of this process in one store that are on their way.
 type behind struct {
-	mu   sync.Mutex
-	of   map[Tag][]*onItsWay // guarded by mu, as what follows
-	all  map[*onItsWay]bool
-	vain time.Time // until then nobody waits: others hold what was waited for, too
-	used int       // by how many domains; guarded by behinds.mu
+	store store.Shared
+	mu    sync.Mutex
+	of    map[Tag][]*onItsWay // guarded by mu, as what follows
+	all   map[*onItsWay]bool
+	vain  map[Tag]time.Time // until when nobody waits for a tag: others hold it, too
+	used  int               // by how many domains; guarded by behinds.mu
 }
 
 // An onItsWay is a release that was sent.
@@ -34,12 +36,13 @@ type onItsWay struct {
 const (
 	maxBehind   = 1024                  // releases of a process that may be on their way; who comes then waits for his own
 	longestWait = 20 * time.Millisecond // of a reader, for the store: the database answers as soon
-	afterVain   = 20 * time.Millisecond // for which nobody waits when one has in vain
+	afterVain   = 20 * time.Millisecond // for which nobody waits for a tag when one has in vain
+	maxVain     = 4096                  // tags of which that is known
 )
 
 // ReleaseBehind is Release for who doesn't wait until the store has been told: the marks stand until then. done is
-// called when it has been, or with the error of Release; perhaps by another goroutine, where a panic of its own is lost. h
-// must not be used any more, but by done. Where that might not be covered, or in a store of this process's memory, it waits.
+// called when it has been, or with the error of Release; perhaps by another goroutine, where a panic of its own is lost. It must
+// not wait for what is behind (Settle), and h not be used any more but by it. Where that might not be covered, or in a store of this process's memory, ReleaseBehind waits.
 func (h *Hold) ReleaseBehind(ctx context.Context, done func(error)) {
 	if h == nil || h.ended || !h.firm() {
 		done(h.Release(ctx))
@@ -105,34 +108,48 @@ func (b *behind) arrive(sent *onItsWay) {
 }
 
 func (b *behind) end(sent *onItsWay) {
+	behinds.mu.Lock()
+	defer behinds.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.all, sent)
 	close(sent.ended)
+	b.goLocked()
 }
 
-// under are the releases on their way of some of tags, or of any, if tags are nil; none where one who waited has done so in vain.
+// unknown stands for the tags of who doesn't know his.
+var unknown = []Tag{""}
+
+// under are the releases on their way of some of tags, or of any, if tags are nil; none of those for which somebody has waited in vain lately.
 func (b *behind) under(tags []Tag) (list []*onItsWay) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.of) == 0 || time.Now().Before(b.vain) {
+	if len(b.of) == 0 {
 		return nil
 	}
+	now := time.Now()
 	for _, tag := range tags {
-		list = append(list, b.of[tag]...)
-	}
-	for sent := range b.all {
-		if tags == nil {
-			list = append(list, sent)
+		if sent := b.of[tag]; sent != nil && !now.Before(b.vain[tag]) {
+			list = append(list, sent...)
 		}
+	}
+	if tags == nil && !now.Before(b.vain[unknown[0]]) {
+		list = slices.Collect(maps.Keys(b.all))
 	}
 	return list
 }
 
-func (b *behind) waitedInVain() {
+// waitedInVain notes that tags were held still when releases of some of them had been waited for.
+func (b *behind) waitedInVain(tags []Tag) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.vain = time.Now().Add(afterVain)
+	if len(b.vain)+len(tags) > maxVain {
+		clear(b.vain)
+	}
+	until := time.Now().Add(afterVain)
+	for _, tag := range tags {
+		b.vain[tag] = until
+	}
 }
 
 // settled looks again where what was seen is held, and may have been by a release of this process that was on its way.
@@ -147,8 +164,12 @@ func (d *Domain) settled(ctx context.Context, key string, tags []Tag, v store.Vi
 	if waitFor(ctx, list) && !d.isFenced() {
 		v, err = d.store.Lookup(ctx, key, tags)
 	}
-	if err == nil && v.Held {
-		d.behind.waitedInVain()
+	switch {
+	case err != nil || !v.Held || ctx.Err() != nil:
+	case tags == nil:
+		d.behind.waitedInVain(unknown)
+	default:
+		d.behind.waitedInVain(tags)
 	}
 	return v, err
 }
@@ -170,41 +191,39 @@ func waitFor(ctx context.Context, list []*onItsWay) bool {
 }
 
 // Settle waits until the store has been told of all writes of this process that were acknowledged before, whichever domain of the
-// store they are of, or could not be told of them, and until done has been called of each.
-func (d *Domain) Settle(ctx context.Context) {
-	if d.behind != nil {
-		d.behind.settle(ctx)
-	}
-}
+// store they are of, or could not be told of them, and until done has been called of each; for a lease at most.
+func (d *Domain) Settle(ctx context.Context) { d.behind.onTheirWay()(ctx) }
 
-func (b *behind) settle(ctx context.Context) {
-	b.mu.Lock()
-	list := make([]*onItsWay, 0, len(b.all))
-	for sent := range b.all {
-		list = append(list, sent)
-	}
-	b.mu.Unlock()
-	for _, sent := range list {
-		select {
-		case <-sent.ended:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// Settle is Domain.Settle for a store.
-func Settle(ctx context.Context, s store.Store) {
+// OnTheirWay returns what waits, for a lease at most, until a store has been told of all writes of this process that were acknowledged before the call.
+func OnTheirWay(s store.Store) (settle func(context.Context)) {
 	shared, _ := s.(store.Shared)
 	behinds.mu.Lock()
 	b := behinds.of[shared]
 	behinds.mu.Unlock()
-	if b != nil {
-		b.settle(ctx)
+	return b.onTheirWay()
+}
+
+func (b *behind) onTheirWay() (settle func(context.Context)) {
+	if b == nil {
+		return func(context.Context) {}
+	}
+	b.mu.Lock()
+	list := slices.Collect(maps.Keys(b.all))
+	b.mu.Unlock()
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, b.store.Lease())
+		defer cancel()
+		for _, sent := range list {
+			select {
+			case <-sent.ended:
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
-// behinds has the releases of each shared store that a domain is in.
+// behinds has the releases of each shared store that a domain is in, or that one of them is on its way to.
 var behinds = struct {
 	mu sync.Mutex
 	of map[store.Shared]*behind // guarded by mu
@@ -215,22 +234,30 @@ func useBehind(s store.Shared) *behind {
 	defer behinds.mu.Unlock()
 	b := behinds.of[s]
 	if b == nil {
-		b = &behind{of: make(map[Tag][]*onItsWay), all: make(map[*onItsWay]bool)}
+		b = &behind{store: s, of: make(map[Tag][]*onItsWay), all: make(map[*onItsWay]bool), vain: make(map[Tag]time.Time)}
 		behinds.of[s] = b
 	}
 	b.used++
 	return b
 }
 
-// leaveBehind lets go of the releases of the domain's store, when they have arrived. It does nothing when called again.
+// leaveBehind lets go of the releases of the domain's store. It does nothing when called again.
 func (d *Domain) leaveBehind() {
 	if d.shared == nil || d.left.Swap(true) {
 		return
 	}
-	d.Settle(context.Background())
+	b := d.behind
 	behinds.mu.Lock()
 	defer behinds.mu.Unlock()
-	if d.behind.used--; d.behind.used == 0 {
-		delete(behinds.of, d.shared)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used--
+	b.goLocked()
+}
+
+// goLocked forgets the releases of a store that no domain is in when the last has ended. It is called under behinds.mu as well.
+func (b *behind) goLocked() {
+	if b.used == 0 && len(b.all) == 0 {
+		delete(behinds.of, b.store)
 	}
 }

@@ -35,6 +35,7 @@ func behind(t *testing.T, f func(t *testing.T, c *common, own, beside, other *co
 			t.Fatalf("it was waited for %v for the release", took)
 		}
 		f(t, c, own, beside, other, done)
+		own.Settle(bg)
 		synctest.Wait()
 	})
 }
@@ -96,16 +97,19 @@ func TestWaitsAreShort(t *testing.T) {
 				tags := []store.Tag{a.Tag("stuff?")}
 				first := hold(t, a, tags...)
 				keep(c, a)
-				for i, longest := range []time.Duration{20 * time.Millisecond, 0} {
+				for i, waits := range []bool{true, false, true} {
 					h := first
 					if i > 0 {
 						h = hold(t, a, tags...)
 					}
+					if i == 2 {
+						time.Sleep(20 * time.Millisecond) // then one may wait again
+					}
 					h.ReleaseBehind(bg, func(err error) { ok(t, err) })
 					began := time.Now()
 					want(t, a, "k", tags, 1, 1, coherence.Held)
-					if took := time.Since(began); took > longest {
-						t.Errorf("reader %d has waited for %v, want %v at most", i, took, longest)
+					if took := time.Since(began); took > 20*time.Millisecond || (took > 0) != waits {
+						t.Errorf("reader %d has waited for %v", i, took)
 					}
 				}
 				a.Settle(bg)
@@ -134,7 +138,7 @@ func TestReleaseBehindPanics(t *testing.T) {
 	processes(t, func(t *testing.T, c *common, a, b *coherence.Domain) {
 		tags := []store.Tag{a.Tag("stuff?")}
 		h, done := hold(t, a, tags...), make(chan error, 1)
-		c.panics = true
+		c.panics = 3
 		h.ReleaseBehind(bg, func(err error) { done <- err; panic("told") })
 		if err := <-done; err == nil || a.Unannounced() != 1 {
 			t.Errorf("error %v, %d writes are unannounced, want one", err, a.Unannounced())
@@ -164,18 +168,21 @@ func TestValuesWaitForReleases(t *testing.T) {
 	})
 }
 
-// TestSettle: who ends waits for what is on its way.
+// TestSettle: who ends waits for what is on its way, from whichever domain of the store he asks, and whether or not that is closed.
 func TestSettle(t *testing.T) {
-	for name, end := range map[string]func(own, beside *coherence.Domain){
-		"Settle":              func(own, _ *coherence.Domain) { own.Settle(bg) },
-		"Close":               func(own, _ *coherence.Domain) { own.Close() },
-		"Close of another":    func(_, beside *coherence.Domain) { beside.Close() },
-		"Close, and again":    func(own, _ *coherence.Domain) { own.Close(); own.Close() },
-		"Close after another": func(own, beside *coherence.Domain) { beside.Close(); own.Close() },
+	for name, settle := range map[string]func(c *common, own, beside *coherence.Domain){
+		"the domain's":     func(_ *common, own, _ *coherence.Domain) { own.Settle(bg) },
+		"another domain's": func(_ *common, _, beside *coherence.Domain) { beside.Settle(bg) },
+		"the store's":      func(c *common, _, _ *coherence.Domain) { coherence.OnTheirWay(c)(bg) },
+		"closed domains'": func(c *common, own, beside *coherence.Domain) {
+			own.Close()
+			beside.Close()
+			coherence.OnTheirWay(c)(bg)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			behind(t, func(t *testing.T, _ *common, own, beside, other *coherence.Domain, done chan error) {
-				end(own, beside)
+			behind(t, func(t *testing.T, c *common, own, beside, other *coherence.Domain, done chan error) {
+				settle(c, own, beside)
 				want(t, other, "k", []store.Tag{own.Tag("stuff?")}, "new", "new", coherence.Miss)
 				ok(t, <-done)
 			})
@@ -183,14 +190,31 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestSettleEnds: nobody waits for ever for a store that doesn't answer.
+func TestSettleEnds(t *testing.T) {
+	processes(t, func(t *testing.T, c *common, a, _ *coherence.Domain) {
+		h := hold(t, a, a.Tag("stuff?"))
+		c.slow(time.Hour)
+		h.ReleaseBehind(bg, func(error) {})
+		began := time.Now()
+		a.Settle(bg)
+		if took := time.Since(began); took != sharedLease {
+			t.Errorf("it has waited for %v, want a lease", took)
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
 // TestImpatientReader: nobody waits for longer than he wants to.
 func TestImpatientReader(t *testing.T) {
 	behind(t, func(t *testing.T, _ *common, own, _, _ *coherence.Domain, done chan error) {
 		ctx, cancel := context.WithTimeout(bg, onItsWay/2)
 		defer cancel()
-		if r := own.Lookup(ctx, "k", []store.Tag{own.Tag("stuff?")}, true); r.Outcome != coherence.Held {
+		tags := []store.Tag{own.Tag("stuff?")}
+		if r := own.Lookup(ctx, "k", tags, true); r.Outcome != coherence.Held {
 			t.Errorf("the outcome is %v, want held", r.Outcome)
 		}
+		want(t, own, "k", tags, "new", "new", coherence.Miss) // others wait all the same
 		ok(t, <-done)
 	})
 }

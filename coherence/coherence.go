@@ -207,8 +207,8 @@ func (d *Domain) Store() store.Store { return d.store }
 // Shared reports whether other processes use the store of the domain, too: a look at it is a round trip.
 func (d *Domain) Shared() bool { return d.shared != nil }
 
-// Close ends what the domain does by itself in a shared store, when the store has been told of the writes that were
-// acknowledged. Reads and writes may go on; schemas that are relied on aren't any more.
+// Close ends what the domain does by itself in a shared store, but for telling it of writes: see Settle. Reads and writes may go
+// on; schemas that are relied on aren't any more.
 func (d *Domain) Close() {
 	d.leaveBehind()
 	d.schema.close()

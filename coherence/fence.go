@@ -3,6 +3,7 @@ package coherence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type fence struct {
 	held    []*Hold      // whose marks the store has, and goes on renewing
 	waiting int64        // the writes that these are of
 	telling bool
+	closed  bool // the store is, and can't be told any more
 }
 
 // maxUntold bounds the tags that gather; then all are told of.
@@ -38,6 +40,13 @@ func (d *Domain) isFenced() bool {
 
 // Unannounced is how many writes of this process the store could not be told of yet.
 func (d *Domain) Unannounced() int64 { return d.fence.writes.Load() }
+
+// Telling reports whether the store is yet to be told of writes, and can be.
+func (d *Domain) Telling() bool {
+	d.fence.mu.Lock()
+	defer d.fence.mu.Unlock()
+	return d.fence.telling && !d.fence.closed
+}
 
 // loosen notes that it isn't sure that the store has the marks of the hold.
 func (h *Hold) loosen() {
@@ -114,9 +123,10 @@ func (d *Domain) tellGathered(ctx context.Context) error {
 	f.tags, f.lost, f.held, f.waiting = nil, nil, nil, 0
 	f.mu.Unlock()
 
-	err := d.tellOf(ctx, tags, lost, held)
+	err := d.tellSafely(ctx, tags, lost, held)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = errors.Is(err, store.ErrClosed) // retry ends
 	if err != nil {
 		f.tags, f.lost = d.gathered(f.tags, list(tags)), d.gathered(f.lost, list(lost))
 		f.held, f.waiting = append(held, f.held...), f.waiting+waiting
@@ -127,6 +137,16 @@ func (d *Domain) tellGathered(ctx context.Context) error {
 		return errMoreToTell
 	}
 	return nil
+}
+
+// tellSafely is tellOf, of which a panic of the store's is an error.
+func (d *Domain) tellSafely(ctx context.Context, tags, lost map[Tag]bool, held []*Hold) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("coherence: tell the store: panic: %v", p)
+		}
+	}()
+	return d.tellOf(ctx, tags, lost, held)
 }
 
 func (d *Domain) tellOf(ctx context.Context, tags, lost map[Tag]bool, held []*Hold) error {

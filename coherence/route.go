@@ -50,8 +50,7 @@ func (to *Route) need(slice string, claims bool) need {
 	return n
 }
 
-// LookupAlong is LookupRows for what depends on one slice, by a route. It reports false if that can't be taken any more, or may be by another's
-// leave only: then the caller asks LookupRows.
+// LookupAlong is LookupRows for what depends on one slice, by a route. It reports false if that can't be taken any more: then the caller asks LookupRows.
 func (d *Domain) LookupAlong(ctx context.Context, key string, to *Route, slice string, join bool) (r Read, taken bool) {
 	if d.now() >= to.until {
 		return Read{}, false

@@ -25,7 +25,7 @@ type common struct {
 	calls  []string
 	away   bool
 	takes  time.Duration // a release
-	panics bool          // the next release
+	panics int           // so many releases
 }
 
 func newCommon() *common {
@@ -125,9 +125,9 @@ func (c *common) Renew(ctx context.Context, id store.HoldID, tags []store.Tag, l
 func (c *common) Release(ctx context.Context, id store.HoldID, tags []store.Tag) error {
 	c.mu.Lock()
 	takes, panics := c.takes, c.panics
-	c.panics = false
+	c.panics--
 	c.mu.Unlock()
-	if panics {
+	if panics > 0 {
 		panic("a release")
 	}
 	time.Sleep(takes)

@@ -30,6 +30,7 @@ type database struct {
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
+	lingers bool // guarded by registry.mu
 
 	facts   atomic.Pointer[facts]
 	loading chan struct{}       // full while facts are read: a lock that may be waited for in a context
@@ -72,21 +73,47 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 	return db
 }
 
-// release lets go of the database. The last one closes its domain, which waits for what the store is being told: not under the lock.
+// release lets go of the database. The last one closes its domain; but not while the store has to be told of its writes, of which
+// another domain would not know that nothing older must be read.
 func (db *database) release() {
-	if db.leave() {
+	if db.leave(-1) {
 		db.domain.Close()
 	}
 }
 
-func (db *database) leave() (last bool) {
+// leave takes from the references, and reports whether the domain is to be closed, since there is none left.
+func (db *database) leave(refs int) (close bool) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	if db.refs--; db.refs == 0 {
-		delete(registry.m, db.key)
+	db.refs += refs
+	switch {
+	case db.refs > 0 || registry.m[db.key] != db:
+		return false
+	case db.domain.Telling():
+		if !db.lingers {
+			db.lingers = true
+			go db.linger()
+		}
+		return false
 	}
-	return db.refs == 0
+	delete(registry.m, db.key)
+	return true
 }
+
+// linger closes the domain when the store was told, unless the database is used again.
+func (db *database) linger() {
+	for db.domain.Telling() {
+		time.Sleep(lingerPause)
+	}
+	registry.mu.Lock()
+	db.lingers = false
+	registry.mu.Unlock()
+	if db.leave(0) {
+		db.domain.Close()
+	}
+}
+
+const lingerPause = 50 * time.Millisecond
 
 // registered returns the databases in use that are kept in a store.
 func registered(in coherence.Store) []*database {

@@ -44,13 +44,15 @@ func (p *planned) noteRoute(r *coherence.Read, rows []coherence.Rows, args []dri
 	if len(p.by) != 1 || len(rows) != 1 || p.yield.verdict.Load() == overwritten {
 		return
 	}
-	s, ok := p.by[0].Only(args)
-	if columns, _ := confine.Shape(rows[0].Shape); !ok || s.Shape != columns {
+	way := p.db.domain.RouteOf(r, rows)
+	if way == nil {
 		return
 	}
-	if way := p.db.domain.RouteOf(r, rows); way != nil {
-		p.route.Store(&route{way, turns})
+	s, ok := p.by[0].Only(args)
+	if columns, _ := confine.Shape(rows[0].Shape); !ok || s.Shape != columns { // it was sliced by another one that is in use
+		return
 	}
+	p.route.Store(&route{way, turns})
 }
 
 // slice is that of the route for the arguments of a call, if the route may be taken.

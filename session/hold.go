@@ -120,10 +120,8 @@ func (s *Session) release(ctx context.Context, h *holds, err error) {
 	}
 	ctx = s.storing(ctx)
 	undone := err != nil && saidNo(s.src.Dialect, err)
-	marks := h.marks
-	h.marks = nil // others may end them from here on
-	for _, hold := range marks {
-		s.endOne(ctx, hold, h, undone)
+	for ; len(h.marks) > 0; h.marks = h.marks[1:] { // those that are left are abandoned if there is a panic
+		s.endOne(ctx, h.marks[0], h, undone)
 	}
 }
 

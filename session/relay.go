@@ -16,7 +16,7 @@ import (
 )
 
 // Relays: what is written in one process is told in others, by messages on the channel of the store that
-// they share. A message is sent after the release has arrived, so who hears it finds nothing older in the store, nor a mark. It waits for its turn in
+// they share. A message is sent after the release has arrived, if it does soon, so who hears it finds nothing older in the store, and seldom a mark. It waits for its turn in
 // a queue of the process's: no writer waits for the channel. What is lost on the way is told as such, if anybody can know it.
 
 const (
@@ -51,6 +51,17 @@ type message struct {
 	From    string
 	Lost    int       `json:",omitempty"`
 	Notices []relayed `json:",omitempty"`
+
+	settle func(context.Context) // waits for the releases that were on their way; nil: there were none
+}
+
+// settled waits for the releases of what the message tells, so that who hears it doesn't find that held; not for long.
+func (m *message) settled() {
+	if m.settle != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), relayPause)
+		defer cancel()
+		m.settle(ctx)
+	}
 }
 
 // A relayed notice has the values of slices in their forms.
@@ -181,7 +192,7 @@ func (r *Relay) send(notices []Notice) {
 		*last = message{Lost: before + 1}
 		return
 	}
-	m := message{Notices: make([]relayed, len(notices))}
+	m := message{Notices: make([]relayed, len(notices)), settle: coherence.OnTheirWay(r.hub.store)}
 	for i := range notices {
 		m.Notices[i] = relayedOf(&notices[i])
 	}
@@ -208,6 +219,7 @@ func (r *Relay) run() {
 			lost = 0
 			continue
 		}
+		next.settled()
 		if err := r.publish(next); err != nil {
 			r.log.Warn("larder: a change can't be told to other processes", "error", err)
 			lost += max(next.Lost, 1)
@@ -242,7 +254,6 @@ func (r *Relay) publish(m message) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), relayLimit)
 	defer cancel()
-	coherence.Settle(ctx, r.hub.store) // so that who hears it doesn't find it held
 	return r.channel.Publish(ctx, text)
 }
 

@@ -108,7 +108,7 @@ func (s *Source) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	coherence.Settle(context.Background(), s.Store)
+	coherence.OnTheirWay(s.Store)(context.Background())
 	if b := s.base.Swap(nil); b != nil {
 		b.db.release()
 	}
