@@ -49,17 +49,9 @@ func TestAcknowledgedBeforeReleased(t *testing.T) {
 					h.bare = h.opened(sql.Open(k.driver, h.dsn))
 					h.prepareOn(base)
 					open, way := openOne(t), &longWay{}
-					process := func(way *longWay, o Options) (*Cache, *sql.DB) {
-						way.Shared = open().(store.Shared)
-						o.Store, o.StoreTimeout = way, tooLong
-						cache, err := New(&o)
-						h.ok(err)
-						t.Cleanup(func() { h.ok(cache.Close()) })
-						return cache, h.opened(cache.Open(k.driver, h.dsn))
-					}
-					_, writer := process(way, Options{mutant: mutant})
+					_, writer := h.process(open, way, Options{mutant: mutant})
 					writer.SetMaxIdleConns(-1) // a connection that is closed doesn't wait either
-					other, reader := process(&longWay{}, Options{})
+					other, reader := h.process(open, &longWay{}, Options{})
 					const query = "SELECT name FROM stuff WHERE id = 1"
 					for range 3 {
 						h.texts(writer, query)
@@ -97,5 +89,48 @@ func TestAcknowledgedBeforeReleased(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// process is a cache and a handle as another process has them.
+func (h *house) process(open func() store.Store, way *longWay, o Options) (*Cache, *sql.DB) {
+	h.Helper()
+	way.Shared = open().(store.Shared)
+	o.Store, o.StoreTimeout = way, tooLong
+	cache, err := New(&o)
+	h.ok(err)
+	h.Cleanup(func() { h.ok(cache.Close()) })
+	return cache, h.opened(cache.Open(h.driver, h.dsn))
+}
+
+// TestCloseWaitsForReleases: who closes his handle or cache, and ends, leaves nothing held.
+func TestCloseWaitsForReleases(t *testing.T) {
+	for name, end := range map[string]func(*Cache, *sql.DB) error{
+		"handle": func(_ *Cache, db *sql.DB) error { return db.Close() },
+		"cache":  func(c *Cache, _ *sql.DB) error { return c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := kinds[0]
+			h := &house{TB: t, kind: k, dsn: k.open(t)}
+			h.bare = h.opened(sql.Open(k.driver, h.dsn))
+			h.prepareOn(base)
+			open, way := sharedStores["redis"](t), &longWay{}
+			cache, writer := h.process(open, way, Options{})
+			other, reader := h.process(open, &longWay{}, Options{})
+			h.exec(writer, "UPDATE stuff SET name = 'known' WHERE id = 1")
+
+			let := way.keep()
+			h.exec(writer, "UPDATE stuff SET name = 'new' WHERE id = 1")
+			time.AfterFunc(50*time.Millisecond, let)
+			h.ok(end(cache, writer))
+			h.texts(reader, names) // opens the handle
+			before := other.Stats().Held
+			if got := h.texts(reader, "SELECT name FROM stuff WHERE id = 1"); got != "new" {
+				t.Errorf("another process reads %q", got)
+			}
+			if other.Stats().Held > before {
+				t.Error("what was written is held still")
+			}
+		})
 	}
 }

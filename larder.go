@@ -331,8 +331,10 @@ func Bypass(ctx context.Context) context.Context { return session.WithBypass(ctx
 // Refresh returns a context whose reads ask the database and keep what it says; so do values, fragments and pages that are asked for under it.
 func Refresh(ctx context.Context) context.Context { return session.WithRefresh(ctx) }
 
-// Close ends receivers of changes and lets go of a store of the cache's own. Handles still open read their databases.
+// Close ends receivers of changes and lets go of a store of the cache's own, when a shared one has been told of the writes that have
+// returned. Handles still open read their databases.
 func (c *Cache) Close() error {
+	c.values.Settle(context.Background())
 	c.signals.stop()
 	c.endRelay()
 	c.kept.Close()
