@@ -17,6 +17,7 @@ import (
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
 
+	"github.com/larderdb/larder/coherence"
 	"github.com/larderdb/larder/dbtest"
 	"github.com/larderdb/larder/store"
 	"github.com/larderdb/larder/store/memcached"
@@ -161,6 +162,7 @@ func (h *house) exec(on handle, query string, args ...any) {
 	if _, err := on.ExecContext(h.Context(), h.marks(query), args...); err != nil {
 		h.Fatalf("%s: %v", query, err)
 	}
+	coherence.SettleAll(h.Context()) // of several processes: the next may be another
 	h.quiet(query)
 }
 

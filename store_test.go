@@ -370,7 +370,6 @@ func TestRoundTripsOfStatements(t *testing.T) {
 			} {
 				before := h.cache.Stats().Shared
 				step.do()
-				h.cache.Values().Settle(t.Context()) // the release is on its way
 				if got := far.took(); got != step.want {
 					t.Errorf("%s: %s; want %s", step.what, got, step.want)
 				}

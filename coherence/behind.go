@@ -203,6 +203,16 @@ func OnTheirWay(s store.Store) (settle func(context.Context)) {
 	return b.onTheirWay()
 }
 
+// SettleAll is Settle for all stores of the process.
+func SettleAll(ctx context.Context) {
+	behinds.mu.Lock()
+	all := slices.Collect(maps.Values(behinds.of))
+	behinds.mu.Unlock()
+	for _, b := range all {
+		b.onTheirWay()(ctx)
+	}
+}
+
 func (b *behind) onTheirWay() (settle func(context.Context)) {
 	if b == nil {
 		return func(context.Context) {}

@@ -44,6 +44,9 @@ func (p *planned) noteRoute(r *coherence.Read, rows []coherence.Rows, args []dri
 	if len(p.by) != 1 || len(rows) != 1 || p.yield.verdict.Load() == overwritten {
 		return
 	}
+	if !p.routed.Swap(true) { // texts that are asked once needn't remember theirs
+		return
+	}
 	way := p.db.domain.RouteOf(r, rows)
 	if way == nil {
 		return

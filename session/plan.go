@@ -50,9 +50,10 @@ type planned struct {
 
 	direct, prepared string // what keys begin with
 
-	route atomic.Pointer[route] // nil if none is known
-	habit habit                 // of its results
-	yield *yield                // of those that are kept
+	route  atomic.Pointer[route] // nil if none is known
+	routed atomic.Bool           // it has had a miss that may have found one
+	habit  habit                 // of its results
+	yield  *yield                // of those that are kept
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
