@@ -207,6 +207,7 @@ func (h *house) note(_ context.Context, e Event) {
 
 // take returns the events since it was called last.
 func (h *house) take() []Event {
+	coherence.SettleAll(h.Context()) // of several processes: the next who reads may be another than who has written
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	events := h.events

@@ -344,7 +344,7 @@ func (c *client) commit(h *coherence.Hold, err error, write func() change, began
 	ch := write()
 	op := c.w.db.commit(c, ch, began)
 	c.w.db.unlock(ch)
-	behind := c.w.shared && c.rng.IntN(4) == 0
+	behind := c.w.shared && !c.w.schema && c.rng.IntN(4) == 0
 	if c.w.shared && (err != nil || c.w.store.now-sent >= 2*lease/3 && c.proc.stoodSince(sent)) {
 		u := c.w.judge.unheld(c, op.version, err != nil)
 		defer func() { u.told = !c.proc.dead }()

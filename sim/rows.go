@@ -74,7 +74,7 @@ func (q rowsWhere) of(s state) state {
 	return only
 }
 
-// lookup asks the cache, in half of the cases for the entry alone first, and mostly along the route that a read by the shape has found before.
+// lookup asks the cache, in half of the cases for the entry alone first, and as often along the route that a read by the shape has found before.
 func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.Read {
 	d := c.proc.domain
 	if c.rng.IntN(2) == 0 {
@@ -82,7 +82,7 @@ func (q rowsWhere) lookup(ctx context.Context, c *client, join bool) coherence.R
 			return r
 		}
 	}
-	if to := c.proc.routes[q.shape]; to != nil && len(q.slices) == 1 && c.rng.IntN(4) > 0 {
+	if to := c.proc.routes[q.shape]; to != nil && len(q.slices) == 1 && c.rng.IntN(2) == 0 {
 		if r, taken := d.LookupAlong(ctx, q.String(), to, q.slices[0], join); taken {
 			return r
 		}

@@ -73,6 +73,9 @@ func replay(t *testing.T) {
 
 // TestMutants: each step that is left out is seen, most of them within few seeds.
 func TestMutants(t *testing.T) {
+	if underRace {
+		t.Skip("they run without the race detector: ./dev mutants")
+	}
 	for _, m := range coherence.Mutants() {
 		if m.OfPauses() {
 			continue // nothing is paused in a store of several processes: TestPausedWritesAreLinearizable shows them

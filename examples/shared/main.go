@@ -51,9 +51,12 @@ func run(out io.Writer, storeURL string) error {
 		return err
 	}
 	tellOne.Wrote("one has painted the lamp")
+	if err := one.Close(); err != nil { // waits until the store was told: what two reads before is as new, and not kept
+		return err
+	}
 	tellTwo.Read("two reads the stuff of 42", stuffOf(two, 42))
 	tellTwo.Read("two reads the stuff of 7", stuffOf(two, 7))
-	tellOne.Read("one reads the stuff of 42", stuffOf(one, 42))
+	tellTwo.Read("two reads the stuff of 42", stuffOf(two, 42))
 	return nil
 }
 

@@ -33,5 +33,5 @@ two reads the stuff of 7: [kettle] (0 by the cache, 1 by the database)
 one has painted the lamp
 two reads the stuff of 42: [red lamp chair] (0 by the cache, 1 by the database)
 two reads the stuff of 7: [kettle] (1 by the cache, 0 by the database)
-one reads the stuff of 42: [red lamp chair] (1 by the cache, 0 by the database)
+two reads the stuff of 42: [red lamp chair] (1 by the cache, 0 by the database)
 `
