@@ -64,12 +64,12 @@ func (h *Hold) ReleaseBehind(ctx context.Context, done func(error)) {
 	}()
 }
 
-// firm reports whether the marks are sure to stand until the store has been told of the release.
+// firm reports whether the marks have stood until the change became visible, and will until the store has been told of the release, or lapse.
 func (h *Hold) firm() bool {
 	return h.d.shared != nil && !h.loose && h.d.now()-h.made < h.d.shared.Lease()/3
 }
 
-// releaseSafely is Release, of which a panic of the store's is an error.
+// releaseSafely is release, of which a panic of the store's is an error. How old the hold is by now doesn't matter: see firm.
 func (h *Hold) releaseSafely(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -77,7 +77,7 @@ func (h *Hold) releaseSafely(ctx context.Context) (err error) {
 			h.announceLater(false)
 		}
 	}()
-	return h.Release(ctx)
+	return h.release(ctx)
 }
 
 // send notes a release of tags. It returns nil if there are too many.
@@ -203,7 +203,7 @@ func OnTheirWay(s store.Store) (settle func(context.Context)) {
 	return b.onTheirWay()
 }
 
-// SettleAll is Settle for all stores of the process.
+// SettleAll is Settle for all stores of the process, for tests of several caches in one.
 func SettleAll(ctx context.Context) {
 	behinds.mu.Lock()
 	all := slices.Collect(maps.Values(behinds.of))

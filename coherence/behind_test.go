@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,4 +281,30 @@ func TestWaitsForRelease(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStandsStillBehind: a process that stands still after its write was acknowledged, for longer than a lease, has nothing to doubt, and announces no more
+// than it has written.
+func TestStandsStillBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCommon()
+		var asked, stands atomic.Int64 // how often the time was asked for since it was to stand still
+		d := coherence.NewDomain(c, "db", coherence.Options{Now: func() time.Duration {
+			if stands.Load() > 0 && asked.Add(1) > 1 { // after the write was found to be firm
+				return 2 * sharedLease
+			}
+			return 0
+		}})
+		defer d.Close()
+		h, lapsed := hold(t, d, d.Tag("stuff?")), false
+		want(t, d, "users", []store.Tag{d.Tag("users?"), d.All()}, "theirs", "theirs", coherence.Miss)
+		c.took()
+		stands.Store(1)
+		h.ReleaseBehind(bg, func(err error) { ok(t, err); lapsed = h.Lapsed() })
+		d.Settle(bg)
+		if calls := c.took(); lapsed || !slices.Equal(calls, []string{"release"}) {
+			t.Errorf("lapsed: %v, calls %q", lapsed, calls)
+		}
+		want(t, d, "users", []store.Tag{d.Tag("users?"), d.All()}, "", "theirs", coherence.Hit)
+	})
 }

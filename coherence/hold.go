@@ -176,6 +176,11 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	h.doubt(ctx)
 	h.tags = append(h.tags, h.undecided()...)
+	return h.release(ctx)
+}
+
+// release is Release of a hold that has been in force until its change became visible, as far as is known, and whose tags are all told.
+func (h *Hold) release(ctx context.Context) error {
 	err := h.end(ctx)
 	if err == nil {
 		return nil

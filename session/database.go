@@ -30,7 +30,7 @@ type database struct {
 
 	private bool // only one connection sees it
 	refs    int  // guarded by registry.mu
-	lingers bool // guarded by registry.mu
+	lingers bool // until the store was told; guarded by registry.mu
 
 	facts   atomic.Pointer[facts]
 	loading chan struct{}       // full while facts are read: a lock that may be waited for in a context
@@ -76,28 +76,28 @@ func acquire(key databaseKey, private bool, options coherence.Options) *database
 // release lets go of the database. The last one closes its domain; but not while the store has to be told of its writes, of which
 // another domain would not know that nothing older must be read.
 func (db *database) release() {
-	if db.leave(-1) {
+	registry.mu.Lock()
+	db.refs--
+	last := db.goLocked()
+	registry.mu.Unlock()
+	if last {
 		db.domain.Close()
 	}
 }
 
-// leave takes from the references, and reports whether the domain is to be closed, since there is none left.
-func (db *database) leave(refs int) (close bool) {
-	registry.mu.Lock()
-	defer registry.mu.Unlock()
-	db.refs += refs
+// goLocked takes the database out of the registry, if nobody uses it and the store has been told; then its domain is to be closed.
+func (db *database) goLocked() bool {
 	switch {
 	case db.refs > 0 || registry.m[db.key] != db:
 		return false
-	case db.domain.Telling():
-		if !db.lingers {
-			db.lingers = true
-			go db.linger()
-		}
-		return false
+	case !db.domain.Telling():
+		delete(registry.m, db.key)
+		return true
+	case !db.lingers:
+		db.lingers = true
+		go db.linger()
 	}
-	delete(registry.m, db.key)
-	return true
+	return false
 }
 
 // linger closes the domain when the store was told, unless the database is used again.
@@ -107,8 +107,9 @@ func (db *database) linger() {
 	}
 	registry.mu.Lock()
 	db.lingers = false
+	last := db.goLocked()
 	registry.mu.Unlock()
-	if db.leave(0) {
+	if last {
 		db.domain.Close()
 	}
 }

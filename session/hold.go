@@ -161,18 +161,16 @@ const aliveTimeout = time.Second
 func (s *Session) endOne(ctx context.Context, hold *coherence.Hold, h *holds, undone bool) {
 	switch {
 	case h.effect.schema: // who changes the schema waits for others first
-		s.src.ended(ctx, hold, hold.ReleaseAfterWriters(ctx, h.own), true)
+		s.src.noteEnd(ctx, hold, hold.ReleaseAfterWriters(ctx, h.own), true)
 	case undone:
-		s.src.ended(ctx, hold, hold.Rollback(ctx), false)
-	case !hold.Lapses():
-		s.src.ended(ctx, hold, hold.Release(ctx), false)
+		s.src.noteEnd(ctx, hold, hold.Rollback(ctx), false)
 	default:
-		hold.ReleaseBehind(ctx, func(err error) { s.src.ended(ctx, hold, err, false) })
+		hold.ReleaseBehind(ctx, func(err error) { s.src.noteEnd(ctx, hold, err, false) })
 	}
 }
 
-// ended notes how a hold has ended, or that it was handed over.
-func (s *Source) ended(ctx context.Context, hold *coherence.Hold, err error, handed bool) {
+// noteEnd notes how a hold has ended, or that it was handed over.
+func (s *Source) noteEnd(ctx context.Context, hold *coherence.Hold, err error, handed bool) {
 	if err != nil && ctx.Err() == nil {
 		s.Log.WarnContext(ctx, "larder: a write can't be announced", "error", err)
 	}

@@ -52,7 +52,7 @@ type message struct {
 	Lost    int       `json:",omitempty"`
 	Notices []relayed `json:",omitempty"`
 
-	settle func(context.Context) // waits for the releases that were on their way; nil: there were none
+	settle func(context.Context) // waits for the releases that were on their way; nil: the message tells of none
 }
 
 // settled waits for the releases of what the message tells, so that who hears it doesn't find that held; not for long.
