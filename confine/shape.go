@@ -19,6 +19,7 @@ type Plan struct {
 	dialect      analyze.Dialect
 	alternatives []Pins   // the pins that are used, by name
 	shapes       []string // of each alternative
+	fixed        string   // the form of the only slice, if that is the same for all arguments; else ""
 }
 
 // maxColumns bounds the columns of a shape that isn't a key.
@@ -40,6 +41,11 @@ func (r *Reference) Plan(used []string, more bool) (p *Plan, ok bool) {
 		}
 		p.alternatives = append(p.alternatives, chosen)
 		p.shapes = append(p.shapes, chosen.shape())
+	}
+	if pin := p.only(); pin != nil && pin.Terms[0].Kind != analyze.Param {
+		if form, ok := pin.Column.Class.form(p.dialect, pin.Terms[0], nil); ok {
+			p.fixed = joined(form)
+		}
 	}
 	return p, len(p.alternatives) > 0 && !r.Table.Unsliced
 }
@@ -63,18 +69,18 @@ func (p *Plan) Shapes() (shapes []string) {
 // Evaluate returns the slices for the arguments of a call. ok is false if one of
 // them has no canonical form, or if there are too many: then the read is of all rows.
 func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
+	if p.only() != nil { // most are so
+		s, ok := p.Only(args)
+		if !ok {
+			return nil, false
+		}
+		return []Slice{s}, true
+	}
 	var seen map[Slice]bool // one alternative has no slice twice
 	if len(p.alternatives) > 1 {
 		seen = make(map[Slice]bool)
 	}
 	for i, pins := range p.alternatives {
-		if len(p.alternatives) == 1 && len(pins) == 1 && pins[0].single() { // most are so
-			s, ok := p.Only(args)
-			if !ok {
-				return nil, false
-			}
-			return []Slice{s}, true
-		}
 		forms, ok := pins.values(p.dialect, args)
 		if !ok {
 			return nil, false
@@ -100,12 +106,26 @@ func (p *Plan) Evaluate(args []driver.NamedValue) (list []Slice, ok bool) {
 // Only returns the shape of a plan by one column with one value, and the slice for the arguments of a call, as Evaluate does; ok is
 // false of any other plan.
 func (p *Plan) Only(args []driver.NamedValue) (s Slice, ok bool) {
-	if p == nil || len(p.alternatives) != 1 || len(p.alternatives[0]) != 1 || !p.alternatives[0][0].single() {
+	if p == nil {
 		return Slice{}, false
 	}
-	pin := &p.alternatives[0][0]
+	if p.fixed != "" {
+		return Slice{p.shapes[0], p.fixed}, true
+	}
+	pin := p.only()
+	if pin == nil {
+		return Slice{}, false
+	}
 	form, ok := pin.Column.Class.form(p.dialect, pin.Terms[0], args)
 	return Slice{p.shapes[0], joined(form)}, ok
+}
+
+// only is the pin of a plan by one column with one value, nil of another plan.
+func (p *Plan) only() *Pin {
+	if len(p.alternatives) != 1 || len(p.alternatives[0]) != 1 || !p.alternatives[0][0].single() {
+		return nil
+	}
+	return &p.alternatives[0][0]
 }
 
 // usable returns the pins of which names of shapes can be made, sorted by name.
