@@ -2,7 +2,9 @@ package memory
 
 import (
 	"hash/maphash"
+	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -25,6 +27,8 @@ type entries struct {
 	small, main queue
 	count       int
 	max         int64 // bytes that all may take
+	aside       bool  // some of these are kept free by another goroutine than those that fill …
+	sparing     bool  // … which is at that
 	ghosts      []uint32
 	gone        func(it *item, evicted bool) // called for each that has left, under mu
 }
@@ -37,6 +41,10 @@ const (
 	smallShare   = 10 // small has this part of the bytes
 	maxUses      = 3
 	maxSteps     = 64 // that are taken to find one that has to go; then it is the next
+
+	spareShare  = 128     // this part of the bytes is kept free, …
+	spareLeast  = 4 << 20 // … if there are so many; …
+	spareAtOnce = 4       // … so many items go under one lock
 )
 
 func (t *entries) init(maxBytes int64, gone func(*item, bool)) {
@@ -96,12 +104,38 @@ func (t *entries) setLocked(it *item) {
 	} else {
 		t.chainLocked(it)
 	}
-	t.evictLocked()
+	t.evictLocked(0, math.MaxInt)
+	if spare := t.spareLocked(); spare > 0 && !t.sparing && t.takes() > t.max-spare {
+		t.sparing = true
+		go t.makeSpare()
+	}
 }
 
-// evictLocked lets items go until the rest take no more than they may.
-func (t *entries) evictLocked() {
-	for steps := 0; t.small.bytes+t.main.bytes > t.max; steps++ {
+// spareLocked is how many bytes are to be free, so that who fills needn't let go himself: what goes is what has long left
+// the processor's caches.
+func (t *entries) spareLocked() int64 {
+	if !t.aside || t.max < spareLeast {
+		return 0
+	}
+	return t.max / spareShare
+}
+
+// makeSpare makes twice as much free as is to be. Between few items it lets others have the lock.
+func (t *entries) makeSpare() {
+	for more := true; more; runtime.Gosched() {
+		t.mu.Lock()
+		t.evictLocked(2*t.spareLocked(), spareAtOnce)
+		more = t.takes() > t.max-2*t.spareLocked()
+		t.sparing = more
+		t.mu.Unlock()
+	}
+}
+
+func (t *entries) takes() int64 { return t.small.bytes + t.main.bytes }
+
+// evictLocked lets items go until the rest take no more than they may, and so many bytes are free; but no more than a number.
+func (t *entries) evictLocked(free int64, most int) {
+	for steps := 0; most > 0 && t.takes() > t.max-free; steps++ {
 		from := &t.main
 		if t.small.bytes > t.max/smallShare || from.empty() {
 			from = &t.small
@@ -123,6 +157,7 @@ func (t *entries) evictLocked() {
 		}
 		t.dropLocked(it, true)
 		steps = 0
+		most--
 	}
 }
 
@@ -174,7 +209,7 @@ func (t *entries) resize(maxBytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.max = maxBytes
-	t.evictLocked()
+	t.evictLocked(0, math.MaxInt)
 }
 
 // size returns how many there are, and the bytes that they take.

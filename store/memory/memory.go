@@ -50,7 +50,7 @@ type Store struct {
 func New(maxBytes int64) *Store {
 	start := time.Now()
 	s := NewWithClock(maxBytes, func() time.Duration { return time.Since(start) })
-	s.ticks = true
+	s.ticks, s.entries.aside = true, true
 	return s
 }
 
