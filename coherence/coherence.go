@@ -120,6 +120,7 @@ type Domain struct {
 	beside     func() bool // see Options.Fenced
 	told       func()      // see Options.Told
 	prompt     bool        // the store waits for nothing
+	noter      store.Noter // the store, if it is one of this process's memory that says so
 	flights    flights
 	writers    writers
 	usage      usage
@@ -186,9 +187,12 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		d.behind = useBehind(d.shared)
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)
-	} else if o.Pauses != NeverPause {
-		d.pauses.store, _ = s.(store.Pauser)
-		d.pauses.always = o.Pauses == AlwaysPause
+	} else {
+		d.noter, _ = s.(store.Noter)
+		if o.Pauses != NeverPause {
+			d.pauses.store, _ = s.(store.Pauser)
+			d.pauses.always = o.Pauses == AlwaysPause
+		}
 	}
 	d.flights.init()
 	d.writers.init(d.now)

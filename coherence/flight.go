@@ -16,60 +16,73 @@ type flight struct {
 	key    string
 	tokens []store.Token // of its tags when it began
 	landed chan struct{} // closed when it has landed; made for the first who waits, under the shard's mu
+	shard  *flightShard
+	next   *flight // in the shard; guarded by its mu
 
 	value  any // set only for JoinOvertakenFlights
 	filled bool
 }
 
-const flightShards = 32
+const flightShards = 256
 
-// flights are the flights of one domain, in shards by key.
+// flights are the flights of one domain, in shards by key: there are seldom two in one.
 type flights struct {
 	seed   maphash.Seed
-	landed atomic.Uint64 // how many have landed
 	shards [flightShards]flightShard
 }
 
 type flightShard struct {
-	mu  sync.Mutex
-	air map[string]*flight // guarded by mu
+	landed atomic.Uint64 // how many have
+	mu     sync.Mutex
+	air    *flight // the first of those that have not; guarded by mu
 }
 
-func (fs *flights) init() {
-	fs.seed = maphash.MakeSeed()
-	for i := range fs.shards {
-		fs.shards[i].air = make(map[string]*flight)
-	}
+// A sky is a shard when so many of its flights had landed.
+type sky struct {
+	shard  *flightShard
+	landed uint64
 }
 
-func (fs *flights) shard(key string) *flightShard {
-	return &fs.shards[maphash.String(fs.seed, key)%flightShards]
+func (fs *flights) init() { fs.seed = maphash.MakeSeed() }
+
+// look is what who looks for the entry of a key, and then boards, must know first.
+func (fs *flights) look(key string) sky {
+	sh := &fs.shards[maphash.String(fs.seed, key)%flightShards]
+	return sky{sh, sh.landed.Load()}
 }
+
+// passed reports whether a flight has landed since, so that the entry may be there.
+func (s sky) passed() bool { return s.shard.landed.Load() != s.landed }
 
 // board returns the flight of key, and whether it is the caller's own, who must land it.
 // tokens are those that the caller has seen.
-func (fs *flights) board(key string, tokens []store.Token) (f *flight, own bool) {
-	sh := fs.shard(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if f = sh.air[key]; f != nil {
-		if f.landed == nil {
-			f.landed = make(chan struct{})
+func (s sky) board(key string, tokens []store.Token) (f *flight, own bool) {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	for f = s.shard.air; f != nil; f = f.next {
+		if f.key == key {
+			if f.landed == nil {
+				f.landed = make(chan struct{})
+			}
+			return f, false
 		}
-		return f, false
 	}
-	f = &flight{key: strings.Clone(key), tokens: tokens}
-	sh.air[f.key] = f
+	f = &flight{key: strings.Clone(key), tokens: tokens, shard: s.shard, next: s.shard.air}
+	s.shard.air = f
 	return f, true
 }
 
 // land ends a flight. It counts it before others can board a next one, so that
 // they know that their own look at the store may be too old.
-func (fs *flights) land(f *flight) {
-	sh := fs.shard(f.key)
+func (f *flight) land() {
+	sh := f.shard
 	sh.mu.Lock()
-	fs.landed.Add(1)
-	delete(sh.air, f.key)
+	sh.landed.Add(1)
+	at := &sh.air
+	for *at != f {
+		at = &(*at).next
+	}
+	*at = f.next
 	landed := f.landed
 	sh.mu.Unlock()
 	if landed != nil {

@@ -21,6 +21,7 @@ type Read struct {
 	key     string
 	tags    []store.Tag
 	tokens  []store.Token
+	noted   any // by the store, of these
 	flight  *flight
 	claimed string   // the name under which it was claimed, until it is filled
 	late    []wanted // set only for ShapeAfterRead
@@ -93,13 +94,13 @@ func (d *Domain) lookup(ctx context.Context, key string, n need, join bool) Read
 	if r, up := d.fenced(ctx); up {
 		return r
 	}
-	landed := d.flights.landed.Load()
+	sky := d.flights.look(key)
 	v, err := d.store.Lookup(ctx, key, n.tags)
 	v, err = d.settled(ctx, key, n.tags, v, err)
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil)
 	}
-	return d.missed(ctx, key, n, join, landed, v, err)
+	return d.missed(ctx, key, n, join, sky, v, err)
 }
 
 // fenced reports whether the store must not be read, and what the read is then.
@@ -112,12 +113,12 @@ func (d *Domain) fenced(ctx context.Context) (Read, bool) {
 }
 
 // missed makes the Read of a key of which the store had no entry: v is what it said of the
-// need's tags then or later, and landed how many flights had landed before it was asked for the entry.
-func (d *Domain) missed(ctx context.Context, key string, n need, join bool, landed uint64, v store.View, err error) Read {
+// need's tags then or later, and sky what was seen before it was asked for the entry.
+func (d *Domain) missed(ctx context.Context, key string, n need, join bool, sky sky, v store.View, err error) Read {
 	if !join || err != nil || v.Held {
 		return d.read(ctx, strings.Clone(key), n, v, err)
 	}
-	f, own := d.flights.board(key, v.Tokens)
+	f, own := sky.board(key, v.Tokens)
 	switch {
 	case own:
 	case slices.Equal(f.tokens, v.Tokens) || d.mutant == JoinOvertakenFlights:
@@ -125,13 +126,13 @@ func (d *Domain) missed(ctx context.Context, key string, n need, join bool, land
 	default: // a write has overtaken it: what it brings is of no use
 		return d.read(ctx, strings.Clone(key), n, v, err)
 	}
-	return d.fly(ctx, f, landed, n, v, err)
+	return d.fly(ctx, f, sky, n, v, err)
 }
 
 // fly makes the Read whose flight f is. Only a miss that may be kept keeps it:
 // neither what turns out to be a hit, or held, nor a panic of the store leaves
 // others waiting.
-func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v store.View, err error) (r Read) {
+func (d *Domain) fly(ctx context.Context, f *flight, sky sky, n need, v store.View, err error) (r Read) {
 	r.flight, r.d = f, d
 	through := false
 	defer func() {
@@ -139,7 +140,7 @@ func (d *Domain) fly(ctx context.Context, f *flight, landed uint64, n need, v st
 			r.Done()
 		}
 	}()
-	if d.flights.landed.Load() != landed { // perhaps it was this key, and has been filled
+	if sky.passed() { // perhaps it was this key, and has been filled
 		v, err = d.store.Lookup(ctx, f.key, n.tags)
 	}
 	r = d.read(ctx, f.key, n, v, err)
@@ -194,7 +195,7 @@ func (d *Domain) read(ctx context.Context, key string, n need, v store.View, err
 		return Read{Outcome: Miss, moved: true}
 	}
 	rec.add(d.store, n.tags, v.Tokens)
-	return Read{Outcome: Miss, d: d, key: key, tags: n.tags, tokens: v.Tokens}
+	return Read{Outcome: Miss, d: d, key: key, tags: n.tags, tokens: v.Tokens, noted: v.Noted}
 }
 
 // Forget drops the entry under key, so that the next Lookup of it is no hit.
@@ -225,13 +226,27 @@ func (r *Read) Fill(ctx context.Context, value any, size int, ttl time.Duration)
 	if r.late != nil {
 		r.d.putInUse(ctx, r.late)
 	}
-	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
 	ttl = r.d.life(ttl)
+	if r.noted != nil && r.d.noter != nil && r.d.mutant != TokensAfterRead {
+		return r.fillNoted(value, size, ttl)
+	}
+	e := &store.Entry{Value: value, Size: size, Tags: r.tags, Tokens: tokens}
 	filled := r.d.fill(ctx, r.key, e, ttl)
 	if filled && ttl >= 2*claimTTL { // else the claim would outlive it, and who comes then would wait for nothing
 		r.claimed = ""
 	}
 	return filled
+}
+
+// fillNoted is Fill under what the store has noted.
+func (r *Read) fillNoted(value any, size int, ttl time.Duration) bool {
+	noted := r.noted
+	r.noted = nil
+	if r.d.isFenced() {
+		return false
+	}
+	r.d.noter.FillNoted(r.key, noted, value, size, ttl)
+	return true
 }
 
 // life is how long an entry may live that is to live for ttl, 0 for as long as most do.
@@ -254,7 +269,7 @@ func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.
 func (r *Read) Done() {
 	if f := r.flight; f != nil {
 		r.flight = nil
-		defer r.d.flights.land(f)
+		defer f.land()
 		r.unclaim()
 	}
 }

@@ -58,14 +58,14 @@ func (d *Domain) LookupAlong(ctx context.Context, key string, to *Route, slice s
 	if r, up := d.fenced(ctx); up {
 		return r, true
 	}
-	landed := d.flights.landed.Load()
+	sky := d.flights.look(key)
 	if d.shared != nil {
 		if r, is := d.LookupCopy(ctx, key); is {
 			return r, true
 		}
 	}
 	n := to.need(slice, d.mutant != AnyMembers)
-	r, _ = d.missedNeed(ctx, key, n, join, join, landed, true)
+	r, _ = d.missedNeed(ctx, key, n, join, join, sky)
 	if r.moved {
 		d.known.forget(to.tags[to.claim.at])
 		return Read{}, false

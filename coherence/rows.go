@@ -145,7 +145,7 @@ func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows fu
 	if r, up := d.fenced(ctx); up {
 		return r
 	}
-	landed := d.flights.landed.Load()
+	sky := d.flights.look(key)
 	if d.shared == nil {
 		if v, err := d.store.Lookup(ctx, key, nil); v.Entry != nil && err == nil {
 			return d.read(ctx, "", need{}, v, nil)
@@ -154,10 +154,10 @@ func (d *Domain) LookupRows(ctx context.Context, key string, base []Tag, rows fu
 		return r
 	}
 	of := rows()
-	r := d.missedRows(ctx, key, base, of, join, join, landed)
+	r := d.missedRows(ctx, key, base, of, join, join, sky)
 	for try := 0; r.moved && try < 2; try++ {
 		d.forgetShapes(of)
-		r = d.missedRows(ctx, key, base, of, join, false, landed)
+		r = d.missedRows(ctx, key, base, of, join, false, sky)
 	}
 	if r.moved { // whether writers announce its slices isn't known
 		Spoil(ctx, "shapes in use have changed")
@@ -172,11 +172,11 @@ func (d *Domain) forgetShapes(rows []Rows) {
 	}
 }
 
-// missedRows makes the Read of a key which had no entry when landed flights had landed, or was not
+// missedRows makes the Read of a key which had no entry after sky was seen, or was not
 // looked for, in a shared store.
-func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join, patient bool, landed uint64) Read {
+func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []Rows, join, patient bool, sky sky) Read {
 	n, wants, wishes := d.needOf(ctx, base, rows)
-	r, err := d.missedNeed(ctx, key, n, join, patient, landed, false)
+	r, err := d.missedNeed(ctx, key, n, join, patient, sky)
 	if r.Outcome == Hit {
 		return r
 	}
@@ -207,21 +207,18 @@ func (d *Domain) missedRows(ctx context.Context, key string, base []Tag, rows []
 	return r
 }
 
-// missedNeed is missedRows for what the rows need. With also set the entry is looked for in each case; an error is the store's.
-func (d *Domain) missedNeed(ctx context.Context, key string, n need, join, patient bool, landed uint64, also bool) (Read, error) {
-	asked := ""
-	if also || d.shared != nil || d.pauses.now.Load() > 0 { // a pause may have ended since the entry was looked for
-		asked = key
-	}
-	v, err := d.store.Lookup(ctx, asked, n.tags)
+// missedNeed is missedRows for what the rows need. The entry is looked for, perhaps again: a pause may have ended since then, and the
+// store is told what it may have to fill. An error is the store's.
+func (d *Domain) missedNeed(ctx context.Context, key string, n need, join, patient bool, sky sky) (Read, error) {
+	v, err := d.store.Lookup(ctx, key, n.tags)
 	if err == nil && v.Held && patient && d.pauses.wait(ctx, n.tags) {
 		v, err = d.store.Lookup(ctx, key, n.tags)
 	}
-	v, err = d.settled(ctx, asked, n.tags, v, err)
+	v, err = d.settled(ctx, key, n.tags, v, err)
 	if v.Entry != nil && err == nil {
 		return d.read(ctx, "", n, v, nil), nil
 	}
-	return d.missed(ctx, key, n, join, landed, v, err), err
+	return d.missed(ctx, key, n, join, sky, v, err), err
 }
 
 // A wanted shape was proposed, or found to be, under a token of R*.

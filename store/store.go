@@ -76,6 +76,15 @@ type View struct {
 	// set only if Entry isn't. Held: a write to one of the tags was in flight.
 	Tokens []Token
 	Held   bool
+
+	// Noted is what a Noter's FillNoted takes in the place of the tags and their tokens; nil if nothing was noted.
+	Noted any
+}
+
+// A Noter is a Store of this process's memory that looks for tags once where a Lookup of them is followed by a Fill.
+type Noter interface {
+	// FillNoted is Fill under the tags and tokens of a View that has Noted. It is called once at most for each View. key is kept: it must not change.
+	FillNoted(key string, noted any, value any, size int, ttl time.Duration)
 }
 
 // A Look is at tags, when others are held.

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,20 +37,15 @@ type fewItem struct {
 	states [fewTags]*state
 }
 
-// newItem makes the item of e, without the states of its tags yet.
-func newItem(key string, e *store.Entry, cost uint32) *item {
-	it, n := (*item)(nil), len(e.Tags)
+// newItem makes an item with room for n tags.
+func newItem(n int) *item {
 	if n <= fewTags {
 		few := new(fewItem)
-		it = &few.item
-		it.states, it.entry.Tags, it.entry.Tokens = few.states[:n], few.tags[:n], few.tokens[:n]
-	} else {
-		it = &item{states: make([]*state, n)}
-		it.entry.Tags, it.entry.Tokens = make([]store.Tag, n), make([]store.Token, n)
+		few.item.states, few.item.entry.Tags, few.item.entry.Tokens = few.states[:n], few.tags[:n], few.tokens[:n]
+		return &few.item
 	}
-	it.key, it.cost = strings.Clone(key), cost
-	it.entry.Value, it.entry.Size = e.Value, e.Size
-	copy(it.entry.Tokens, e.Tokens)
+	it := &item{states: make([]*state, n)}
+	it.entry.Tags, it.entry.Tokens = make([]store.Tag, n), make([]store.Token, n)
 	return it
 }
 
@@ -107,11 +101,11 @@ const (
 	tagOverhead   = 96 + 48  // the state and its place in the map
 )
 
-// entryCost is what e takes in memory, without the states of its tags.
-func entryCost(key int, e *store.Entry) int64 {
-	cost := entryOverhead + int64(max(e.Size, 0)) + sized(key)
-	if n := len(e.Tags); n > fewTags {
-		cost += sized(16*n) + 2*sized(8*n)
+// entryCost is what an entry takes in memory, without the states of its tags: by the lengths of its key, of its value and of its tags.
+func entryCost(key, size, tags int) int64 {
+	cost := entryOverhead + int64(max(size, 0)) + sized(key)
+	if tags > fewTags {
+		cost += sized(16*tags) + 2*sized(8*tags)
 	}
 	return cost
 }

@@ -9,6 +9,7 @@ package memory
 import (
 	"context"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ const (
 var (
 	_ store.Store  = (*Store)(nil)
 	_ store.Pauser = (*Store)(nil)
+	_ store.Noter  = (*Store)(nil)
 )
 
 // A Store is a store.Store in the memory of this process. It keeps at most about
@@ -74,9 +76,18 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 			return store.View{Entry: &it.entry}, nil
 		}
 	}
-	tokens, held := s.tags.look(tags)
+	if len(tags) == 0 {
+		return store.View{}, nil
+	}
+	if key == "" {
+		tokens, held := s.tags.look(tags)
+		s.share()
+		return store.View{Tokens: tokens, Held: held}, nil
+	}
+	it := newItem(len(tags)) // which is to be filled
+	held := s.tags.lookInto(it.states, it.entry.Tokens, tags)
 	s.share()
-	return store.View{Tokens: tokens, Held: held}, nil
+	return store.View{Tokens: it.entry.Tokens, Held: held, Noted: it}, nil
 }
 
 // Prompt returns the store: none of its methods waits for anything, or looks at the context that it is given.
@@ -89,19 +100,38 @@ func (s *Store) Again(key string) bool { return s.entries.again(key, s) }
 // Fill keeps e if it isn't larger than the store. An entry that is no longer
 // valid isn't kept: it would only drive out others.
 func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Duration) error {
-	cost := entryCost(len(key), e)
-	if key == "" || ttl <= 0 || cost > min(s.room.Load(), math.MaxUint32) || len(e.Tags) != len(e.Tokens) || s.closed.Load() {
+	if len(e.Tags) != len(e.Tokens) || !s.admits(key, e.Size, len(e.Tags), ttl) {
 		return nil
 	}
-	it := newItem(key, e, uint32(cost))
+	it := newItem(len(e.Tags))
+	copy(it.entry.Tokens, e.Tokens)
+	if s.tags.refer(it.states, e.Tags, e.Tokens) {
+		s.put(it, strings.Clone(key), e.Value, e.Size, ttl)
+	}
+	return nil
+}
+
+// FillNoted is as store.Noter has it.
+func (s *Store) FillNoted(key string, noted, value any, size int, ttl time.Duration) {
+	it, ok := noted.(*item)
+	if ok && it.key == "" && s.admits(key, size, len(it.states), ttl) && s.tags.referNoted(it.states, it.entry.Tokens) {
+		s.put(it, key, value, size, ttl)
+	}
+}
+
+// admits reports whether an entry may be kept.
+func (s *Store) admits(key string, size, tags int, ttl time.Duration) bool {
+	return key != "" && ttl > 0 && entryCost(len(key), size, tags) <= min(s.room.Load(), math.MaxUint32) && !s.closed.Load()
+}
+
+// put keeps an item which refers to its tags.
+func (s *Store) put(it *item, key string, value any, size int, ttl time.Duration) {
+	it.key, it.entry.Value, it.entry.Size = key, value, size
+	it.cost = uint32(entryCost(len(key), size, len(it.states)))
 	it.expiresIn(ttl, s)
-	if !s.tags.refer(it.states, e.Tags, e.Tokens) {
-		return nil
-	}
 	it.name()
 	s.keep(it)
 	s.share()
-	return nil
 }
 
 // keep puts an item among the entries, unless the store was closed meanwhile.

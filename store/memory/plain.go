@@ -117,8 +117,8 @@ func (s *Store) changePlain(op *store.PlainOp) {
 // is dropped, but by an op that can be done only if something is there.
 func (s *Store) putPlainLocked(op *store.PlainOp, key string, old *item, bytes []byte, expires time.Duration) {
 	p := &plain{append(make([]byte, 0, len(bytes)), bytes...), expires}
-	e := &store.Entry{Value: p, Size: plainOverhead + cap(p.bytes)}
-	cost := entryCost(len(key), e)
+	size := plainOverhead + cap(p.bytes)
+	cost := entryCost(len(key), size, 0)
 	if cost > min(s.room.Load(), math.MaxUint32) || s.closed.Load() {
 		if op.Err = fmt.Errorf("memory: plain: %w", store.ErrNotKept); s.closed.Load() {
 			op.Err = errClosed
@@ -128,8 +128,9 @@ func (s *Store) putPlainLocked(op *store.PlainOp, key string, old *item, bytes [
 		}
 		return
 	}
-	it := newItem(key, e, uint32(cost))
-	it.expires = math.MinInt64
+	it := newItem(0)
+	it.key, it.cost, it.expires = key, uint32(cost), math.MinInt64
+	it.entry.Value, it.entry.Size = p, size
 	if old != nil {
 		it.main = old.main
 		it.uses.Store(old.uses.Load())

@@ -51,7 +51,7 @@ type shard struct {
 type state struct {
 	token atomic.Uint64
 	held  atomic.Int32 // len(marks)
-	refs  int32        // entries that refer to it; guarded by the shard's mu
+	refs  int32        // entries that refer to it, or dropped; guarded by the shard's mu
 	name  store.Tag
 	marks []mark  // guarded by the shard's mu
 	first [1]mark // room for one
@@ -59,6 +59,9 @@ type state struct {
 
 	prev, next *state // in the idle ring; guarded by the shard's mu
 }
+
+// dropped is in the place of the entries that refer to a state which isn't the one of its name any more.
+const dropped = -1
 
 // A mark is the hold of one writer on one tag.
 type mark struct {
@@ -91,15 +94,23 @@ func (t *table) renewTokenLocked(st *state) {
 // look returns the tokens of tags, and whether one was held before they were read, or after.
 func (t *table) look(tags []store.Tag) ([]store.Token, bool) {
 	var few [8]*state
-	states, tokens := few[:0], make([]store.Token, len(tags))
-	for _, name := range tags {
-		states = append(states, t.peek(name))
+	states, tokens := few[:], make([]store.Token, len(tags))
+	if len(tags) > len(few) {
+		states = make([]*state, len(tags))
 	}
-	held := anyHeld(states)
+	return tokens, t.lookInto(states[:len(tags)], tokens, tags)
+}
+
+// lookInto is look that fills in the states, too. Nothing keeps them from being dropped.
+func (t *table) lookInto(states []*state, tokens []store.Token, tags []store.Tag) (held bool) {
+	for i, name := range tags {
+		states[i] = t.peek(name)
+	}
+	held = anyHeld(states)
 	for i, st := range states {
 		tokens[i] = store.Token(st.token.Load())
 	}
-	return tokens, held || anyHeld(states)
+	return anyHeld(states) || held
 }
 
 func anyHeld(states []*state) bool {
@@ -141,18 +152,43 @@ func (t *table) refer(states []*state, tags []store.Tag, tokens []store.Token) b
 	return true
 }
 
-func (t *table) referOne(name store.Tag, token store.Token) *state {
-	sh := t.shard(name)
+// referNoted is refer for states that lookInto has filled in, of which some may have been dropped since then, or while it read their tokens.
+func (t *table) referNoted(states []*state, tokens []store.Token) bool {
+	for i, st := range states {
+		if !t.referState(st, tokens[i]) {
+			t.unrefer(states[:i])
+			return false
+		}
+	}
+	return true
+}
+
+func (t *table) referState(st *state, token store.Token) bool {
+	sh := t.shard(st.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	st := sh.states[name]
-	if st == nil || st.token.Load() != uint64(token) {
-		return nil
+	return sh.referLocked(st, token)
+}
+
+// referLocked counts a reference to a state, unless it was dropped, so that no writer would find it, or has another token.
+func (sh *shard) referLocked(st *state, token store.Token) bool {
+	if st.refs == dropped || st.token.Load() != uint64(token) {
+		return false
 	}
 	if st.refs++; st.refs == 1 {
 		sh.unlinkLocked(st)
 	}
-	return st
+	return true
+}
+
+func (t *table) referOne(name store.Tag, token store.Token) *state {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if st := sh.states[name]; st != nil && sh.referLocked(st, token) {
+		return st
+	}
+	return nil
 }
 
 // unrefer takes the reference of one entry away from states.
@@ -334,6 +370,7 @@ func (t *table) sweepLocked(sh *shard) {
 // that it found before that was evicted; so its last token is one of no entry.
 func (t *table) dropLocked(sh *shard, st *state) {
 	st.token.Store(t.newToken()) // which needn't be counted: no item has it
+	st.refs = dropped
 	delete(sh.states, st.name)
 	t.count.Add(-1)
 	t.bytes.Add(-st.cost())
