@@ -30,7 +30,7 @@ const bindForCheck = time.Second
 // due reports whether a read is to be checked, should it be a hit: one of those that are asked for, outside of transactions, where
 // the database answers by what is committed.
 func (s *Session) due() bool {
-	if s.tx.open || s.tx.doubt || s.tx.unlike || s.tx.failed || s.live > 0 {
+	if s.tx.open || s.tx.doubt || s.tx.unlike || s.tx.failed || len(s.open) > 0 {
 		return false
 	}
 	return s.src.sampled()

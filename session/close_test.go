@@ -16,14 +16,14 @@ func TestCloseEndsResults(t *testing.T) {
 	rows := driverRows(context.Background(), liveRows{rows: &sheetRows{sheet: sheet, closed: new(int)}})
 	var ended error
 	s.until(rows, func(err error) error { ended = err; return nil })
-	if s.live != 1 {
-		t.Fatalf("%d results are open", s.live)
+	if len(s.open) != 1 {
+		t.Fatalf("%d results are open", len(s.open))
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s.live != 0 || len(s.open) != 0 || !errors.Is(ended, errConnectionClosed) {
-		t.Errorf("%d results are open, ended by %v", s.live, ended)
+	if len(s.open) != 0 || !errors.Is(ended, errConnectionClosed) {
+		t.Errorf("%d results are open, ended by %v", len(s.open), ended)
 	}
 	if err := rows.Next(make([]driver.Value, len(rows.Columns()))); !errors.Is(err, errConnectionClosed) {
 		t.Errorf("Next after that: %v", err)

@@ -128,7 +128,7 @@ func (s *Session) release(ctx context.Context, h *holds, err error) {
 // alive reports whether the connection answers. If it does after an error that doesn't
 // come from the database, then the statement before has ended there, or was never sent.
 func (s *Session) alive(ctx context.Context) bool {
-	if s.live > 0 || s.inner == nil {
+	if len(s.open) > 0 || s.inner == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(detached(ctx), aliveTimeout)

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -231,7 +232,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	}
 	caller, current := s.enter(ctx, &c, p)
 	if !current {
-		if s.tx.open || s.live > 0 {
+		if s.tx.open || len(s.open) > 0 {
 			rows, err = s.bypass(ctx, c, o, p, analyze.CatalogUnavailable)
 			return rows, false, err
 		}
@@ -270,7 +271,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 
 // fill keeps a result that is whole, and lets the driver's rows go.
 func (s *Session) fill(ctx context.Context, st *analyze.Statement, p *planned, args []driver.NamedValue, r *coherence.Read, rows *Rows) analyze.Reason {
-	if s.live > 0 || s.tx.open && s.tx.wrote() {
+	if len(s.open) > 0 || s.tx.open && s.tx.wrote() {
 		coherence.Spoil(ctx, analyze.Isolation.String()) // see below; tokens of it were recorded
 	}
 	if !rows.ended() {
@@ -284,7 +285,7 @@ func (s *Session) fill(ctx context.Context, st *analyze.Statement, p *planned, a
 		return analyze.Cacheable
 	case s.tx.open && s.tx.wrote():
 		return analyze.Wrote
-	case s.live > 0:
+	case len(s.open) > 0:
 		// SQLite reads by the snapshot of the result that is still open, which may be
 		// older than a write that the tokens tell of.
 		return analyze.Isolation
@@ -419,7 +420,7 @@ func (p *planned) understood(caller *coherence.Writer) {
 // outdated reports whether a read is kept from the cache, or what it may do is told, by
 // facts of the catalog that are old and can be read again.
 func (s *Session) outdated(ctx context.Context, c *call, p *planned, reason analyze.Reason) bool {
-	if p == nil || p.facts == nil || s.live > 0 || s.tx.open || s.tx.doubt {
+	if p == nil || p.facts == nil || len(s.open) > 0 || s.tx.open || s.tx.doubt {
 		return false
 	}
 	byCatalog := reason != analyze.Cacheable && (reason > analyze.Explain || !inert(c.st))
@@ -434,14 +435,9 @@ func (s *Session) watch(rows *Rows) {
 // until counts a result of the driver's as open, and calls end once it is closed, with
 // what reading and closing it said.
 func (s *Session) until(rows *Rows, end func(error) error) {
-	if s.open == nil {
-		s.open = make(map[*Rows]struct{})
-	}
-	s.open[rows] = struct{}{}
-	s.live++
+	s.open = append(s.open, rows)
 	rows.finish = func(err error) error {
-		delete(s.open, rows)
-		s.live--
+		s.open = slices.DeleteFunc(s.open, func(other *Rows) bool { return other == rows })
 		if ended := end(errors.Join(rows.broken, err)); err == nil && rows.broken == nil {
 			err = ended
 		}

@@ -38,15 +38,14 @@ type Session struct {
 	opaque     analyze.Reason // if set, nothing that the session reads can be cached any more
 
 	tx       transaction
-	locks    bool               // MySQL: tables may be locked, until a transaction begins
-	prepared map[string]*query  // SQL-level PREPARE; nil where the text isn't known
-	own      own                // what the driver has prepared
-	live     int                // results of the driver's that are still open
-	open     map[*Rows]struct{} // these results
-	handed   []*coherence.Hold  // held since the driver's connection was handed out
-	key      []byte             // room for keys
-	recent   [8]*query          // of texts of late, by their length
-	telling  time.Duration      // that listeners have taken so far
+	locks    bool              // MySQL: tables may be locked, until a transaction begins
+	prepared map[string]*query // SQL-level PREPARE; nil where the text isn't known
+	own      own               // what the driver has prepared
+	open     []*Rows           // results of the driver's that are open, seldom more than one
+	handed   []*coherence.Hold // held since the driver's connection was handed out
+	key      []byte            // room for keys
+	recent   [8]*query         // of texts of late, by their length
+	telling  time.Duration     // that listeners have taken so far
 }
 
 // New returns a session without a connection.
@@ -164,7 +163,7 @@ func (s *Session) readState(ctx context.Context) {
 // catalog. It asks the database only outside of transactions and while no result is
 // open; otherwise what isn't known stays unknown, and statements go uncached or wide.
 func (s *Session) refresh(ctx context.Context) {
-	if s.inner == nil || s.live > 0 {
+	if s.inner == nil || len(s.open) > 0 {
 		return
 	}
 	if s.tx.doubt {
@@ -390,7 +389,7 @@ func (s *Session) Close() error {
 		s.inner = nil
 		err = inner.Close()
 	}
-	for rows := range s.open {
+	for _, rows := range slices.Clone(s.open) { // which it leaves
 		rows.lose()
 	}
 	s.tx.end()

@@ -178,7 +178,7 @@ func (s *Session) tellEnded(w *write, err error) {
 
 // settleReleased asks SQLite whether a savepoint that was released has committed, so that it is told at once.
 func (s *Session) settleReleased(ctx context.Context) {
-	if s.tx.noted.released && s.src.hub.listens() && s.live == 0 {
+	if s.tx.noted.released && s.src.hub.listens() && len(s.open) == 0 {
 		s.settle(ctx)
 	}
 }

@@ -62,7 +62,7 @@ func (w *write) whyAll() string {
 // whyBlind says why the rows of a write aren't asked for; "" if they may be.
 func (s *Session) whyBlind(p *planned) string {
 	switch {
-	case s.live > 0:
+	case len(s.open) > 0:
 		return "a result is open still on the write's connection"
 	case s.locks && !s.tx.open:
 		return "the session has locked tables"
