@@ -144,18 +144,25 @@ func (t *table) settle(st *state) {
 // and reports false if a tag no longer has its token.
 func (t *table) refer(states []*state, tags []store.Tag, tokens []store.Token) bool {
 	for i, name := range tags {
-		if states[i] = t.referOne(name, tokens[i]); states[i] == nil {
-			t.unrefer(states[:i])
+		if states[i] = t.find(name); states[i] == nil {
 			return false
 		}
 	}
-	return true
+	return t.referNoted(states, tokens)
 }
 
-// referNoted is refer for states that lookInto has filled in, of which some may have been dropped since then, or while it read their tokens.
+// find returns the state of a tag, nil if there is none.
+func (t *table) find(name store.Tag) *state {
+	sh := t.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.states[name]
+}
+
+// referNoted is refer for states that were found, of which some may have been dropped since then, or while their tokens were read.
 func (t *table) referNoted(states []*state, tokens []store.Token) bool {
 	for i, st := range states {
-		if !t.referState(st, tokens[i]) {
+		if !t.referOne(st, tokens[i]) {
 			t.unrefer(states[:i])
 			return false
 		}
@@ -163,15 +170,11 @@ func (t *table) referNoted(states []*state, tokens []store.Token) bool {
 	return true
 }
 
-func (t *table) referState(st *state, token store.Token) bool {
+// referOne counts a reference to a state, unless it was dropped, so that no writer would find it, or has another token.
+func (t *table) referOne(st *state, token store.Token) bool {
 	sh := t.shard(st.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.referLocked(st, token)
-}
-
-// referLocked counts a reference to a state, unless it was dropped, so that no writer would find it, or has another token.
-func (sh *shard) referLocked(st *state, token store.Token) bool {
 	if st.refs == dropped || st.token.Load() != uint64(token) {
 		return false
 	}
@@ -179,16 +182,6 @@ func (sh *shard) referLocked(st *state, token store.Token) bool {
 		sh.unlinkLocked(st)
 	}
 	return true
-}
-
-func (t *table) referOne(name store.Tag, token store.Token) *state {
-	sh := t.shard(name)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if st := sh.states[name]; st != nil && sh.referLocked(st, token) {
-		return st
-	}
-	return nil
 }
 
 // unrefer takes the reference of one entry away from states.
