@@ -188,7 +188,9 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 		d.lease = min(d.lease, d.shared.Lease())
 		d.copies, _ = s.(copies)
 	} else {
-		d.noter, _ = s.(store.Noter)
+		if d.prompt { // what wraps a store, and says what a Fill is, isn't
+			d.noter, _ = s.(store.Noter)
+		}
 		if o.Pauses != NeverPause {
 			d.pauses.store, _ = s.(store.Pauser)
 			d.pauses.always = o.Pauses == AlwaysPause

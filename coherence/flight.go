@@ -72,20 +72,22 @@ func (s sky) board(key string, tokens []store.Token) (f *flight, own bool) {
 	return f, true
 }
 
-// land ends a flight. It counts it before others can board a next one, so that
+// land ends a flight, once. It counts it before others can board a next one, so that
 // they know that their own look at the store may be too old.
 func (f *flight) land() {
 	sh := f.shard
 	sh.mu.Lock()
-	sh.landed.Add(1)
+	defer sh.mu.Unlock()
 	at := &sh.air
-	for *at != f {
+	for *at != nil && *at != f {
 		at = &(*at).next
 	}
+	if *at == nil {
+		return
+	}
+	sh.landed.Add(1)
 	*at = f.next
-	landed := f.landed
-	sh.mu.Unlock()
-	if landed != nil {
-		close(landed)
+	if f.landed != nil {
+		close(f.landed)
 	}
 }

@@ -257,3 +257,16 @@ func TestPatience(t *testing.T) {
 		}
 	})
 }
+
+// ownFill is a store whose Fill does something else than that of the store which it wraps.
+type ownFill struct{ *memory.Store }
+
+func (ownFill) Fill(context.Context, string, *store.Entry, time.Duration) error { return nil }
+
+// TestFillOfAWrapper: a store that wraps one of this process is told what is filled.
+func TestFillOfAWrapper(t *testing.T) {
+	d := coherence.NewDomain(ownFill{memory.New(1 << 20)}, "db", coherence.Options{})
+	tags := []store.Tag{d.Tag("stuff?")}
+	want(t, d, "k", tags, 1, 1, coherence.Miss)
+	want(t, d, "k", tags, 2, 2, coherence.Miss)
+}

@@ -257,9 +257,8 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		return nil, false, err
 	}
 	result := driverRows(ctx, live)
-	expected := p.habit.next(asked, p.ofTables)
-	result.readAhead(read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), expected))
-	p.learn(result.set, expected, asked)
+	result.readAhead(read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()))
+	p.learn(result.set, time.Since(asked))
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, p, c.args, r, result)

@@ -29,18 +29,14 @@ type shape struct {
 	columns []column
 }
 
-// shapeOf asks the driver for the shape of a result, but where it is sure: nothing else
-// tells whether a statement means what it meant before. That of before is returned if it is that.
-func shapeOf(rows driver.Rows, before likeness) *shape {
+// shapeOf asks the driver for the shape of a result. It is asked each time, for nothing else
+// tells whether a statement means what it meant before, and before is returned if it is that.
+func shapeOf(rows driver.Rows, before *shape) *shape {
 	var few [8]column
 	names := rows.Columns()
-	same := before.shape != nil && slices.Equal(names, before.shape.names)
-	if same && before.sure {
-		return before.shape
-	}
 	columns := describeColumns(rows, few[:0], len(names))
-	if same && slices.Equal(columns, before.shape.columns) {
-		return before.shape
+	if before != nil && slices.Equal(names, before.names) && slices.Equal(columns, before.columns) {
+		return before
 	}
 	return &shape{slices.Clone(names), slices.Clone(columns)}
 }
@@ -77,7 +73,7 @@ func (r *readAhead) complete() bool { return errors.Is(r.err, io.EOF) && !r.unke
 // says that the driver's column types follow the values of each row; before is what an
 // earlier result of the same text was like.
 func read(rows driver.Rows, limit int, typedByRow bool, before likeness) readAhead {
-	set := &rowSet{shape: shapeOf(rows, before)}
+	set := &rowSet{shape: shapeOf(rows, before.shape)}
 	n := len(set.names)
 	set.size = rowSetSize + n*columnSize
 	for _, name := range set.names {

@@ -79,39 +79,27 @@ func (v *values) close() []driver.Value {
 // read without being copied.
 type likeness struct {
 	shape *shape
-	sure  bool // the shape needn't be asked for if the names of the columns are the same
-	rows  int  // 0: that isn't known
+	rows  int // 0: that isn't known
 }
 
 // A habit is what the results of one text were like.
 type habit struct {
-	shape     atomic.Pointer[shape] // of the last
-	described atomic.Int64          // when the driver was asked for it, in nanoseconds after began
-	rows      atomic.Int64          // of the last
-	alike     atomic.Bool           // the one before had as many
+	shape atomic.Pointer[shape] // of the last
+	rows  atomic.Int64          // of the last
+	alike atomic.Bool           // the one before had as many
 }
 
-// describedFor is how long a shape of columns of tables, which only the catalog tells, is taken for that of the next result. Whoever changes the schema
-// by this cache ends it at once, with the plan; of others even a hit shows what was, for longer.
-const describedFor = time.Second
-
-var began = time.Now()
-
-// next is what the next result is expected to be like, at a time. So many of its columns are columns of tables.
-func (h *habit) next(now time.Time, ofTables int) likeness {
+// next is what the next result is expected to be like.
+func (h *habit) next() likeness {
 	l := likeness{shape: h.shape.Load()}
-	l.sure = l.shape != nil && len(l.shape.names) == ofTables && now.Sub(began)-time.Duration(h.described.Load()) < describedFor
 	if h.alike.Load() {
 		l.rows = int(h.rows.Load())
 	}
 	return l
 }
 
-// learn notes what a result is like of which that was expected, at a time. It stores only what has changed.
-func (h *habit) learn(s *rowSet, expected likeness, now time.Time) {
-	if !expected.sure || s.shape != expected.shape {
-		h.described.Store(int64(now.Sub(began)))
-	}
+// learn notes what a result is like. It stores only what has changed.
+func (h *habit) learn(s *rowSet) {
 	if h.shape.Load() != s.shape {
 		h.shape.Store(s.shape)
 	}
@@ -124,9 +112,9 @@ func (h *habit) learn(s *rowSet, expected likeness, now time.Time) {
 	}
 }
 
-// learn notes what a result of the plan is like that was asked for at a time, and is to be kept.
-func (p *planned) learn(set *rowSet, expected likeness, asked time.Time) {
-	p.habit.learn(set, expected, asked)
-	p.yield.kept(time.Since(asked), len(set.values))
+// learn notes what a result of the plan is like that took so long, and is to be kept.
+func (p *planned) learn(set *rowSet, took time.Duration) {
+	p.habit.learn(set)
+	p.yield.kept(took, len(set.values))
 	set.yield = p.yield
 }

@@ -81,9 +81,11 @@ type View struct {
 	Noted any
 }
 
-// A Noter is a Store of this process's memory that looks for tags once where a Lookup of them is followed by a Fill.
+// A Noter is a Store of this process's memory that looks for tags once where a Lookup of them is followed by a Fill. It is asked only if its
+// Prompt returns itself: what wraps such a store may have a Fill of its own.
 type Noter interface {
-	// FillNoted is Fill under the tags and tokens of a View that has Noted. It is called once at most for each View. key is kept: it must not change.
+	// FillNoted is Fill under the tags and tokens of a View of the same store that has Noted. It is called once at most for each View, by one
+	// goroutine. key is kept: it must not change.
 	FillNoted(key string, noted any, value any, size int, ttl time.Duration)
 }
 
