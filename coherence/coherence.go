@@ -117,10 +117,11 @@ type Domain struct {
 	lease      time.Duration
 	patience   time.Duration // of a Lookup that waits for another's; 0: none
 	mutant     Mutant
-	beside     func() bool // see Options.Fenced
-	told       func()      // see Options.Told
-	prompt     bool        // the store waits for nothing
-	noter      store.Noter // the store, if it is one of this process's memory that says so
+	beside     func() bool   // see Options.Fenced
+	told       func()        // see Options.Told
+	prompt     bool          // the store waits for nothing
+	noter      store.Noter   // the store, if it is one of this process's memory that says so …
+	counter    store.Counter // … and if it counts
 	flights    flights
 	writers    writers
 	usage      usage
@@ -190,6 +191,7 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 	} else {
 		if d.prompt { // what wraps a store, and says what a Fill is, isn't
 			d.noter, _ = s.(store.Noter)
+			d.counter, _ = s.(store.Counter)
 		}
 		if o.Pauses != NeverPause {
 			d.pauses.store, _ = s.(store.Pauser)

@@ -305,3 +305,29 @@ func TestReleaseFailsAndIsTriedAgain(t *testing.T) {
 	ok(t, h.Release(ended)) // the write has happened, whoever still wants to know
 	want(t, d, "k", tags, 1, 1, coherence.Miss)
 }
+
+// TestStandsAgain: facts that were found to stand are looked at again when something was held.
+func TestStandsAgain(t *testing.T) {
+	d := newDomain(t)
+	r := relies(t, d)
+	for range 2 {
+		if !r.Stands(bg) {
+			t.Fatal("it doesn't stand though nothing was done")
+		}
+	}
+	h := hold(t, d, d.Tag("stuff?"))
+	ok(t, h.Release(bg))
+	if !r.Stands(bg) {
+		t.Fatal("it doesn't stand after a write")
+	}
+	h = holdSchema(t, d)
+	for range 2 {
+		if r.Stands(bg) {
+			t.Fatal("it stands though the schema is being changed")
+		}
+	}
+	ok(t, h.ReleaseAfterWriters(bg, nil))
+	if r.Stands(bg) || !relies(t, d).Stands(bg) {
+		t.Fatal("it stands after the schema was changed, or the next doesn't")
+	}
+}

@@ -61,8 +61,9 @@ type Reliance struct {
 	token     Token
 	hold      *Hold // of #facts; nil in a store of this process alone
 	moved     atomic.Bool
-	handed    atomic.Bool  // the hold is, to the writes that it waits for
-	confirmed atomic.Int64 // when it was known last to be in force
+	seen      atomic.Uint64 // the store's count when it was found to stand last; 0: never
+	handed    atomic.Bool   // the hold is, to the writes that it waits for
+	confirmed atomic.Int64  // when it was known last to be in force
 
 	busy  chan struct{} // has room for who tells the store of hold: no renewal overtakes its end
 	ended bool          // guarded by busy
@@ -100,8 +101,18 @@ func (r *Reliance) Stands(ctx context.Context) bool {
 	if r.d.shared != nil {
 		return !r.moved.Load() && r.within(r.d.shared.Lease()/2)
 	}
+	var now uint64
+	if r.d.counter != nil {
+		if now = r.d.counter.Changes(); now == r.seen.Load() { // who changes the schema now has not begun
+			return true
+		}
+	}
 	tokens, held, err := r.d.Observe(ctx, r.d.schema.only)
-	return err == nil && !held && tokens[0] == r.token
+	if err != nil || held || tokens[0] != r.token {
+		return false
+	}
+	r.seen.Store(now)
+	return true
 }
 
 // within reports whether it is known to have been in force for less than d.

@@ -89,6 +89,13 @@ type Noter interface {
 	FillNoted(key string, noted any, value any, size int, ttl time.Duration)
 }
 
+// A Counter is a Store of this process's memory that counts what writers do. It is asked as a Noter is.
+type Counter interface {
+	// Changes is how many times a tag was given a mark or, if an entry may have had it, a token: each is counted when it has been done and before
+	// who did it knows. If it is what it was, no Hold, Pause, Release or Part has returned meanwhile, and no hold has lapsed that was seen to.
+	Changes() uint64
+}
+
 // A Look is at tags, when others are held.
 type Look struct {
 	Tags []Tag   // set by the caller

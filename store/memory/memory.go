@@ -23,9 +23,10 @@ const (
 )
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Pauser = (*Store)(nil)
-	_ store.Noter  = (*Store)(nil)
+	_ store.Store   = (*Store)(nil)
+	_ store.Pauser  = (*Store)(nil)
+	_ store.Noter   = (*Store)(nil)
+	_ store.Counter = (*Store)(nil)
 )
 
 // A Store is a store.Store in the memory of this process. It keeps at most about
@@ -92,6 +93,9 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 
 // Prompt returns the store: none of its methods waits for anything, or looks at the context that it is given.
 func (s *Store) Prompt() store.Store { return s }
+
+// Changes is as store.Counter has it.
+func (s *Store) Changes() uint64 { return s.tags.changes.Load() }
 
 // Again reports whether key was asked for before, not long ago, or had an entry that was found; it has one that is valid
 // if another has filled it meanwhile. Otherwise it notes that key was asked for now.
