@@ -213,6 +213,9 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 			visible = visible.and(&w.effect)
 		}
 	}
+	if err := ctx.Err(); err != nil { // nothing has been sent, or will be: there is nothing to hold
+		return w, err
+	}
 	w.holds = s.hold(ctx, visible)
 	w.holds.own = w.writer
 	if w.writer == nil {
