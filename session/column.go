@@ -46,10 +46,16 @@ func describerOf(rows driver.Rows) (d describer) {
 }
 
 func (d *describer) column(i int) column {
-	c := column{scanType: anyType}
+	c := d.unnamed(i)
 	if d.databaseType != nil {
 		c.databaseType = d.databaseType.ColumnTypeDatabaseTypeName(i)
 	}
+	return c
+}
+
+// unnamed is a column without what the database calls its type.
+func (d *describer) unnamed(i int) column {
+	c := column{scanType: anyType}
 	if d.scanType != nil {
 		c.scanType = d.scanType.ColumnTypeScanType(i)
 	}
@@ -65,18 +71,29 @@ func (d *describer) column(i int) column {
 	return c
 }
 
-func describeColumn(rows driver.Rows, i int) column {
-	d := describerOf(rows)
-	return d.column(i)
+// likeButName reports whether the columns are described as others are, what their types are called aside.
+func (d *describer) likeButName(others []column) bool {
+	for i, other := range others {
+		c := d.unnamed(i)
+		c.databaseType = other.databaseType
+		if c != other {
+			return false
+		}
+	}
+	return true
 }
 
-// describeColumns appends the description of n columns.
-func describeColumns(rows driver.Rows, columns []column, n int) []column {
-	d := describerOf(rows)
+// columns appends the description of n columns.
+func (d *describer) columns(columns []column, n int) []column {
 	for i := range n {
 		columns = append(columns, d.column(i))
 	}
 	return columns
+}
+
+func describeColumn(rows driver.Rows, i int) column {
+	d := describerOf(rows)
+	return d.column(i)
 }
 
 // A typeChange says that from the given row on (counted from 1, the row last
@@ -134,7 +151,8 @@ func (t *typeNotes) describe(s *rowSet, rows driver.Rows, n int) []column {
 	if t.seen == nil {
 		t.seen = make(map[string][]column)
 	}
-	columns := describeColumns(rows, nil, n)
+	d := describerOf(rows)
+	columns := d.columns(nil, n)
 	t.seen[string(t.kinds)] = columns
 	s.size += n * columnSize
 	return columns

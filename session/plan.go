@@ -52,8 +52,10 @@ type planned struct {
 
 	route  atomic.Pointer[route] // nil if none is known
 	routed atomic.Bool           // it has had a miss that may have found one
-	habit  habit                 // of its results
+	habit  habit                 // of its results …
 	yield  *yield                // of those that are kept
+
+	ofTables int // … of which so many columns are columns of tables, and of their types; 0 where values tell types
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
@@ -130,10 +132,24 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	if db.domain.Shared() {
 		p.write.facts = []*coherence.Reliance{f.reliance}
 	}
+	if s.Dialect == analyze.Postgres { // the others' drivers describe values as well
+		p.ofTables = shownOf(p.plan.References)
+	}
 	p.direct = s.keyPrefix(db, state, "direct", q.text)
 	p.prepared = s.keyPrefix(db, state, "prepared", q.text)
 	q.add(p)
 	return p
+}
+
+// shownOf is how many columns of a result are columns of what it is read from.
+func shownOf(references []confine.Reference) int {
+	places := make(map[int]bool)
+	for i := range references {
+		for _, at := range references[i].Shown {
+			places[at] = true
+		}
+	}
+	return len(places)
 }
 
 // keyPrefix begins the keys of one text: the domain, and a digest (which is never

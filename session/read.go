@@ -257,8 +257,12 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		return nil, false, err
 	}
 	result := driverRows(ctx, live)
-	result.readAhead(read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next()))
-	p.learn(result.set, time.Since(asked))
+	ahead := read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next(asked, p.ofTables))
+	if ahead.assumed && !p.facts.reliance.Stands(ctx) { // a change of the schema may have overtaken it
+		ahead.set.shape, ahead.assumed = shapeOf(live.rows, likeness{})
+	}
+	result.readAhead(ahead)
+	p.learn(&ahead, asked)
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, p, c.args, r, result)

@@ -30,15 +30,20 @@ type shape struct {
 }
 
 // shapeOf asks the driver for the shape of a result. It is asked each time, for nothing else
-// tells whether a statement means what it meant before, and before is returned if it is that.
-func shapeOf(rows driver.Rows, before *shape) *shape {
+// tells whether a statement means what it meant before, and that of before is returned if it is that. What types are called,
+// for which pgx takes longer than for all the rest, may be assumed.
+func shapeOf(rows driver.Rows, before likeness) (s *shape, assumed bool) {
 	var few [8]column
-	names := rows.Columns()
-	columns := describeColumns(rows, few[:0], len(names))
-	if before != nil && slices.Equal(names, before.names) && slices.Equal(columns, before.columns) {
-		return before
+	names, d := rows.Columns(), describerOf(rows)
+	same := before.shape != nil && slices.Equal(names, before.shape.names)
+	if same && before.named && d.likeButName(before.shape.columns) {
+		return before.shape, true
 	}
-	return &shape{slices.Clone(names), slices.Clone(columns)}
+	columns := d.columns(few[:0], len(names))
+	if same && slices.Equal(columns, before.shape.columns) {
+		return before.shape, false
+	}
+	return &shape{slices.Clone(names), slices.Clone(columns)}, false
 }
 
 // What a value, a column and an empty rowSet take in memory, in bytes.
@@ -62,6 +67,7 @@ type readAhead struct {
 	// that can't be kept).
 	err error
 
+	assumed    bool // what the types of set's columns are called wasn't asked
 	tooLarge   bool // there was more than the limit
 	unkeepable bool // a value has a Go type that can't be copied
 }
@@ -73,13 +79,14 @@ func (r *readAhead) complete() bool { return errors.Is(r.err, io.EOF) && !r.unke
 // says that the driver's column types follow the values of each row; before is what an
 // earlier result of the same text was like.
 func read(rows driver.Rows, limit int, typedByRow bool, before likeness) readAhead {
-	set := &rowSet{shape: shapeOf(rows, before.shape)}
+	shape, assumed := shapeOf(rows, before)
+	set := &rowSet{shape: shape}
 	n := len(set.names)
 	set.size = rowSetSize + n*columnSize
 	for _, name := range set.names {
 		set.size += valueSize + len(name)
 	}
-	r := readAhead{set: set}
+	r := readAhead{set: set, assumed: assumed}
 	v := openValues(n, before.rows)
 	var arena byteArena
 	var types typeNotes

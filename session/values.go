@@ -79,19 +79,34 @@ func (v *values) close() []driver.Value {
 // read without being copied.
 type likeness struct {
 	shape *shape
-	rows  int // 0: that isn't known
+	named bool // what the types of the columns are called needn't be asked, if the rest of their description is the same
+	rows  int  // 0: that isn't known
 }
 
 // A habit is what the results of one text were like.
 type habit struct {
-	shape atomic.Pointer[shape] // of the last
-	rows  atomic.Int64          // of the last
-	alike atomic.Bool           // the one before had as many
+	last  atomic.Pointer[description]
+	rows  atomic.Int64 // of the last result
+	alike atomic.Bool  // the one before had as many
 }
 
-// next is what the next result is expected to be like.
-func (h *habit) next() likeness {
-	l := likeness{shape: h.shape.Load()}
+// A description is how the driver described a result that was asked for at a time.
+type description struct {
+	shape *shape
+	asked time.Time
+}
+
+// namedFor is how long types are called as they were, if the catalog alone tells them. Whoever changes the schema by this cache ends that at once
+// (see Session.miss); of others even a hit shows what was, for longer.
+const namedFor = time.Second
+
+// next is what the next result, that is asked for now, is expected to be like. So many of its columns are columns of tables.
+func (h *habit) next(now time.Time, ofTables int) likeness {
+	var l likeness
+	if last := h.last.Load(); last != nil {
+		l.shape = last.shape
+		l.named = len(l.shape.names) == ofTables && now.Sub(last.asked) < namedFor
+	}
 	if h.alike.Load() {
 		l.rows = int(h.rows.Load())
 	}
@@ -99,9 +114,10 @@ func (h *habit) next() likeness {
 }
 
 // learn notes what a result is like. It stores only what has changed.
-func (h *habit) learn(s *rowSet) {
-	if h.shape.Load() != s.shape {
-		h.shape.Store(s.shape)
+func (h *habit) learn(r *readAhead, ofTables int, asked time.Time) {
+	s := r.set
+	if last := h.last.Load(); !r.assumed && (last == nil || s.shape != last.shape || len(s.names) == ofTables) && (last == nil || asked.After(last.asked)) {
+		h.last.CompareAndSwap(last, &description{s.shape, asked})
 	}
 	alike := h.rows.Load() == int64(s.rows)
 	if !alike {
@@ -112,9 +128,9 @@ func (h *habit) learn(s *rowSet) {
 	}
 }
 
-// learn notes what a result of the plan is like that took so long, and is to be kept.
-func (p *planned) learn(set *rowSet, took time.Duration) {
-	p.habit.learn(set)
-	p.yield.kept(took, len(set.values))
-	set.yield = p.yield
+// learn notes what a result of the plan is like that was asked for at a time, and is to be kept.
+func (p *planned) learn(r *readAhead, asked time.Time) {
+	p.habit.learn(r, p.ofTables, asked)
+	p.yield.kept(time.Since(asked), len(r.set.values))
+	r.set.yield = p.yield
 }
