@@ -55,7 +55,7 @@ type planned struct {
 	habit  habit                 // of its results …
 	yield  *yield                // of those that are kept
 
-	ofTables int // … of which so many columns are columns of tables, and of their types; 0 where values tell types
+	ofTables int // … of which so many columns are columns of tables, and of their types; 0 where values tell types, or another process may change them
 
 	// proven is set once the driver has prepared the text: it is valid, and need not be
 	// prepared again before it is used.
@@ -132,7 +132,7 @@ func (s *Source) plan(q *query, db *database, f *facts, state *catalog.State) *p
 	if db.domain.Shared() {
 		p.write.facts = []*coherence.Reliance{f.reliance}
 	}
-	if s.Dialect == analyze.Postgres { // the others' drivers describe values as well
+	if s.Dialect == analyze.Postgres && !db.domain.Shared() { // others' drivers describe values as well; a process hears of another's change of the schema when it has been made
 		p.ofTables = shownOf(p.plan.References)
 	}
 	p.direct = s.keyPrefix(db, state, "direct", q.text)
