@@ -89,3 +89,26 @@ func TestColumnsOvertaken(t *testing.T) {
 		}
 	})
 }
+
+// TestForgetfulRows: a driver that knows nothing of a result's columns when that has ended isn't asked then, also if the schema
+// has changed meanwhile.
+func TestForgetfulRows(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.stuff()
+		db, g := h.gated()
+		g.forgetful = true
+		const text = "SELECT id, name FROM stuff WHERE user_id = 42 AND id <> ?"
+		want := h.described(db, text, -1)
+		h.described(db, text, -2)
+		s := g.at(t, "rows SELECT id*")
+		var got string
+		wait := inBackground(t, func() { got = h.described(db, text, -3) })
+		s.wait()
+		h.exec(h.other, "CREATE TABLE unrelated (id INTEGER)")
+		s.go_()
+		wait()
+		if got != want || h.described(db, text, -4) != want {
+			t.Errorf("overtaken\n%s\nwant\n%s", got, want)
+		}
+	}, "postgres")
+}

@@ -20,7 +20,8 @@ type gate struct {
 	stops  map[string]*stop // guarded by mu
 	passed []string         // that were to pass since the last call of took; guarded by mu
 
-	result driver.Result // in the place of those of the driver, if not nil
+	result    driver.Result // in the place of those of the driver, if not nil
+	forgetful bool          // results know nothing of their columns any more when they have ended
 }
 
 // A stop is one point at which one statement is stopped, once.
@@ -149,6 +150,9 @@ func (c *gatedConn) QueryContext(ctx context.Context, query string, args []drive
 	if err != nil {
 		return nil, err
 	}
+	if c.gate.forgetful {
+		return &forgetfulRows{gatedRows: gatedRows{rows, c, query}}, nil
+	}
 	return &gatedRows{rows, c, query}, nil
 }
 
@@ -228,6 +232,32 @@ func (r *gatedRows) Next(dest []driver.Value) error {
 			return fault
 		}
 	}
+	return err
+}
+
+// forgetfulRows are as those of bun's pgdriver, but that they say what types are called.
+type forgetfulRows struct {
+	gatedRows
+	ended bool
+}
+
+func (r *forgetfulRows) Columns() []string {
+	if r.ended {
+		return nil
+	}
+	return r.gatedRows.Columns()
+}
+
+func (r *forgetfulRows) ColumnTypeDatabaseTypeName(i int) string {
+	if r.ended {
+		return ""
+	}
+	return r.Rows.(driver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName(i)
+}
+
+func (r *forgetfulRows) Next(dest []driver.Value) error {
+	err := r.gatedRows.Next(dest)
+	r.ended = r.ended || err != nil
 	return err
 }
 

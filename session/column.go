@@ -71,8 +71,11 @@ func (d *describer) unnamed(i int) column {
 	return c
 }
 
-// likeButName reports whether the columns are described as others are, what their types are called aside.
+// likeButName reports whether the columns are described as others are, what their types are called aside, of a driver that says that.
 func (d *describer) likeButName(others []column) bool {
+	if d.databaseType == nil {
+		return false
+	}
 	for i, other := range others {
 		c := d.unnamed(i)
 		c.databaseType = other.databaseType

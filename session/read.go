@@ -257,10 +257,9 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		return nil, false, err
 	}
 	result := driverRows(ctx, live)
-	ahead := read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), p.habit.next(asked, p.ofTables))
-	if ahead.assumed && !p.facts.reliance.Stands(ctx) { // a change of the schema may have overtaken it
-		ahead.set.shape, ahead.assumed = shapeOf(live.rows, likeness{})
-	}
+	expected := p.habit.next(asked, p.ofTables)
+	expected.named = expected.named && p.facts.reliance.Stands(ctx) // no change of the schema has overtaken what the server has described
+	ahead := read(live.rows, s.src.MaxEntryBytes, s.typedByRow(), expected)
 	result.readAhead(ahead)
 	p.learn(&ahead, asked)
 	o.answered()

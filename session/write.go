@@ -152,6 +152,8 @@ type write struct {
 	holds  holds
 	writer *coherence.Writer // of a statement outside transactions
 
+	unsent bool // its context ended before it could be sent: nothing has changed
+
 	imaging *imaging // nil if nothing is asked beside the statement
 	wanted  []string // by which columns results are told apart that its rows may be of
 	blind   string   // why these weren't asked for, if they weren't
@@ -188,7 +190,7 @@ func (s *Session) abandonUnless(returned *bool, w *write) {
 // before readies the cache for a statement: outside of transactions it holds what the
 // statement changes, inside it gathers that, and before a commit it holds what was gathered.
 // What a statement must be asked for beside it is gathered, or held, when it has ended. An
-// error is the database's: the statement must not be run any more.
+// error is the database's, or of ctx: the statement must not be run any more.
 func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write, error) {
 	coherence.Spoil(ctx, "a statement was run that may do more than read")
 	q := s.executed(c.query)
@@ -214,6 +216,7 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 		}
 	}
 	if err := ctx.Err(); err != nil { // nothing has been sent, or will be: there is nothing to hold
+		w.unsent = true
 		return w, err
 	}
 	w.holds = s.hold(ctx, visible)
@@ -332,6 +335,10 @@ func (s *Session) joinWriters(w *write) {
 // after ends what before began, once the database has answered. A change of the schema that waits for the writer doesn't wait
 // for who is told of the write.
 func (s *Session) after(ctx context.Context, w *write, err error) {
+	if w.unsent {
+		w.writer.End()
+		return
+	}
 	s.release(ctx, &w.holds, err)
 	if w.ends {
 		s.tellEnded(w, err)
@@ -388,7 +395,7 @@ func (s *Session) stateLost(w *write) {
 func (s *Session) applyCommit(st *analyze.Statement, err error) {
 	switch {
 	case !st.ImplicitCommit:
-	case err != nil && s.tx.open:
+	case err != nil && (s.tx.open || s.tx.doubt):
 		s.tx.doubt = true
 	default:
 		s.ended(nil)
