@@ -198,7 +198,6 @@ func NewDomain(s store.Store, identity string, o Options) *Domain {
 			d.pauses.always = o.Pauses == AlwaysPause
 		}
 	}
-	d.flights.init()
 	d.writers.init(d.now)
 	d.usage.init(o, d.now)
 	d.schema.init(d)

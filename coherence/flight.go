@@ -1,7 +1,7 @@
 package coherence
 
 import (
-	"hash/maphash"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,13 +23,14 @@ type flight struct {
 	filled bool
 }
 
-const flightShards = 256
+const (
+	flightShards = 1 << flightBits
+	flightBits   = 8
+)
 
-// flights are the flights of one domain, in shards by key: there are seldom two in one.
-type flights struct {
-	seed   maphash.Seed
-	shards [flightShards]flightShard
-}
+// flights are the flights of one domain, in shards by key: there are seldom two in one. Which is a key's is the same in each run, as
+// a flight that lands makes others of its shard look again: the simulator's runs are to be repeated.
+type flights struct{ shards [flightShards]flightShard }
 
 type flightShard struct {
 	landed atomic.Uint64 // how many have
@@ -43,12 +44,25 @@ type sky struct {
 	landed uint64
 }
 
-func (fs *flights) init() { fs.seed = maphash.MakeSeed() }
-
 // look is what who looks for the entry of a key, and then boards, must know first.
 func (fs *flights) look(key string) sky {
-	sh := &fs.shards[maphash.String(fs.seed, key)%flightShards]
+	sh := &fs.shards[shardOf(key)]
 	return sky{sh, sh.landed.Load()}
+}
+
+// shardOf spreads keys, eight bytes at a time.
+func shardOf(key string) uint {
+	const odd = 0x9e3779b97f4a7c15
+	h := uint64(len(key))
+	for ; len(key) >= 8; key = key[8:] {
+		word := uint64(key[0]) | uint64(key[1])<<8 | uint64(key[2])<<16 | uint64(key[3])<<24 |
+			uint64(key[4])<<32 | uint64(key[5])<<40 | uint64(key[6])<<48 | uint64(key[7])<<56
+		h = bits.RotateLeft64((h^word)*odd, 29)
+	}
+	for i := range len(key) {
+		h = (h ^ uint64(key[i])) * odd
+	}
+	return uint(h * odd >> (64 - flightBits))
 }
 
 // passed reports whether a flight has landed since, so that the entry may be there.
