@@ -133,6 +133,14 @@ func (d *Domain) missed(ctx context.Context, key string, n need, join bool, sky 
 // neither what turns out to be a hit, or held, nor a panic of the store leaves
 // others waiting.
 func (d *Domain) fly(ctx context.Context, f *flight, sky sky, n need, v store.View, err error) (r Read) {
+	if d.shared == nil && err == nil && !sky.passed() { // nobody is asked anything any more
+		r = d.read(ctx, f.key, n, v, nil)
+		r.flight, r.d = f, d
+		if r.moved {
+			r.Done()
+		}
+		return r
+	}
 	r.flight, r.d = f, d
 	through := false
 	defer func() {
@@ -267,9 +275,15 @@ func (d *Domain) fill(ctx context.Context, key string, e *store.Entry, ttl time.
 
 // Done ends the read; those who wait for it go on. Calling it again does nothing.
 func (r *Read) Done() {
-	if f := r.flight; f != nil {
-		r.flight = nil
+	f := r.flight
+	if f == nil {
+		return
+	}
+	r.flight = nil
+	if r.claimed != "" {
 		defer f.land()
 		r.unclaim()
+		return
 	}
+	f.land()
 }

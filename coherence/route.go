@@ -12,10 +12,10 @@ import (
 // takes it, and needn't look which shapes are in use: that they are still, and that writers know of them, he is told with the
 // tokens of his tags, as R* has another token else. It is of one domain, and doesn't change.
 type Route struct {
-	tags  []Tag // but that of the slice
-	slice string
-	claim claim
-	until time.Duration // when it is to be looked at anew, by the domain's clock: shapes that are used must be noted, and others may be of more use
+	tags   []Tag // but that of the slice
+	slice  string
+	claims []claim       // one, that R* stands
+	until  time.Duration // when it is to be looked at anew, by the domain's clock: shapes that are used must be noted, and others may be of more use
 }
 
 // routeLife is how long a route is taken.
@@ -33,10 +33,10 @@ func (d *Domain) RouteOf(r *Read, rows []Rows) *Route {
 		return nil
 	}
 	return &Route{
-		tags:  r.tags[:last:last],
-		slice: string(r.tags[last][:len(r.tags[last])-len(of.Slices[0])-len(sliceEnd)]),
-		claim: claim{wide, r.tokens[wide]},
-		until: d.now() + routeLife,
+		tags:   r.tags[:last:last],
+		slice:  string(r.tags[last][:len(r.tags[last])-len(of.Slices[0])-len(sliceEnd)]),
+		claims: []claim{{wide, r.tokens[wide]}},
+		until:  d.now() + routeLife,
 	}
 }
 
@@ -45,7 +45,7 @@ func (to *Route) need(slice string, claims bool) need {
 	n := need{tags: make([]Tag, len(to.tags)+1)}
 	n.tags[copy(n.tags, to.tags)] = store.Tag(to.slice + slice + sliceEnd)
 	if claims {
-		n.claims = []claim{to.claim}
+		n.claims = to.claims
 	}
 	return n
 }
@@ -67,7 +67,7 @@ func (d *Domain) LookupAlong(ctx context.Context, key string, to *Route, slice s
 	n := to.need(slice, d.mutant != AnyMembers)
 	r, _ = d.missedNeed(ctx, key, n, join, join, sky)
 	if r.moved {
-		d.known.forget(to.tags[to.claim.at])
+		d.known.forget(to.tags[to.claims[0].at])
 		return Read{}, false
 	}
 	return r, true

@@ -71,6 +71,7 @@ func (w waiting) endNow() error {
 
 // A Writer is a write from before its tags are told until its change is visible, or won't be, and its hold has ended
 // or is released behind. It is used by one goroutine.
+// The zero Writer is one that has ended.
 type Writer struct {
 	ws  *writers
 	gen *generation
@@ -79,13 +80,21 @@ type Writer struct {
 // BeginWrite begins a write. It must be called before the first look at facts
 // of the schema by which the write's tags are told. End must follow.
 func (d *Domain) BeginWrite() *Writer {
-	return &Writer{&d.writers, d.writers.begin()}
+	w := new(Writer)
+	w.Begin(d)
+	return w
 }
+
+// Begin is BeginWrite with a Writer of the caller's, which has ended or is zero.
+func (w *Writer) Begin(d *Domain) { w.ws, w.gen = &d.writers, d.writers.begin() }
+
+// Begun reports whether the write has begun and not ended.
+func (w *Writer) Begun() bool { return w != nil && w.gen != nil }
 
 // End ends the write, after its hold has, or its release was sent. If changes of the schema waited for
 // it alone, it releases their holds. Calling it again, or of nil, does nothing.
 func (w *Writer) End() {
-	if w != nil && w.gen != nil {
+	if w.Begun() {
 		w.ws.leave(w.gen)
 		w.gen = nil
 	}

@@ -84,13 +84,13 @@ func (s *Session) askAgain(ctx context.Context, c *call, p *planned, set *rowSet
 	if db, state := s.whereabouts(); db != p.db || state != p.state {
 		return nil
 	}
-	caller, current := s.enter(ctx, c, p)
-	if !current {
+	var caller coherence.Writer
+	if !s.enter(ctx, c, p, &caller) {
 		return nil
 	}
 	defer caller.End()
 	live, err := s.rows(ctx, *c)
-	p.understood(caller)
+	p.understood(&caller)
 	if err != nil {
 		s.doubtAfter(err)
 		return nil

@@ -230,8 +230,8 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 			return nil, true, nil
 		}
 	}
-	caller, current := s.enter(ctx, &c, p)
-	if !current {
+	var caller coherence.Writer
+	if !s.enter(ctx, &c, p, &caller) {
 		if s.tx.open || len(s.open) > 0 {
 			rows, err = s.bypass(ctx, c, o, p, analyze.CatalogUnavailable)
 			return rows, false, err
@@ -245,7 +245,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	coherence.At(coherence.StepMissed)
 	asked := time.Now()
 	live, err := s.rows(ctx, c)
-	p.understood(caller)
+	p.understood(&caller)
 	if err != nil {
 		o.answered()
 		s.doubtAfter(err)
@@ -344,8 +344,8 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	if err := s.bind(ctx); err != nil {
 		return nil, err
 	}
-	caller, current := s.enter(ctx, &c, p)
-	if !current && s.mayWriteMore(c.st) {
+	var caller coherence.Writer
+	if !s.enter(ctx, &c, p, &caller) && s.mayWriteMore(c.st) {
 		o.reason = reason
 		return s.queryWrite(ctx, c, o)
 	}
@@ -357,7 +357,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}()
 	o.ask()
 	live, err := s.rows(ctx, c)
-	p.understood(caller)
+	p.understood(&caller)
 	o.answered()
 	s.sawRead(ctx, o, &c, coherence.Bypass, reason, p, nil, err)
 	if err != nil {
@@ -369,7 +369,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}
 	rows := driverRows(ctx, live)
 	s.watch(rows)
-	if caller != nil {
+	if caller.Begun() {
 		watched := rows.finish
 		rows.finish = func(err error) error { caller.End(); return watched(err) }
 	}
@@ -387,7 +387,7 @@ func (s *Session) readOnlyServer() bool {
 	return s.inner != nil && s.barred == analyze.Replica && s.src.Dialect == analyze.Postgres
 }
 
-// enter counts a statement that may call functions among the writers while it runs, and
+// enter counts a statement that may call functions among the writers while it runs, as caller, and
 // reports whether its plan still holds. Without that:
 //
 //  1. a reader plans SELECT f(), which doesn't write;
@@ -396,19 +396,18 @@ func (s *Session) readOnlyServer() bool {
 //
 // As the reader counts as a writer from before it trusts its plan, the change of the schema is
 // released after it has ended, and removes what was kept meanwhile.
-func (s *Session) enter(ctx context.Context, c *call, p *planned) (*coherence.Writer, bool) {
+func (s *Session) enter(ctx context.Context, c *call, p *planned, caller *coherence.Writer) bool {
 	if p == nil || p.facts == nil {
-		return nil, false
+		return false
 	}
-	var caller *coherence.Writer
 	if !inert(c.st) {
-		caller = p.db.domain.BeginWrite()
+		caller.Begin(p.db.domain)
 	}
 	if db, state := s.whereabouts(); db == p.db && (state == nil || state == p.state) && p.db.current(ctx, p.facts) {
-		return caller, true
+		return true
 	}
 	caller.End()
-	return nil, false
+	return false
 }
 
 // understood ends the caller of a statement that the database has begun to run, and that calls

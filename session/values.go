@@ -12,10 +12,11 @@ import (
 // are read to where they stay, at once; what comes after them gathers in a room until it is
 // known how many there are.
 type values struct {
-	n      int            // columns
-	kept   []driver.Value // of the first rows; its capacity is of those that are expected
-	room   *[]driver.Value
-	behind []driver.Value // what room holds
+	n        int             // columns
+	expected int             // values
+	kept     []driver.Value  // of the first rows; its capacity is of those that are expected, or what memory for these has
+	room     *[]driver.Value // nil until it is needed
+	behind   []driver.Value  // what room holds
 }
 
 // rooms are nil from end to end.
@@ -28,10 +29,9 @@ const (
 
 // openValues begins a result of n columns. expected rows are as many as it has, or 0; close must follow.
 func openValues(n, expected int) values {
-	room := rooms.Get().(*[]driver.Value)
-	v := values{n: n, room: room, behind: *room}
-	if expected > 0 && expected*n <= largestRoom {
-		v.kept = make([]driver.Value, 0, expected*n)
+	v := values{n: n, expected: expected * n}
+	if expected > 0 && v.expected <= largestRoom {
+		v.kept = slices.Grow(v.kept, v.expected) // as memory is had in certain sizes, there is often a place in it for the row that isn't there
 	}
 	return v
 }
@@ -41,6 +41,10 @@ func (v *values) row() []driver.Value {
 	if start := len(v.kept); cap(v.kept)-start >= v.n {
 		v.kept = v.kept[:start+v.n]
 		return v.kept[start:]
+	}
+	if v.room == nil {
+		v.room = rooms.Get().(*[]driver.Value)
+		v.behind = *v.room
 	}
 	start := len(v.behind)
 	if cap(v.behind)-start < v.n {
@@ -64,10 +68,10 @@ func (v *values) drop(row []driver.Value) {
 // close returns the values, in memory of their size.
 func (v *values) close() []driver.Value {
 	all := v.kept
-	if len(v.behind) > 0 || len(all) < cap(all) {
+	if len(v.behind) > 0 || len(all) < min(v.expected, cap(all)) {
 		all = slices.Concat(v.kept, v.behind)
 	}
-	if cap(v.behind) <= largestRoom {
+	if v.room != nil && cap(v.behind) <= largestRoom {
 		clear(v.behind)
 		*v.room = v.behind[:0]
 		rooms.Put(v.room)

@@ -37,7 +37,8 @@ type entries struct {
 type bucket = atomic.Pointer[item]
 
 const (
-	firstBuckets = 1 << 8
+	firstBuckets = 1 << 10
+	bucketsEach  = 4  // there are so many for an item at least: in the place of a key that is missing there is seldom another, to be fetched and compared
 	smallShare   = 10 // small has this part of the bytes
 	maxUses      = 3
 	maxSteps     = 64 // that are taken to find one that has to go; then it is the next
@@ -53,7 +54,7 @@ func (t *entries) init(maxBytes int64, gone func(*item, bool)) {
 	t.main.init()
 	buckets := make([]bucket, firstBuckets)
 	t.buckets.Store(&buckets)
-	t.ghosts = make([]uint32, firstBuckets)
+	t.ghosts = make([]uint32, firstBuckets/bucketsEach)
 }
 
 func (t *entries) hash(key string) uint32 { return uint32(maphash.String(t.seed, key)) }
@@ -99,7 +100,7 @@ func (t *entries) setLocked(it *item) {
 		it.main, *ghost = true, 0
 	}
 	t.of(it).push(it)
-	if t.count++; t.count > len(*t.buckets.Load()) {
+	if t.count++; bucketsEach*t.count > len(*t.buckets.Load()) {
 		t.growLocked()
 	} else {
 		t.chainLocked(it)
@@ -270,7 +271,7 @@ func (t *entries) growLocked() {
 			t.chainLocked(it)
 		}
 	}
-	t.ghosts = make([]uint32, n)
+	t.ghosts = make([]uint32, n/bucketsEach)
 }
 
 // A queue is items in a ring, oldest first.

@@ -97,7 +97,7 @@ func (it *item) found() int {
 
 // What the parts of an entry take in memory, found by measuring the heap.
 const (
-	entryOverhead = 320 + 32 // the item with few tags; its part of the table
+	entryOverhead = 320 + 64 // the item with few tags; its part of the table
 	tagOverhead   = 96 + 48  // the state and its place in the map
 )
 
