@@ -13,8 +13,10 @@ import (
 // tokens of his tags, as R* has another token else. It is of one domain, and doesn't change.
 type Route struct {
 	tags   []Tag // but that of the slice
+	common any   // these, as a store.Noter has found them; nil if the store isn't one
 	slice  string
-	claims []claim       // one, that R* stands
+	wide   int           // where R* is among these, …
+	claims []claim       // … which is claimed to stand
 	until  time.Duration // when it is to be looked at anew, by the domain's clock: shapes that are used must be noted, and others may be of more use
 }
 
@@ -32,21 +34,26 @@ func (d *Domain) RouteOf(r *Read, rows []Rows) *Route {
 	if wide < 0 || wide == last || r.tags[last] != d.sliceTag(of.Relation, of.Shape, of.Slices[0]) {
 		return nil
 	}
-	return &Route{
+	to := &Route{
 		tags:   r.tags[:last:last],
 		slice:  string(r.tags[last][:len(r.tags[last])-len(of.Slices[0])-len(sliceEnd)]),
-		claims: []claim{{wide, r.tokens[wide]}},
+		wide:   wide,
+		claims: d.claimed(claim{wide, r.tokens[wide]}),
 		until:  d.now() + routeLife,
 	}
+	if d.noter != nil {
+		to.common = d.noter.Common(to.tags)
+	}
+	return to
 }
 
-// need is what a read of another slice depends on.
-func (to *Route) need(slice string, claims bool) need {
-	n := need{tags: make([]Tag, len(to.tags)+1)}
-	n.tags[copy(n.tags, to.tags)] = store.Tag(to.slice + slice + sliceEnd)
-	if claims {
-		n.claims = to.claims
-	}
+// tag is that of another slice.
+func (to *Route) tag(slice string) Tag { return store.Tag(to.slice + slice + sliceEnd) }
+
+// need is what a read of a slice with that tag depends on.
+func (to *Route) need(own Tag) need {
+	n := need{make([]Tag, len(to.tags)+1), to.claims}
+	n.tags[copy(n.tags, to.tags)] = own
 	return n
 }
 
@@ -64,11 +71,33 @@ func (d *Domain) LookupAlong(ctx context.Context, key string, to *Route, slice s
 			return r, true
 		}
 	}
-	n := to.need(slice, d.mutant != AnyMembers)
-	r, _ = d.missedNeed(ctx, key, n, join, join, sky)
+	own := to.tag(slice)
+	if v, told := d.lookupCommon(key, to, own); !told {
+		r, _ = d.missedNeed(ctx, key, to.need(own), join, join, sky)
+	} else if n := (need{v.Tags, to.claims}); v.Entry != nil {
+		return d.read(ctx, "", n, v, nil), true
+	} else {
+		r = d.missed(ctx, key, n, join, sky, v, nil)
+	}
 	if r.moved {
-		d.known.forget(to.tags[to.claims[0].at])
+		d.known.forget(to.tags[to.wide])
 		return Read{}, false
 	}
 	return r, true
+}
+
+// lookupCommon asks for the entry, and else for the tags, by what the route has found of them. It reports false if they must be asked for by name.
+func (d *Domain) lookupCommon(key string, to *Route, own Tag) (store.View, bool) {
+	if to.common == nil {
+		return store.View{}, false
+	}
+	return d.noter.LookupCommon(key, to.common, own)
+}
+
+// claimed is what a route claims.
+func (d *Domain) claimed(c claim) []claim {
+	if d.mutant == AnyMembers {
+		return nil
+	}
+	return []claim{c}
 }

@@ -77,6 +77,9 @@ type View struct {
 	Tokens []Token
 	Held   bool
 
+	// Tags are those that a Noter was asked for by what they have in common with others.
+	Tags []Tag
+
 	// Noted is what a Noter's FillNoted takes in the place of the tags and their tokens; nil if nothing was noted.
 	Noted any
 }
@@ -87,6 +90,11 @@ type Noter interface {
 	// FillNoted is Fill under the tags and tokens of a View of the same store that has Noted. It is called once at most for each View, by one
 	// goroutine. key is kept: it must not change.
 	FillNoted(key string, noted any, value any, size int, ttl time.Duration)
+
+	// Common looks for tags that many a Lookup has, and LookupCommon is Lookup of these and of one more, own, which is the last of the View's. It reports
+	// false if Lookup must be asked: a tag is held, or one of these was dropped since.
+	Common(tags []Tag) (common any)
+	LookupCommon(key string, common any, own Tag) (View, bool)
 }
 
 // A Counter is a Store of this process's memory that counts what writers do. It is asked as a Noter is.

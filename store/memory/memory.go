@@ -87,8 +87,37 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 	}
 	it := newItem(len(tags)) // which is to be filled
 	held := s.tags.lookInto(it.states, it.entry.Tokens, tags)
+	it.name()
 	s.share()
 	return store.View{Tokens: it.entry.Tokens, Held: held, Noted: it}, nil
+}
+
+// Common is as store.Noter has it.
+func (s *Store) Common(tags []store.Tag) any {
+	common := make([]*state, len(tags))
+	s.tags.peekAll(common, tags)
+	return common
+}
+
+// LookupCommon is as store.Noter has it.
+func (s *Store) LookupCommon(key string, common any, own store.Tag) (store.View, bool) {
+	states, ok := common.([]*state)
+	if !ok {
+		return store.View{}, false
+	}
+	if it := s.entries.get(key); it != nil && it.valid(s) {
+		it.used()
+		return store.View{Entry: &it.entry}, true
+	}
+	it := newItem(len(states) + 1)
+	it.states[copy(it.states, states)] = s.tags.peek(own)
+	held := seen(it.states, it.entry.Tokens)
+	s.share()
+	if held || anyDropped(states) { // marks may have lapsed
+		return store.View{}, false
+	}
+	it.name()
+	return store.View{Tags: it.entry.Tags, Tokens: it.entry.Tokens, Noted: it}, true
 }
 
 // Prompt returns the store: none of its methods waits for anything, or looks at the context that it is given.
@@ -110,6 +139,7 @@ func (s *Store) Fill(_ context.Context, key string, e *store.Entry, ttl time.Dur
 	it := newItem(len(e.Tags))
 	copy(it.entry.Tokens, e.Tokens)
 	if s.tags.refer(it.states, e.Tags, e.Tokens) {
+		it.name()
 		s.put(it, strings.Clone(key), e.Value, e.Size, ttl)
 	}
 	return nil
@@ -133,7 +163,6 @@ func (s *Store) put(it *item, key string, value any, size int, ttl time.Duration
 	it.key, it.entry.Value, it.entry.Size = key, value, size
 	it.cost = uint32(entryCost(len(key), size, len(it.states)))
 	it.expiresIn(ttl, s)
-	it.name()
 	s.keep(it)
 	s.share()
 }

@@ -2,7 +2,9 @@ package memory_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +96,94 @@ func TestNotesOfDroppedTags(t *testing.T) {
 	release(t, s, "a")
 	if found(s, "k") != nil {
 		t.Fatal("an entry outlived a write of its first tag")
+	}
+}
+
+// TestLookupCommon: what many Lookups have in common is found once, and those who ask by that see what those see who ask by name.
+func TestLookupCommon(t *testing.T) {
+	now := time.Duration(0)
+	s := memory.NewWithClock(1<<20, func() time.Duration { return now })
+	common := s.Common([]store.Tag{"a", "b"})
+	v, told := s.LookupCommon("k", common, "own")
+	named, err := s.Lookup(bg, "other", []store.Tag{"a", "b", "own"})
+	if !told || err != nil || v.Entry != nil || v.Held || !slices.Equal(v.Tags, []store.Tag{"a", "b", "own"}) || !slices.Equal(v.Tokens, named.Tokens) {
+		t.Fatalf("%+v %v; by name %+v, %v", v, told, named, err)
+	}
+	s.FillNoted("k", v.Noted, 1, 8, time.Hour)
+	if v, told := s.LookupCommon("k", common, "own"); !told || v.Entry == nil || v.Entry.Value != 1 {
+		t.Fatalf("%+v %v", v, told)
+	}
+	for _, tag := range []store.Tag{"a", "own"} {
+		if err := s.Hold(bg, 1, []store.Tag{tag}, time.Second, nil); err != nil {
+			t.Fatal(err)
+		}
+		if v, told := s.LookupCommon("k", common, "own"); told {
+			t.Fatalf("%q is held: %+v", tag, v)
+		}
+		now += 2 * time.Second // it has lapsed, which is for Lookup to see
+		if v, err := s.Lookup(bg, "k", []store.Tag{"a", "b", "own"}); err != nil || v.Entry != nil || v.Held {
+			t.Fatal(v, err)
+		}
+		if v, told := s.LookupCommon("k", common, "own"); !told || v.Entry != nil || v.Tokens[0] == named.Tokens[0] {
+			t.Fatalf("%q was held: %+v %v", tag, v, told)
+		}
+	}
+	if _, told := s.LookupCommon("k", "something else", "own"); told {
+		t.Fatal("it was told by what isn't its own")
+	}
+}
+
+// TestCommonOfDroppedTags: by tags that were dropped nothing is told, nor kept if they are dropped after that.
+func TestCommonOfDroppedTags(t *testing.T) {
+	s := memory.New(1 << 20)
+	common := s.Common([]store.Tag{"a"})
+	v, told := s.LookupCommon("k", common, "own")
+	if !told {
+		t.Fatal("nothing was told")
+	}
+	for i := range 4000 {
+		noted(t, s, "l", store.Tag("b"+strconv.Itoa(i)))
+	}
+	if v, told := s.LookupCommon("k", common, "own"); told {
+		t.Fatalf("%+v by what was dropped", v)
+	}
+	s.FillNoted("k", v.Noted, 1, 8, time.Hour)
+	hold(t, s, "a")
+	release(t, s, "a")
+	if found(s, "k") != nil {
+		t.Fatal("an entry outlived a write of its first tag")
+	}
+}
+
+// TestReferences: however entries come and go at once, a tag stands among the idle when none refers to it, and only then.
+func TestReferences(t *testing.T) {
+	s := memory.New(1 << 20)
+	s.FillNoted("always", noted(t, s, "always", "a"), 0, 8, time.Hour)
+	var done sync.WaitGroup
+	for g := range 8 {
+		done.Go(func() {
+			for i := range 20000 {
+				key, own := strconv.Itoa(g*8+i%8), store.Tag("t"+strconv.Itoa(i%3))
+				if v, err := s.Lookup(bg, key, []store.Tag{"a", own}); err == nil && v.Entry == nil {
+					s.FillNoted(key, v.Noted, i, 8, time.Hour)
+				} else {
+					_ = s.Remove(bg, key)
+				}
+				if i%100 == 0 {
+					noted(t, s, "none", store.Tag("b"+strconv.Itoa(g*20000+i)))
+				}
+			}
+		})
+	}
+	done.Wait()
+	s.Retire("a")
+	if n := s.Misplaced(); n != 0 {
+		t.Fatalf("%d tags are misplaced", n)
+	}
+	s.Flush()
+	s.Retire("a")
+	if n := s.Misplaced(); n != 0 {
+		t.Fatalf("%d tags are misplaced when there are no entries", n)
 	}
 }
 

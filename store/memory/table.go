@@ -51,7 +51,7 @@ type shard struct {
 type state struct {
 	token atomic.Uint64
 	held  atomic.Int32 // len(marks)
-	refs  int32        // entries that refer to it, or dropped; guarded by the shard's mu
+	refs  atomic.Int32 // entries that refer to it, or dropped; it leaves 0 and dropped, and comes to them, under the shard's mu
 	name  store.Tag
 	marks []mark  // guarded by the shard's mu
 	first [1]mark // room for one
@@ -103,14 +103,34 @@ func (t *table) look(tags []store.Tag) ([]store.Token, bool) {
 
 // lookInto is look that fills in the states, too. Nothing keeps them from being dropped.
 func (t *table) lookInto(states []*state, tokens []store.Token, tags []store.Tag) (held bool) {
+	t.peekAll(states, tags)
+	return seen(states, tokens)
+}
+
+// peekAll fills in the states of tags.
+func (t *table) peekAll(states []*state, tags []store.Tag) {
 	for i, name := range tags {
 		states[i] = t.peek(name)
 	}
-	held = anyHeld(states)
+}
+
+// seen fills in the tokens of states, and reports whether one was held before they were read, or after.
+func seen(states []*state, tokens []store.Token) bool {
+	held := anyHeld(states)
 	for i, st := range states {
 		tokens[i] = store.Token(st.token.Load())
 	}
 	return anyHeld(states) || held
+}
+
+// anyDropped reports whether one of states, which were found some time ago, isn't the one of its name any more.
+func anyDropped(states []*state) bool {
+	for _, st := range states {
+		if st.refs.Load() == dropped {
+			return true
+		}
+	}
+	return false
 }
 
 func anyHeld(states []*state) bool {
@@ -172,13 +192,21 @@ func (t *table) referNoted(states []*state, tokens []store.Token) bool {
 
 // referOne counts a reference to a state, unless it was dropped, so that no writer would find it, or has another token.
 func (t *table) referOne(st *state, token store.Token) bool {
+	if st.token.Load() != uint64(token) {
+		return false
+	}
+	for n := st.refs.Load(); n > 0; n = st.refs.Load() { // most have entries: they needn't be taken from the idle
+		if st.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 	sh := t.shard(st.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if st.refs == dropped || st.token.Load() != uint64(token) {
+	if st.refs.Load() == dropped || st.token.Load() != uint64(token) {
 		return false
 	}
-	if st.refs++; st.refs == 1 {
+	if st.refs.Add(1) == 1 && st.idle() {
 		sh.unlinkLocked(st)
 	}
 	return true
@@ -187,15 +215,25 @@ func (t *table) referOne(st *state, token store.Token) bool {
 // unrefer takes the reference of one entry away from states.
 func (t *table) unrefer(states []*state) {
 	for _, st := range states {
-		sh := t.shard(st.name)
-		sh.mu.Lock()
-		if st.refs--; st.refs == 0 {
-			sh.linkLocked(st)
-			t.sweepLocked(sh)
+		if st.refs.Add(-1) == 0 {
+			t.retire(st)
 		}
-		sh.mu.Unlock()
 	}
 }
+
+// retire puts a state among the idle, unless an entry has come to refer to it meanwhile, or it is there already, or was dropped since.
+func (t *table) retire(st *state) {
+	sh := t.shard(st.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if st.refs.Load() == 0 && !st.idle() {
+		sh.linkLocked(st)
+		t.sweepLocked(sh)
+	}
+}
+
+// idle reports whether a state is in its shard's idle ring. It is called under the shard's mu.
+func (st *state) idle() bool { return st.next != nil }
 
 // hold marks a tag, then gives it a new token.
 func (t *table) hold(name store.Tag, id store.HoldID, lease time.Duration) {
@@ -363,7 +401,7 @@ func (t *table) sweepLocked(sh *shard) {
 // that it found before that was evicted; so its last token is one of no entry.
 func (t *table) dropLocked(sh *shard, st *state) {
 	st.token.Store(t.newToken()) // which needn't be counted: no item has it
-	st.refs = dropped
+	st.refs.Store(dropped)
 	delete(sh.states, st.name)
 	t.count.Add(-1)
 	t.bytes.Add(-st.cost())
