@@ -27,6 +27,10 @@ type history struct {
 	clock  atomic.Int64 // orders calls and returns
 	ids    atomic.Int64
 
+	sliced bool // each register is a slice of one relation, and is read along a route where there is one
+	route  atomic.Pointer[coherence.Route]
+	along  atomic.Int64 // reads that took it
+
 	mu  sync.Mutex
 	ops []porcupine.Operation // guarded by mu
 }
@@ -57,9 +61,20 @@ var registerModel = porcupine.Model{
 
 // newHistory lets clients with the given mutant run beside each other.
 func newHistory(s *memory.Store, m coherence.Mutant, clients, ops int, seed uint64) *history {
-	h := &history{domain: coherence.NewDomain(s, "db", coherence.Options{
-		Lease: 200 * time.Microsecond, Mutant: m,
-	})}
+	h := &history{}
+	h.run(s, m, clients, ops, seed)
+	return h
+}
+
+// newSlicedHistory is newHistory by slices.
+func newSlicedHistory(s *memory.Store, m coherence.Mutant, clients, ops int, seed uint64) *history {
+	h := &history{sliced: true}
+	h.run(s, m, clients, ops, seed)
+	return h
+}
+
+func (h *history) run(s *memory.Store, m coherence.Mutant, clients, ops int, seed uint64) {
+	h.domain = coherence.NewDomain(s, "db", coherence.Options{Lease: 200 * time.Microsecond, Mutant: m})
 	var wg sync.WaitGroup
 	for c := range clients {
 		wg.Go(func() {
@@ -74,7 +89,6 @@ func newHistory(s *memory.Store, m coherence.Mutant, clients, ops int, seed uint
 		})
 	}
 	wg.Wait()
-	return h
 }
 
 // dawdle gives others the chance to run.
@@ -98,7 +112,7 @@ func (h *history) read(client int, rng *rand.Rand) {
 }
 
 func (h *history) load(reg int, rng *rand.Rand) int64 {
-	r := h.domain.Lookup(bg, fmt.Sprint("k", reg), h.tags(reg), rng.IntN(4) > 0)
+	r := h.ask(reg, rng.IntN(4) > 0)
 	defer r.Done()
 	if r.Outcome == coherence.Hit {
 		return r.Value.(int64)
@@ -110,6 +124,37 @@ func (h *history) load(reg int, rng *rand.Rand) int64 {
 		r.Fill(bg, got, 8, 0)
 	}
 	return got
+}
+
+func (h *history) ask(reg int, join bool) coherence.Read {
+	key := fmt.Sprint("k", reg)
+	if !h.sliced {
+		return h.domain.Lookup(bg, key, h.tags(reg), join)
+	}
+	slice := fmt.Sprint(reg)
+	if to := h.route.Load(); to != nil {
+		if r, taken := h.domain.LookupAlong(bg, key, to, slice, join); taken {
+			h.along.Add(1)
+			return r
+		}
+		h.route.CompareAndSwap(to, nil)
+	}
+	rows := rowsOf("user_id", slice)
+	r := h.domain.LookupRows(bg, key, []coherence.Tag{h.domain.Tag("*")}, told(rows), join)
+	if to := h.domain.RouteOf(&r, rows); to != nil {
+		h.route.Store(to)
+	}
+	return r
+}
+
+func (h *history) hold(regs []int) (*coherence.Hold, error) {
+	switch {
+	case !h.sliced:
+		return h.domain.Hold(bg, h.tags(regs...))
+	case len(regs) == registers:
+		return h.domain.HoldChanges(bg, nil, wide)
+	}
+	return h.domain.HoldChanges(bg, nil, in(map[string][]string{"user_id": {fmt.Sprint(regs[0])}}))
 }
 
 func (h *history) tags(regs ...int) []store.Tag {
@@ -128,7 +173,7 @@ func (h *history) write(client int, rng *rand.Rand) {
 		regs = []int{0, 1, 2}
 	}
 	call := h.clock.Add(1)
-	hold, err := h.domain.Hold(bg, h.tags(regs...))
+	hold, err := h.hold(regs)
 	if err != nil {
 		panic(err)
 	}
@@ -233,6 +278,30 @@ func TestLinearizableUnderPressure(t *testing.T) {
 	}
 }
 
+// TestLinearizableAlongRoutes: so it is by slices, and when the tags that a route has found are dropped.
+func TestLinearizableAlongRoutes(t *testing.T) {
+	var along int64
+	for round := range 40 {
+		s := memory.New(1 << 20)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		if round%2 == 1 {
+			s = memory.New(8 << 10)
+			wg.Go(func() { crowd(s, stop) })
+		}
+		h := newSlicedHistory(s, coherence.NoMutant, 2+round%7, 200, uint64(round))
+		close(stop)
+		wg.Wait()
+		if !h.linearizable(t) {
+			t.Fatalf("round %d: %d operations are not linearizable", round, len(h.ops))
+		}
+		along += h.along.Load()
+	}
+	if along < 1000 {
+		t.Fatalf("only %d reads were along a route", along)
+	}
+}
+
 // crowd fills s with entries of other tags, each used once.
 func crowd(s *memory.Store, stop chan struct{}) {
 	d := coherence.NewDomain(s, "crowd", coherence.Options{})
@@ -264,7 +333,7 @@ func TestLinearizableSeesMutants(t *testing.T) {
 					if !h.released(t) {
 						return
 					}
-				} else if !h.linearizable(t) {
+				} else if !h.linearizable(t) || !newSlicedHistory(memory.New(1<<20), m, 4, 50, uint64(try)).linearizable(t) {
 					t.Logf("seen at try %d", try)
 					return
 				}
