@@ -19,7 +19,7 @@ const (
 
 // claim claims the key of a miss that may be kept, or waits for who has. It makes r what the wait has come to.
 func (d *Domain) claim(ctx context.Context, r *Read, n need) {
-	if d.shared == nil || r.Outcome != Miss || r.moved || r.tags == nil {
+	if r.Outcome != Miss || r.moved || r.tags == nil {
 		return
 	}
 	name := claimName(r.key, r.tokens)

@@ -2,6 +2,7 @@ package coherence_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -269,4 +270,46 @@ func TestFillOfAWrapper(t *testing.T) {
 	tags := []store.Tag{d.Tag("stuff?")}
 	want(t, d, "k", tags, 1, 1, coherence.Miss)
 	want(t, d, "k", tags, 2, 2, coherence.Miss)
+}
+
+// TestPanicOfWhoHears: a panic of who hears that a recording was read under too late leaves nobody waiting.
+func TestPanicOfWhoHears(t *testing.T) {
+	d := coherence.NewDomain(memory.New(1<<20), "db", coherence.Options{})
+	ctx, rec := coherence.Record(bg)
+	rec.Seal(func() { panic("late") })
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("nobody heard of it")
+			}
+		}()
+		d.Lookup(ctx, "k", []coherence.Tag{d.Tag("a")}, true)
+	}()
+	within, cancel := context.WithTimeout(bg, 10*time.Second)
+	defer cancel()
+	if r := d.Lookup(within, "k", []coherence.Tag{d.Tag("a")}, true); r.Joined || r.Outcome != coherence.Miss {
+		t.Fatalf("%+v: it waited for a flight that never lands", r)
+	}
+}
+
+// TestTrailPinsNothing: what was kept and has gone isn't kept in memory by who remembers that it was.
+func TestTrailPinsNothing(t *testing.T) {
+	const size = 50 << 10
+	d := coherence.NewDomain(memory.New(1<<20), "db", coherence.Options{})
+	trail := coherence.NewTrail()
+	var gone atomic.Int64
+	for i := range 200 {
+		r := d.Lookup(bg, strconv.Itoa(i), []coherence.Tag{d.Tag("a")}, true)
+		value := make([]byte, size)
+		runtime.AddCleanup(&value[0], func(int) { gone.Add(1) }, 0)
+		r.Fill(bg, value, size, 0)
+		trail.Kept(&r, time.Hour)
+		r.Done()
+	}
+	for until := time.Now().Add(10 * time.Second); gone.Load() < 150; runtime.GC() {
+		if time.Now().After(until) {
+			t.Fatalf("of 200 results, of which 20 are kept, %d have left memory", gone.Load())
+		}
+	}
+	runtime.KeepAlive(trail)
 }

@@ -130,17 +130,9 @@ func (d *Domain) missed(ctx context.Context, key string, n need, join bool, sky 
 }
 
 // fly makes the Read whose flight f is. Only a miss that may be kept keeps it:
-// neither what turns out to be a hit, or held, nor a panic of the store leaves
+// neither what turns out to be a hit, or held, nor a panic of the store, or of who hears of a recording, leaves
 // others waiting.
 func (d *Domain) fly(ctx context.Context, f *flight, sky sky, n need, v store.View, err error) (r Read) {
-	if d.shared == nil && err == nil && !sky.passed() { // nobody is asked anything any more
-		r = d.read(ctx, f.key, n, v, nil)
-		r.flight, r.d = f, d
-		if r.moved {
-			r.Done()
-		}
-		return r
-	}
 	r.flight, r.d = f, d
 	through := false
 	defer func() {
@@ -153,7 +145,9 @@ func (d *Domain) fly(ctx context.Context, f *flight, sky sky, n need, v store.Vi
 	}
 	r = d.read(ctx, f.key, n, v, err)
 	r.flight, r.d = f, d
-	d.claim(ctx, &r, n)
+	if d.shared != nil {
+		d.claim(ctx, &r, n)
+	}
 	through = true
 	return r
 }

@@ -78,7 +78,8 @@ func (t *Trail) Kept(r *Read, ttl time.Duration) {
 	now, hash := time.Now(), maphash.String(t.seed, r.key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kept.put(hash, keptEntry{r.tags, r.tokens, now, now.Add(ttl)})
+	// What the store has noted may lie in the entry's memory, which is to go when the entry does.
+	t.kept.put(hash, keptEntry{slices.Clone(r.tags), slices.Clone(r.tokens), now, now.Add(ttl)})
 }
 
 // Wrote notes that a write is announced; by says which statement wrote a relation.

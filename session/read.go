@@ -349,12 +349,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		o.reason = reason
 		return s.queryWrite(ctx, c, o)
 	}
-	reading := false
-	defer func() {
-		if !reading { // after an error, or a panic of the driver's or of an argument's
-			caller.End()
-		}
-	}()
+	defer caller.End() // after an error, or a panic of the driver's or of an argument's
 	o.ask()
 	live, err := s.rows(ctx, c)
 	p.understood(&caller)
@@ -370,10 +365,10 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	rows := driverRows(ctx, live)
 	s.watch(rows)
 	if caller.Begun() {
-		watched := rows.finish
-		rows.finish = func(err error) error { caller.End(); return watched(err) }
+		own, watched := caller, rows.finish
+		caller = coherence.Writer{} // the result has it
+		rows.finish = func(err error) error { own.End(); return watched(err) }
 	}
-	reading = true
 	return rows, nil
 }
 

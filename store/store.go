@@ -85,7 +85,7 @@ type View struct {
 }
 
 // A Noter is a Store of this process's memory that looks for tags once where a Lookup of them is followed by a Fill. It is asked only if its
-// Prompt returns itself: what wraps such a store may have a Fill of its own.
+// Prompt returns itself: what wraps such a store may have a Lookup or a Fill of its own.
 type Noter interface {
 	// FillNoted is Fill under the tags and tokens of a View of the same store that has Noted. It is called once at most for each View, by one
 	// goroutine. key is kept: it must not change.
@@ -129,7 +129,8 @@ type Store interface {
 	// tags, and the holds of the tags. Tags of the entry which are not among tags
 	// are read too, in the same order. A missing token is added (the first to
 	// add wins), never assumed. An empty key asks for the tags only. The entry
-	// of the view is shared; its tokens are the caller's.
+	// of the view is shared. Its Tags and Tokens may lie in what is to be filled: who
+	// keeps them for longer than the read takes copies.
 	Lookup(ctx context.Context, key string, tags []Tag) (View, error)
 
 	// Fill keeps e.Value, with copies of the rest, under key for at most ttl. It

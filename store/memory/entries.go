@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // The entries are items in a hash table, which readers look into without a lock, and in two
@@ -22,6 +23,7 @@ import (
 type entries struct {
 	seed    maphash.Seed
 	buckets atomic.Pointer[[]bucket] // as many as a power of two
+	table   atomic.Int64             // bytes that these and the ghosts take more than at first
 
 	mu          sync.Mutex // guards the rest, and changes of the table
 	small, main queue
@@ -36,9 +38,13 @@ type entries struct {
 // A bucket is a chain of items.
 type bucket = atomic.Pointer[item]
 
+// bucketBytes is what a bucket takes with its part of the ghosts.
+const bucketBytes = int64(unsafe.Sizeof(bucket{}) + unsafe.Sizeof(uint32(0))/bucketsEach)
+
 const (
-	firstBuckets = 1 << 10
-	bucketsEach  = 4  // there are so many for an item at least: in the place of a key that is missing there is seldom another, to be fetched and compared
+	firstBuckets = 1 << 8
+	leastFull    = 8  // with fewer items than this part of those for which it has room the table gets smaller
+	bucketsEach  = 2  // there are so many for an item at least: in the place of a key that is missing there is seldom another, to be fetched and compared
 	smallShare   = 10 // small has this part of the bytes
 	maxUses      = 3
 	maxSteps     = 64 // that are taken to find one that has to go; then it is the next
@@ -52,14 +58,12 @@ func (t *entries) init(maxBytes int64, gone func(*item, bool)) {
 	t.seed, t.max, t.gone = maphash.MakeSeed(), maxBytes, gone
 	t.small.init()
 	t.main.init()
-	buckets := make([]bucket, firstBuckets)
-	t.buckets.Store(&buckets)
-	t.ghosts = make([]uint32, firstBuckets/bucketsEach)
+	t.makeTable(firstBuckets)
 }
 
 func (t *entries) hash(key string) uint32 { return uint32(maphash.String(t.seed, key)) }
 
-// get returns the item of a key, nil for none. While the table grows it may miss one.
+// get returns the item of a key, nil for none. While the table is made anew it may miss one.
 func (t *entries) get(key string) *item {
 	buckets := *t.buckets.Load()
 	hash := t.hash(key)
@@ -101,7 +105,7 @@ func (t *entries) setLocked(it *item) {
 	}
 	t.of(it).push(it)
 	if t.count++; bucketsEach*t.count > len(*t.buckets.Load()) {
-		t.growLocked()
+		t.rebuildLocked(2 * len(*t.buckets.Load()))
 	} else {
 		t.chainLocked(it)
 	}
@@ -257,21 +261,29 @@ func (t *entries) dropLocked(it *item, evicted bool) {
 	it.hideLocked()
 	t.of(it).pull(it)
 	t.count--
+	if n := len(*t.buckets.Load()); n > firstBuckets && leastFull*bucketsEach*t.count < n {
+		t.rebuildLocked(n / 2)
+	}
 	t.gone(it, evicted)
 }
 
-// growLocked makes a table twice as large of what is in the queues, and forgets the ghosts. A reader who is on a chain goes on along
+// rebuildLocked makes a table of n buckets of what is in the queues, and forgets the ghosts. A reader who is on a chain goes on along
 // another one, and may miss what it looks for.
-func (t *entries) growLocked() {
-	n := 2 * len(*t.buckets.Load())
-	buckets := make([]bucket, n)
-	t.buckets.Store(&buckets)
+func (t *entries) rebuildLocked(n int) {
+	t.makeTable(n)
 	for _, q := range []*queue{&t.small, &t.main} {
 		for it := q.ring.next; it != &q.ring; it = it.next {
 			t.chainLocked(it)
 		}
 	}
+}
+
+// makeTable makes an empty table of n buckets, and forgets the ghosts.
+func (t *entries) makeTable(n int) {
+	buckets := make([]bucket, n)
+	t.buckets.Store(&buckets)
 	t.ghosts = make([]uint32, n/bucketsEach)
+	t.table.Store(int64(n-firstBuckets) * bucketBytes)
 }
 
 // A queue is items in a ring, oldest first.

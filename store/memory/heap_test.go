@@ -50,19 +50,44 @@ func TestHeap(t *testing.T) {
 			for filled := 0; filled < 2*limit; n++ {
 				filled += fillShape(t, s, n, shape.size(r), shape.key, shape.tags, shape.share)
 			}
+			compareHeap(t, s, before)
 			st := s.Stats()
-			took := int64(heap() - before)
-			off := float64(st.Bytes-took) / float64(took) * 100
-			t.Logf("%d entries, %d tags: says %d, heap %d, %+.1f%% (%d B an entry)", st.Entries, st.Tags, st.Bytes, took, off, took/int64(st.Entries))
-			if off < -7 || off > 7 {
-				t.Errorf("says %d bytes, the heap %d: %+.1f%%", st.Bytes, took, off)
-			}
 			if st.Bytes > limit || st.Bytes < limit*8/10 {
 				t.Errorf("%d bytes of %d after twice as much was filled", st.Bytes, limit)
 			}
 			runtime.KeepAlive(s)
 		})
 	}
+}
+
+// compareHeap compares what a store says that it takes with what the heap has grown by.
+func compareHeap(t *testing.T, s *memory.Store, before uint64) {
+	t.Helper()
+	st := s.Stats()
+	took := int64(heap() - before)
+	off := float64(st.Bytes-took) / float64(took) * 100
+	t.Logf("%d entries, %d tags: says %d, heap %d, %+.1f%% (%d B an entry)", st.Entries, st.Tags, st.Bytes, took, off, took/int64(st.Entries))
+	if off < -7 || off > 7 {
+		t.Errorf("says %d bytes, the heap %d: %+.1f%%", st.Bytes, took, off)
+	}
+	runtime.KeepAlive(s)
+}
+
+// TestHeapOfTheTable: what large entries find that come in the place of many small ones is a table of those.
+func TestHeapOfTheTable(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("fills 64 MiB twice, which takes minutes under the race detector")
+	}
+	before := heap()
+	s := memory.New(64 << 20)
+	for n := range 170_000 {
+		fillShape(t, s, n, 8, 10, 1, 1<<20)
+	}
+	compareHeap(t, s, before)
+	for n := range 20_000 {
+		fillShape(t, s, n, 20_000, 20, 1, 1<<20)
+	}
+	compareHeap(t, s, before)
 }
 
 // fillShape fills the n-th entry, and returns about what it takes.

@@ -97,8 +97,8 @@ func (it *item) found() int {
 
 // What the parts of an entry take in memory, found by measuring the heap.
 const (
-	entryOverhead = 320 + 64 // the item with few tags; its part of the table
-	tagOverhead   = 96 + 48  // the state and its place in the map
+	entryOverhead = 320     // the item with few tags
+	tagOverhead   = 96 + 48 // the state and its place in the map
 )
 
 // entryCost is what an entry takes in memory, without the states of its tags: by the lengths of its key, of its value and of its tags.

@@ -66,6 +66,7 @@ func NewWithClock(maxBytes int64, now func() time.Duration) *Store {
 	s.room.Store(maxBytes)
 	s.tags.init(now, maxBytes/idleShare)
 	s.entries.init(maxBytes, s.gone)
+	s.share()
 	return s
 }
 
@@ -92,28 +93,35 @@ func (s *Store) Lookup(_ context.Context, key string, tags []store.Tag) (store.V
 	return store.View{Tokens: it.entry.Tokens, Held: held, Noted: it}, nil
 }
 
+// A common is the states of tags that many Lookups have.
+type common struct {
+	of     *Store
+	states []*state
+}
+
 // Common is as store.Noter has it.
 func (s *Store) Common(tags []store.Tag) any {
-	common := make([]*state, len(tags))
-	s.tags.peekAll(common, tags)
-	return common
+	c := &common{s, make([]*state, len(tags))}
+	s.tags.peekAll(c.states, tags)
+	s.share()
+	return c
 }
 
 // LookupCommon is as store.Noter has it.
-func (s *Store) LookupCommon(key string, common any, own store.Tag) (store.View, bool) {
-	states, ok := common.([]*state)
-	if !ok {
+func (s *Store) LookupCommon(key string, found any, own store.Tag) (store.View, bool) {
+	c, ok := found.(*common)
+	if !ok || c.of != s {
 		return store.View{}, false
 	}
 	if it := s.entries.get(key); it != nil && it.valid(s) {
 		it.used()
 		return store.View{Entry: &it.entry}, true
 	}
-	it := newItem(len(states) + 1)
-	it.states[copy(it.states, states)] = s.tags.peek(own)
+	it := newItem(len(c.states) + 1)
+	it.states[copy(it.states, c.states)] = s.tags.peek(own)
 	held := seen(it.states, it.entry.Tokens)
 	s.share()
-	if held || anyDropped(states) { // marks may have lapsed
+	if held || anyDropped(c.states) { // marks may have lapsed
 		return store.View{}, false
 	}
 	it.name()
@@ -189,11 +197,11 @@ func expiry(now, ttl time.Duration) time.Duration {
 	return now + ttl
 }
 
-// share gives the entries what the tags leave of the maximum, in steps, for each
+// share gives the entries what the tags and the table leave of the maximum, in steps, for each
 // takes the lock of the eviction policy: less at once, more when two steps are free.
 func (s *Store) share() {
 	step := max(s.maxBytes/roomSteps, 1)
-	room := max((s.maxBytes-s.tags.bytes.Load())/step, roomSteps/16) * step
+	room := max((s.maxBytes-s.tags.bytes.Load()-s.entries.table.Load())/step, roomSteps/16) * step
 	old := s.room.Load()
 	if room == old || room > old && room < old+2*step || !s.sharing.TryLock() {
 		return
@@ -294,7 +302,10 @@ func (s *Store) Remove(_ context.Context, key string) error {
 }
 
 // Flush drops all entries. Tokens and holds stay as they are.
-func (s *Store) Flush() { s.entries.clear() }
+func (s *Store) Flush() {
+	s.entries.clear()
+	s.share()
+}
 
 // Close drops all entries; after it nothing is kept. It is not needed for a
 // store to be collected.
@@ -309,7 +320,7 @@ func (s *Store) Stats() store.Stats {
 	count, bytes := s.entries.size()
 	return store.Stats{
 		Entries:   count,
-		Bytes:     bytes + s.tags.bytes.Load(),
+		Bytes:     bytes + s.tags.bytes.Load() + s.entries.table.Load(),
 		MaxBytes:  s.maxBytes,
 		Tags:      int(s.tags.count.Load()),
 		Evictions: s.evictions.Load(),

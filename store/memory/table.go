@@ -51,7 +51,7 @@ type shard struct {
 type state struct {
 	token atomic.Uint64
 	held  atomic.Int32 // len(marks)
-	refs  atomic.Int32 // entries that refer to it, or dropped; it leaves 0 and dropped, and comes to them, under the shard's mu
+	refs  atomic.Int32 // entries that refer to it, or dropped. It leaves 0, be it for dropped, under the shard's mu only; who is idle has 0, and who has 0 is idle, or about to be
 	name  store.Tag
 	marks []mark  // guarded by the shard's mu
 	first [1]mark // room for one
