@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -218,6 +219,37 @@ func TestFunctionReplaced(t *testing.T) {
 			}, "postgres")
 		})
 	}
+}
+
+// TestFunctionReplacedMidway: one that another session replaces by one that writes, while a result of it is read that is too large to be kept. PostgreSQL
+// sees that when the statement locks what it hadn't before.
+func TestFunctionReplacedMidway(t *testing.T) {
+	eachKind(t, func(h *house) {
+		h.prepare(with("CREATE FUNCTION f(i bigint) RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN IF i > 10000 THEN PERFORM count(*) FROM two; END IF; RETURN repeat('x', 1000); END $$",
+			"CREATE TABLE large AS SELECT generate_series(1, 12000)::bigint AS id"))
+		h.wantCached(h.db, allOne)
+		rows, err := h.other.Query("SELECT f(id) FROM large")
+		if err != nil {
+			h.Fatal(err)
+		}
+		defer rows.Close()
+		h.exec(h.db, "CREATE OR REPLACE FUNCTION f(i bigint) RETURNS text VOLATILE LANGUAGE plpgsql AS $$ BEGIN DELETE FROM one; RETURN 'deleted'; END $$")
+		h.query(h.db, allOne)
+		deleted := false
+		for rows.Next() {
+			var s string
+			if err := rows.Scan(&s); err != nil {
+				h.Fatal(err)
+			}
+			deleted = deleted || s == "deleted"
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil || !deleted {
+			h.Fatalf("deleted midway: %v; %v", deleted, err)
+		}
+		if got, want := h.query(h.db, allOne), h.query(h.bare, allOne); got != want {
+			h.Errorf("%q, want %q", got, want)
+		}
+	}, "postgres")
 }
 
 // TestSequences: a sequence changes without a write that anybody sees.

@@ -85,10 +85,10 @@ func (s *Session) askAgain(ctx context.Context, c *call, p *planned, set *rowSet
 		return nil
 	}
 	var caller coherence.Writer
+	defer caller.End()
 	if !s.enter(ctx, c, p, &caller) {
 		return nil
 	}
-	defer caller.End()
 	live, err := s.rows(ctx, *c)
 	p.understood(&caller)
 	if err != nil {

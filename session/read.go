@@ -231,6 +231,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		}
 	}
 	var caller coherence.Writer
+	defer caller.End()
 	if !s.enter(ctx, &c, p, &caller) {
 		if s.tx.open || len(s.open) > 0 {
 			rows, err = s.bypass(ctx, c, o, p, analyze.CatalogUnavailable)
@@ -239,7 +240,6 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 		s.refresh(ctx)
 		return nil, true, nil
 	}
-	defer caller.End()
 	o.missed(r)
 	o.ask()
 	coherence.At(coherence.StepMissed)
@@ -265,6 +265,7 @@ func (s *Session) miss(ctx context.Context, c call, o *observation, p *planned, 
 	o.answered()
 	coherence.At(coherence.StepRead)
 	reason := s.fill(ctx, c.st, p, c.args, r, result)
+	result.endsToo(&caller)
 	o.kept(r, reason, s.ttl(c.st))
 	r.Done()
 	s.sawRead(ctx, o, &c, r.Outcome, reason, p, result.set, result.failure())
@@ -345,11 +346,11 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 		return nil, err
 	}
 	var caller coherence.Writer
+	defer caller.End() // after an error, or a panic of the driver's or of an argument's
 	if !s.enter(ctx, &c, p, &caller) && s.mayWriteMore(c.st) {
 		o.reason = reason
 		return s.queryWrite(ctx, c, o)
 	}
-	defer caller.End() // after an error, or a panic of the driver's or of an argument's
 	o.ask()
 	live, err := s.rows(ctx, c)
 	p.understood(&caller)
@@ -364,11 +365,7 @@ func (s *Session) bypass(ctx context.Context, c call, o *observation, p *planned
 	}
 	rows := driverRows(ctx, live)
 	s.watch(rows)
-	if caller.Begun() {
-		own, watched := caller, rows.finish
-		caller = coherence.Writer{} // the result has it
-		rows.finish = func(err error) error { own.End(); return watched(err) }
-	}
+	rows.endsToo(&caller)
 	return rows, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"reflect"
 	"slices"
+
+	"github.com/larderdb/larder/coherence"
 )
 
 // Rows is a result as database/sql reads it: first what was read ahead, then
@@ -146,6 +148,17 @@ func (r *Rows) Close() error {
 
 // errConnectionClosed is how a result ends whose connection was closed before it.
 var errConnectionClosed = errors.New("session: the connection was closed before its rows")
+
+// endsToo takes a writer over, to end with what the driver still has: until then the statement may call what it calls. If that is nothing the
+// writer stays the caller's.
+func (r *Rows) endsToo(caller *coherence.Writer) {
+	if r.finish == nil || !caller.Begun() {
+		return
+	}
+	own, finish := *caller, r.finish
+	*caller = coherence.Writer{}
+	r.finish = func(err error) error { own.End(); return finish(err) }
+}
 
 // lose ends what the rows belong to, because their connection is gone.
 func (r *Rows) lose() {

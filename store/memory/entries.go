@@ -23,11 +23,11 @@ import (
 type entries struct {
 	seed    maphash.Seed
 	buckets atomic.Pointer[[]bucket] // as many as a power of two
-	table   atomic.Int64             // bytes that these and the ghosts take more than at first
 
 	mu          sync.Mutex // guards the rest, and changes of the table
 	small, main queue
 	count       int
+	table       int64 // bytes that the buckets and the ghosts take, but those of an empty table
 	max         int64 // bytes that all may take
 	aside       bool  // some of these are kept free by another goroutine than those that fill …
 	sparing     bool  // … which is at that
@@ -136,11 +136,11 @@ func (t *entries) makeSpare() {
 	}
 }
 
-func (t *entries) takes() int64 { return t.small.bytes + t.main.bytes }
+func (t *entries) takes() int64 { return t.small.bytes + t.main.bytes + t.table }
 
 // evictLocked lets items go until the rest take no more than they may, and so many bytes are free; but no more than a number.
 func (t *entries) evictLocked(free int64, most int) {
-	for steps := 0; most > 0 && t.takes() > t.max-free; steps++ {
+	for steps := 0; most > 0 && t.count > 0 && t.takes() > t.max-free; steps++ {
 		from := &t.main
 		if t.small.bytes > t.max/smallShare || from.empty() {
 			from = &t.small
@@ -202,9 +202,10 @@ func (t *entries) remove(key string) {
 func (t *entries) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.makeTable(firstBuckets)
 	for _, q := range []*queue{&t.small, &t.main} {
 		for !q.empty() {
-			t.dropLocked(q.oldest(), false)
+			t.leaveLocked(q.oldest(), false)
 		}
 	}
 }
@@ -221,7 +222,7 @@ func (t *entries) resize(maxBytes int64) {
 func (t *entries) size() (count int, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.count, t.small.bytes + t.main.bytes
+	return t.count, t.takes()
 }
 
 // of returns the queue that an item is in, or is to go to.
@@ -258,16 +259,21 @@ func (t *entries) dropLocked(it *item, evicted bool) {
 		at = &at.Load().chain
 	}
 	at.Store(it.chain.Load())
-	it.hideLocked()
-	t.of(it).pull(it)
-	t.count--
+	t.leaveLocked(it, evicted)
 	if n := len(*t.buckets.Load()); n > firstBuckets && leastFull*bucketsEach*t.count < n {
 		t.rebuildLocked(n / 2)
 	}
+}
+
+// leaveLocked is dropLocked of what isn't in the table any more.
+func (t *entries) leaveLocked(it *item, evicted bool) {
+	it.hideLocked()
+	t.of(it).pull(it)
+	t.count--
 	t.gone(it, evicted)
 }
 
-// rebuildLocked makes a table of n buckets of what is in the queues, and forgets the ghosts. A reader who is on a chain goes on along
+// rebuildLocked makes a table of n buckets of what is in the queues. A reader who is on a chain goes on along
 // another one, and may miss what it looks for.
 func (t *entries) rebuildLocked(n int) {
 	t.makeTable(n)
@@ -278,12 +284,18 @@ func (t *entries) rebuildLocked(n int) {
 	}
 }
 
-// makeTable makes an empty table of n buckets, and forgets the ghosts.
+// makeTable makes an empty table of n buckets. The ghosts go on in it.
 func (t *entries) makeTable(n int) {
 	buckets := make([]bucket, n)
 	t.buckets.Store(&buckets)
-	t.ghosts = make([]uint32, n/bucketsEach)
-	t.table.Store(int64(n-firstBuckets) * bucketBytes)
+	ghosts := make([]uint32, max(n/bucketsEach, firstBuckets))
+	for _, ghost := range t.ghosts {
+		if ghost != 0 {
+			ghosts[int(ghost)&(len(ghosts)-1)] = ghost
+		}
+	}
+	t.ghosts = ghosts
+	t.table = int64(n-firstBuckets) * bucketBytes
 }
 
 // A queue is items in a ring, oldest first.

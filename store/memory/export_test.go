@@ -30,3 +30,6 @@ func (s *Store) Misplaced() (n int) {
 
 // Retire is what who has taken the last reference to a tag away does next: another may have come and gone meanwhile.
 func (s *Store) Retire(tag store.Tag) { s.tags.retire(s.tags.find(tag)) }
+
+// Buckets is how many the table has.
+func (s *Store) Buckets() int { return len(*s.entries.buckets.Load()) }

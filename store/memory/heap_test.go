@@ -288,13 +288,15 @@ func TestComesAgain(t *testing.T) {
 	}
 }
 
-// TestReadersWhileItGrows: a reader finds what is of its key or nothing, and comes to an end.
+// TestReadersWhileItGrows: a reader finds what is of its key or nothing, and comes to an end, while the table grows and, as large entries come in
+// the place of small ones, gets smaller.
 func TestReadersWhileItGrows(t *testing.T) {
-	s := memory.New(2 << 20) // from 256 buckets to 4,096, then items go
+	s := memory.New(2 << 20)
 	tags := []store.Tag{"a"}
 	v, _ := s.Lookup(t.Context(), "", tags)
 	tokens := v.Tokens
 	const n = 20_000
+	most := 0
 	var last atomic.Int64
 	var readers sync.WaitGroup
 	for range 2 {
@@ -310,11 +312,22 @@ func TestReadersWhileItGrows(t *testing.T) {
 	}
 	for i := range int64(n) {
 		key := fmt.Sprint(i)
-		e := &store.Entry{Value: key, Size: 8, Tags: tags, Tokens: tokens}
+		size := 8
+		if i%(n/4) > n/8 {
+			size = 40_000
+		}
+		e := &store.Entry{Value: key, Size: size, Tags: tags, Tokens: tokens}
 		if err := s.Fill(t.Context(), key, e, time.Hour); err != nil {
 			t.Fatal(err)
+		}
+		most = max(most, s.Buckets())
+		if st := s.Stats(); st.Bytes > st.MaxBytes {
+			t.Fatalf("%+v", st)
 		}
 		last.Store(i + 1)
 	}
 	readers.Wait()
+	if now := s.Buckets(); most < 4096 || now > most/4 {
+		t.Errorf("%d buckets at most, %d at last", most, now)
+	}
 }

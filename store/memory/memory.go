@@ -66,7 +66,6 @@ func NewWithClock(maxBytes int64, now func() time.Duration) *Store {
 	s.room.Store(maxBytes)
 	s.tags.init(now, maxBytes/idleShare)
 	s.entries.init(maxBytes, s.gone)
-	s.share()
 	return s
 }
 
@@ -197,11 +196,11 @@ func expiry(now, ttl time.Duration) time.Duration {
 	return now + ttl
 }
 
-// share gives the entries what the tags and the table leave of the maximum, in steps, for each
+// share gives the entries what the tags leave of the maximum, in steps, for each
 // takes the lock of the eviction policy: less at once, more when two steps are free.
 func (s *Store) share() {
 	step := max(s.maxBytes/roomSteps, 1)
-	room := max((s.maxBytes-s.tags.bytes.Load()-s.entries.table.Load())/step, roomSteps/16) * step
+	room := max((s.maxBytes-s.tags.bytes.Load())/step, roomSteps/16) * step
 	old := s.room.Load()
 	if room == old || room > old && room < old+2*step || !s.sharing.TryLock() {
 		return
@@ -302,10 +301,7 @@ func (s *Store) Remove(_ context.Context, key string) error {
 }
 
 // Flush drops all entries. Tokens and holds stay as they are.
-func (s *Store) Flush() {
-	s.entries.clear()
-	s.share()
-}
+func (s *Store) Flush() { s.entries.clear() }
 
 // Close drops all entries; after it nothing is kept. It is not needed for a
 // store to be collected.
@@ -320,7 +316,7 @@ func (s *Store) Stats() store.Stats {
 	count, bytes := s.entries.size()
 	return store.Stats{
 		Entries:   count,
-		Bytes:     bytes + s.tags.bytes.Load() + s.entries.table.Load(),
+		Bytes:     bytes + s.tags.bytes.Load(),
 		MaxBytes:  s.maxBytes,
 		Tags:      int(s.tags.count.Load()),
 		Evictions: s.evictions.Load(),

@@ -42,7 +42,7 @@ func (s *Store) Plain(_ context.Context, ops []store.PlainOp) {
 	s.share()
 }
 
-// getPlain looks again under the mutex for what it doesn't find: that may just be replaced, or the table grow.
+// getPlain looks again under the mutex for what it doesn't find: that may just be replaced, or the table be made anew.
 func (s *Store) getPlain(op *store.PlainOp) {
 	var room [128]byte
 	it := s.entries.getBytes(append(append(room[:0], plainPrefix...), op.Key...))
