@@ -35,11 +35,13 @@ func (d *Domain) RouteOf(r *Read, rows []Rows) *Route {
 		return nil
 	}
 	to := &Route{
-		tags:   r.tags[:last:last],
-		slice:  string(r.tags[last][:len(r.tags[last])-len(of.Slices[0])-len(sliceEnd)]),
-		wide:   wide,
-		claims: d.claimed(claim{wide, r.tokens[wide]}),
-		until:  d.now() + routeLife,
+		tags:  r.tags[:last:last],
+		slice: string(r.tags[last][:len(r.tags[last])-len(of.Slices[0])-len(sliceEnd)]),
+		wide:  wide,
+		until: d.now() + routeLife,
+	}
+	if d.mutant != AnyMembers {
+		to.claims = []claim{{wide, r.tokens[wide]}}
 	}
 	if d.noter != nil {
 		to.common = d.noter.Common(to.tags)
@@ -92,12 +94,4 @@ func (d *Domain) lookupCommon(key string, to *Route, own Tag) (store.View, bool)
 		return store.View{}, false
 	}
 	return d.noter.LookupCommon(key, to.common, own)
-}
-
-// claimed is what a route claims.
-func (d *Domain) claimed(c claim) []claim {
-	if d.mutant == AnyMembers {
-		return nil
-	}
-	return []claim{c}
 }
