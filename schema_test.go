@@ -252,6 +252,38 @@ func TestFunctionReplacedMidway(t *testing.T) {
 	}, "postgres")
 }
 
+// TestFunctionReplacedUnderCursor: … or while a cursor is fetched from that calls it.
+func TestFunctionReplacedUnderCursor(t *testing.T) {
+	for name, opening := range map[string][]string{
+		"texts": {"BEGIN", "DECLARE c CURSOR FOR SELECT f(id) FROM numbers"},
+		"text":  {"BEGIN; DECLARE c CURSOR FOR SELECT f(id) FROM numbers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachKind(t, func(h *house) {
+				h.prepare(with("CREATE FUNCTION f(i bigint) RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN IF i > 10 THEN PERFORM count(*) FROM two; END IF; RETURN 'read'; END $$",
+					"CREATE TABLE numbers AS SELECT generate_series(1, 100)::bigint AS id"))
+				h.wantCached(h.db, allOne)
+				conn := h.conn(h.other)
+				for _, text := range opening {
+					h.exec(conn, text)
+				}
+				h.query(conn, "FETCH 5 FROM c")
+				h.exec(h.db, "CREATE OR REPLACE FUNCTION f(i bigint) RETURNS text VOLATILE LANGUAGE plpgsql AS $$ BEGIN DELETE FROM one; RETURN 'deleted'; END $$")
+				h.query(h.db, allOne)
+				if got := h.query(conn, "FETCH ALL FROM c"); !strings.Contains(got, "deleted") {
+					h.Fatal(got)
+				}
+				h.query(h.db, allOne)
+				h.exec(conn, "COMMIT")
+				if got, want := h.query(h.db, allOne), h.query(h.bare, allOne); got != want {
+					h.Errorf("%q, want %q", got, want)
+				}
+				h.want(h.db, "", OutcomeHit, allOne)
+			}, "postgres")
+		})
+	}
+}
+
 // TestSequences: a sequence changes without a write that anybody sees.
 func TestSequences(t *testing.T) {
 	eachKind(t, func(h *house) {

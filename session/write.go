@@ -202,6 +202,9 @@ func (s *Session) before(ctx context.Context, c *call, returnsRows bool) (*write
 	visible := s.ending(c.st)
 	w.inside, w.atOnce, w.ends = s.tx.open || s.tx.doubt, s.visibleAtOnce(c.st), !visible.none()
 	w.plan, w.effect = s.effectOf(ctx, q, w)
+	if w.inside && w.opensCursor() {
+		s.joinWriters(w)
+	}
 	s.sign(&w.effect, q)
 	if q == c.query {
 		w.args = c.args
@@ -325,6 +328,16 @@ func inert(st *analyze.Statement) bool {
 	return len(st.Functions) == 0 && len(st.Operators) == 0 && !views
 }
 
+// opensCursor reports whether a statement opens a cursor that calls functions: it calls them when it is fetched from, until its transaction
+// ends, and so counts among the writers until then (see Session.enter).
+func (w *write) opensCursor() bool {
+	if w.writer == nil || w.plan == nil || w.plan.plan == nil || !w.plan.plan.Calls {
+		return false
+	}
+	opens := func(st *analyze.Statement) bool { return st.Reason == analyze.Cursor }
+	return opens(w.st) || slices.ContainsFunc(w.st.Parts, opens)
+}
+
 // joinWriters makes the statement's writer the transaction's.
 func (s *Session) joinWriters(w *write) {
 	if s.tx.writer == nil {
@@ -415,6 +428,9 @@ func (s *Session) afterParts(w *write, err error) {
 			s.tx.doubt, s.tx.begun, s.tx.level = true, false, unknownLevel
 			s.stateStale = true
 		}
+	}
+	if (s.tx.open || s.tx.doubt) && w.opensCursor() {
+		s.joinWriters(w)
 	}
 	if (s.tx.open || s.tx.doubt) && !w.effect.none() {
 		if s.tx.writer == nil && w.writer == nil && s.db != nil {
